@@ -1,0 +1,111 @@
+/**
+ * Running transformer blocks, as the rooms above see it. Every engine passes the same cases (tests/compute/cases.ts).
+ *
+ * @module
+ */
+import type { Activations, BlockRange, FloatDType } from "../base/tensor.ts";
+import type { ModelSource } from "../model/source.ts";
+
+/** Engines by their names on the command line. */
+export type EngineName = "ggml" | "onnx" | "reference";
+
+/** What a backend found on this machine, or why it cannot run here. */
+export type Probe =
+  | { readonly usable: true; readonly device: string; readonly version: string }
+  | { readonly usable: false; readonly reason: string };
+
+/** How blocks are to be held and computed. */
+export interface LoadOptions {
+  /**
+   * `auto` keeps weights as stored and the cache in half precision, except that a model stored in single precision is
+   * computed in it throughout; `f32` expands checkpoints of f16 and bf16 and keeps an exact cache. Quantised weights
+   * stay as they are under every choice.
+   */
+  readonly dtype: "auto" | "f32" | "f16" | "bf16";
+  /** Threads of the engine, 1 or more. */
+  readonly threads: number;
+}
+
+/** One way to run transformer blocks: ggml, onnxruntime, or the plain TypeScript reference. */
+export interface BlockBackend {
+  readonly name: EngineName;
+  /** Never throws: an absent library is an answer. */
+  probe(): Promise<Probe>;
+  /** Loads `range` of `model`. Throws `NodeError` `unsupported`, `no_memory`, `corrupt`, `no_backend`. */
+  load(
+    model: ModelSource,
+    range: BlockRange,
+    options: LoadOptions,
+    signal: AbortSignal,
+  ): Promise<LoadedBlocks>;
+  /** Loads embeddings, final norm and output matrix. Throws as `load` does. */
+  loadHead(model: ModelSource, options: LoadOptions, signal: AbortSignal): Promise<TextHead>;
+}
+
+/** Room for one session's attention memory. */
+export interface CacheSize {
+  /** Part of the loaded blocks. */
+  readonly range: BlockRange;
+  readonly batch: number;
+  /** Positions of each row. */
+  readonly capacity: number;
+}
+
+/** Blocks in device memory. Computations run one after another, in the order asked. */
+export interface LoadedBlocks extends AsyncDisposable {
+  readonly engine: EngineName;
+  readonly device: string;
+  readonly range: BlockRange;
+  readonly hiddenSize: number;
+  /** Type of the answers on the wire. */
+  readonly dtype: FloatDType;
+  readonly weightBytes: number;
+  /** Bytes of keys and values of one position of one row in one block. */
+  readonly cacheBytesPerToken: number;
+  /** Reserves and clears the memory. Throws `NodeError` `no_memory`; `RangeError` for blocks that are not loaded. */
+  openCache(size: CacheSize, signal: AbortSignal): Promise<KvCache>;
+  /** Blocks `range` over whole sequences from position 0, without memory of earlier calls. Same shape out. */
+  forward(step: BlockStep, range: BlockRange, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Blocks of `cache.range` at positions `cache.length` onward; then `cache.length` grows by `tokens`, which may be 0.
+   * Throws `RangeError` when the cache is too small, or for rows, prompts or positions that do not fit.
+   */
+  step(step: CacheStep, cache: KvCache, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
+}
+
+/** Input of blocks. */
+export interface BlockStep {
+  readonly input: Activations;
+  /** Deep prompts: `[blocks, batch, promptTokens, hidden]`, added to the first tokens of each block's input. */
+  readonly prompts?: { readonly tokens: number; readonly data: Float32Array<ArrayBuffer> };
+}
+
+/** Input of a step over a cache. Done in this order: rewind, reorder, compute. */
+export interface CacheStep extends BlockStep {
+  /** Forget positions from here on (`start_from_position`). */
+  readonly rewindTo?: number;
+  /** Row `i` continues what row `rows[i]` held (`hypo_ids` of beam search). */
+  readonly rows?: readonly number[];
+}
+
+/** Attention memory of one session. Dispose to free it. */
+export interface KvCache extends CacheSize, AsyncDisposable {
+  /** Positions filled. */
+  readonly length: number;
+}
+
+/** What turns token ids into hidden states and back. */
+export interface TextHead extends AsyncDisposable {
+  readonly engine: EngineName;
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  readonly weightBytes: number;
+  /** Embeddings `[ids.length, hidden]`. Throws `RangeError` for an id outside the vocabulary. */
+  embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
+  /** Final norm and output matrix over `rows` hidden states `[rows, hidden]` to scores `[rows, vocabulary]`. */
+  logits(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>>;
+}
