@@ -1,0 +1,55 @@
+/**
+ * Cutting hidden states along their tokens.
+ *
+ * @module
+ */
+import type { Activations } from "../../base/tensor.ts";
+
+/**
+ * Parts of at most `maxElements` values, at least one token each, in order; one part when there are no tokens.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const three = { batch: 1, tokens: 3, hidden: 2, data: Float32Array.of(1, 2, 3, 4, 5, 6) };
+ * const parts = splitTokens(three, 4);
+ * assertEquals(parts.map((part) => part.tokens), [2, 1]);
+ * assertEquals(joinTokens(parts), three);
+ * ```
+ */
+export function splitTokens(whole: Activations, maxElements: number): readonly Activations[] {
+  const { batch, tokens, hidden } = whole;
+  const tokensPerPart = Math.max(1, Math.floor(maxElements / (batch * hidden)));
+  if (tokens <= tokensPerPart) return [whole];
+  const parts: Activations[] = [];
+  for (let start = 0; start < tokens; start += tokensPerPart) {
+    const length = Math.min(tokensPerPart, tokens - start);
+    const data = new Float32Array(batch * length * hidden);
+    for (let row = 0; row < batch; row++) {
+      const from = (row * tokens + start) * hidden;
+      data.set(whole.data.subarray(from, from + length * hidden), row * length * hidden);
+    }
+    parts.push({ batch, tokens: length, hidden, data });
+  }
+  return parts;
+}
+
+/** Inverse of {@linkcode splitTokens}. `parts` are at least one, of equal batch and hidden size. */
+export function joinTokens(parts: readonly Activations[]): Activations {
+  const [first] = parts;
+  if (first === undefined) throw new RangeError("Cannot join hidden states: there are no parts");
+  if (parts.length === 1) return first;
+  const { batch, hidden } = first;
+  const tokens = parts.reduce((sum, part) => sum + part.tokens, 0);
+  const data = new Float32Array(batch * tokens * hidden);
+  for (let row = 0; row < batch; row++) {
+    let at = row * tokens * hidden;
+    for (const part of parts) {
+      const length = part.tokens * hidden;
+      data.set(part.data.subarray(row * length, (row + 1) * length), at);
+      at += length;
+    }
+  }
+  return { batch, tokens, hidden, data };
+}

@@ -1,0 +1,65 @@
+/**
+ * Who failed a moment ago.
+ *
+ * @module
+ */
+import type { PeerId } from "../../base/tensor.ts";
+import type { Clock } from "../../base/world.ts";
+
+/** First ban (petals 2.2 `ban_timeout`); each further failure without a success between doubles it. */
+const FIRST_BAN_MS = 15_000;
+/** Longest ban, so that a server that was away for a day is tried again. */
+const MAX_BAN_MS = 600_000;
+/** Peers remembered; the one banned longest ago goes first. */
+const MAX_PEERS = 1000;
+/** What asking a server that failed costs in a route: more than any way around it. */
+const FAILED_SECONDS = 1000;
+
+/** `failed`: it was away, late or had an error, and is asked again when nobody else is left. `lied`: its answer was none. */
+export type BanKind = "failed" | "lied";
+
+interface Ban {
+  readonly kind: BanKind;
+  readonly failures: number;
+  readonly untilMs: number;
+}
+
+/** Servers to be left alone for a while. Time passes on the monotonic clock. */
+export class Bans {
+  readonly #clock: Clock;
+  readonly #bans = new Map<PeerId, Ban>();
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Records a failure. Returns for how many milliseconds the peer is now left alone. */
+  ban(peer: PeerId, kind: BanKind): number {
+    const failures = (this.#bans.get(peer)?.failures ?? 0) + 1;
+    const banMs = Math.min(FIRST_BAN_MS * 2 ** (failures - 1), MAX_BAN_MS);
+    this.#bans.delete(peer);
+    this.#bans.set(peer, { kind, failures, untilMs: this.#clock.monotonic() + banMs });
+    if (this.#bans.size > MAX_PEERS) {
+      const [oldest] = this.#bans.keys();
+      this.#bans.delete(oldest!);
+    }
+    return banMs;
+  }
+
+  /** Records a success: failures before it are forgotten. */
+  forgive(peer: PeerId): void {
+    this.#bans.delete(peer);
+  }
+
+  /** Why the peer is banned now; `undefined` when it is not. */
+  kindOf(peer: PeerId): BanKind | undefined {
+    const ban = this.#bans.get(peer);
+    return ban !== undefined && ban.untilMs > this.#clock.monotonic() ? ban.kind : undefined;
+  }
+
+  /** Extra seconds of choosing the peer: a last resort when it failed, never when it lied. */
+  extraSeconds(peer: PeerId): number {
+    const kind = this.kindOf(peer);
+    return kind === undefined ? 0 : kind === "failed" ? FAILED_SECONDS : Infinity;
+  }
+}

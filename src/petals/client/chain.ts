@@ -1,0 +1,26 @@
+/**
+ * Hidden states through all blocks of a model, wherever they are.
+ *
+ * @module
+ */
+import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
+
+/** Who computes which blocks. */
+export interface Hop {
+  readonly peerId: PeerId;
+  readonly blocks: BlockRange;
+}
+
+/** One inference session over every block: through the swarm, or in this process. Dispose it to free its caches. */
+export interface Chain extends AsyncDisposable {
+  /** In the order of the blocks; it may change when a server fails. */
+  readonly hops: readonly Hop[];
+  /** Positions taken so far. */
+  readonly position: number;
+  /**
+   * Takes the next positions, embeddings `[batch, tokens, hidden]` in, last hidden states of the same shape out. One call
+   * at a time. Throws `NodeError` with the peer's words, `timeout`, `not_found` (blocks nobody serves), `aborted`;
+   * `RangeError` past the length the chain was opened for.
+   */
+  step(input: Activations, signal: AbortSignal): Promise<Activations>;
+}
