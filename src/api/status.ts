@@ -1,0 +1,71 @@
+/**
+ * What a node tells about itself.
+ *
+ * @module
+ */
+import type { BlockRange, PeerId } from "../base/tensor.ts";
+import type { NetworkName } from "../config/network_profile.ts";
+
+/** Whether all that was asked for is running, or what is missing, in words. */
+export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
+
+/** Joules of the node; `kind: "none"` where nothing measures. */
+export interface EnergyStatus {
+  readonly watts: number | null;
+  readonly joules: number | null;
+  readonly kind: "measured" | "modelled" | "mixed" | "none";
+  readonly scope: string | null;
+  readonly source: string | null;
+  readonly uncertainty: number | null;
+  readonly coverage: number;
+}
+
+/** What is served. */
+export interface ServingStatus {
+  readonly model: string;
+  readonly prefix: string;
+  readonly blocks: readonly [start: number, end: number];
+  /** Empty while blocks are being loaded. */
+  readonly engine: string;
+  readonly sessions: number;
+  /** Positions of attention memory that are free, over all served blocks. */
+  readonly cacheTokensLeft: number;
+}
+
+/** Totals since the start. */
+export interface WorkStatus {
+  readonly steps: number;
+  readonly failedSteps: number;
+  readonly tokens: number;
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly computeMs: number;
+}
+
+/** The answer of `/api/v1/status` and `status --json`. */
+export interface StatusDocument {
+  readonly schema: 1;
+  readonly version: string;
+  readonly peerId: PeerId;
+  readonly addresses: readonly string[];
+  readonly network: NetworkName;
+  readonly reachability: { readonly state: "reachable" | "unreachable" | "unknown"; readonly reason: string };
+  readonly dht: {
+    readonly peers: number;
+    readonly entries: number;
+    readonly valid: number;
+    /** Unix ms; null before the first announcement. */
+    readonly lastAnnounceAt: number | null;
+  };
+  /** Null where nothing is to be served. */
+  readonly serving: ServingStatus | null;
+  readonly energy: EnergyStatus;
+  readonly work: WorkStatus;
+  readonly readiness: Readiness;
+  /** What does not work now, and why. */
+  readonly degraded: readonly { readonly what: string; readonly why: string }[];
+  readonly uptimeSeconds: number;
+}
+
+/** Converts a range for JSON. */
+export const blocksOf = ({ start, end }: BlockRange): [number, number] => [start, end];
