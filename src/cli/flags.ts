@@ -1,0 +1,30 @@
+/**
+ * Flags that several verbs share.
+ *
+ * @module
+ */
+import { CONFIG_KEYS, type ConfigPath } from "../config/schema.ts";
+import type { Flag } from "./verb.ts";
+
+/** A flag that is another name of a setting; its sentence is the setting's. */
+export function settingFlag(setting: ConfigPath, value: string): Flag {
+  const { kind, sentence } = CONFIG_KEYS[setting];
+  return {
+    name: setting.replaceAll("_", "-"),
+    kind: kind === "list" ? "list" : "text",
+    value,
+    sentence,
+    setting,
+  };
+}
+
+/** Machine-readable output. */
+export const JSON_FLAG: Flag = { name: "json", kind: "boolean", sentence: "Answer in JSON." };
+
+/** Where settings come from besides flags. */
+export const CONFIG_FLAGS: readonly Flag[] = [
+  settingFlag("data_dir", "D"),
+  { name: "config", kind: "text", value: "FILE", sentence: "Configuration file in place of the usual ones." },
+  { name: "set", kind: "list", value: "a.b=c", sentence: "Set any setting; may be repeated." },
+  settingFlag("log_level", "L"),
+];
