@@ -1,0 +1,105 @@
+/**
+ * One node a data folder: two processes with one identity would shadow each other in the swarm.
+ *
+ * @module
+ */
+import { NodeError } from "../base/errors.ts";
+import type { Clock } from "../base/world.ts";
+import type { DataPaths } from "../config/paths.ts";
+
+/** Who holds a data folder, as its lock file tells. */
+export interface Holder {
+  readonly pid: number;
+  /** Base URL of its local API, once it listens. */
+  readonly api?: string;
+}
+
+/** The right to use a data folder. Dispose to give it back; the kernel takes it back when the process dies. */
+export interface DataLock extends AsyncDisposable {
+  /** Writes who we are into the lock file, for `status` and for whoever comes second. */
+  describe(holder: Holder): void;
+}
+
+/** How long a lock may take where it cannot be asked for without waiting. */
+const PATIENCE_MS = 250;
+/** Longest lock file that is read. */
+const MAX_BYTES = 4096;
+
+/**
+ * Makes the data folder (0700) where it is missing and locks it. What a killed process left behind does not count.
+ * Throws `NodeError` `busy` with the holder's process id, `denied` where the folder cannot be written.
+ */
+export async function openDataLock(clock: Clock, paths: DataPaths): Promise<DataLock> {
+  const file = await openLockFile(paths);
+  if (!await tryLock(clock, file)) {
+    const holder = readHolder(paths);
+    const who = holder === undefined ? "another process" : `process ${holder.pid}`;
+    throw new NodeError(
+      "busy",
+      `Cannot use data folder ${paths.root}: ${who} holds it, wanted a free one (stop it, or choose another with --data-dir)`,
+    );
+  }
+  const write = (text: string) => {
+    file.truncateSync(0);
+    file.seekSync(0, Deno.SeekMode.Start);
+    file.writeSync(new TextEncoder().encode(text));
+  };
+  write(JSON.stringify({ pid: Deno.pid }));
+  return {
+    describe: (holder) => write(JSON.stringify(holder)),
+    [Symbol.asyncDispose]() {
+      write("");
+      file.close();
+      return Promise.resolve();
+    },
+  };
+}
+
+/** Who the lock file names; it may be dead. `undefined` where nobody is named. */
+export function readHolder(paths: DataPaths): Holder | undefined {
+  try {
+    const holder: unknown = JSON.parse(Deno.readTextFileSync(paths.lock).slice(0, MAX_BYTES));
+    const { pid, api } = holder as Partial<Holder>;
+    if (!Number.isInteger(pid)) return undefined;
+    return { pid: pid!, ...(typeof api === "string" ? { api } : {}) };
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof TypeError) return undefined;
+    throw new NodeError(
+      "denied",
+      `Cannot read ${paths.lock}: it is not readable, wanted the owner's account`,
+      {
+        cause: error,
+      },
+    );
+  }
+}
+
+async function openLockFile(paths: DataPaths): Promise<Deno.FsFile> {
+  try {
+    await Deno.mkdir(paths.root, { recursive: true, mode: 0o700 });
+    return await Deno.open(paths.lock, { create: true, read: true, write: true, mode: 0o600 });
+  } catch (error) {
+    throw new NodeError(
+      "denied",
+      `Cannot use data folder ${paths.root}: it cannot be made or written, wanted a writable folder (--data-dir)`,
+      { cause: error },
+    );
+  }
+}
+
+/** Deno before 2.9 can only wait for a lock: there, one that does not come at once is taken for refused. */
+async function tryLock(clock: Clock, file: Deno.FsFile): Promise<boolean> {
+  if (typeof file.tryLock === "function") {
+    const got = await file.tryLock(true);
+    if (!got) file.close();
+    return got;
+  }
+  const locked = file.lock(true).then(() => true);
+  const done = new AbortController();
+  const late = clock.sleep(PATIENCE_MS, done.signal).then(() => false, () => false);
+  const got = await Promise.race([locked, late]);
+  done.abort(new NodeError("aborted", "The lock was decided"));
+  if (!got) locked.then(() => file.close(), () => {});
+  return got;
+}
