@@ -1,0 +1,231 @@
+/**
+ * A session at one Petals server: the client's side of `rpc_inference`.
+ *
+ * @module
+ */
+import { type Deadline, openDeadline, orAbort } from "../../base/deadline.ts";
+import { messageOf, NodeError } from "../../base/errors.ts";
+import { Float, pack, type Packable } from "../../base/msgpack.ts";
+import {
+  type Activations,
+  type BlockRange,
+  elementsOf,
+  type FloatDType,
+  fromFloat32,
+  type PeerId,
+  type Tensor,
+  toFloat32,
+} from "../../base/tensor.ts";
+import type { World } from "../../base/world.ts";
+import type { Rpc, RpcStream } from "../../p2p/rpc.ts";
+import { spanUid } from "../uid.ts";
+import {
+  decodeExpertResponse,
+  encodeExpertRequest,
+  END_OF_SESSION,
+  type ExpertRequest,
+} from "../wire/expert.ts";
+import { argumentsStructure, type NextServer, packNextServers } from "../wire/metadata.ts";
+import { decodeTensor, encodeTensor, parseTensor } from "../wire/tensor.ts";
+import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
+import { uuid } from "./uuid.ts";
+
+const METHOD = "TransformerConnectionHandler.rpc_inference";
+/** Connecting; petals 2.2 `connect_timeout`. */
+const CONNECT_MS = 5_000;
+/** One step of one server, its queue included; petals 2.2 `step_timeout` of a server. */
+const STEP_MS = 300_000;
+/** How long a server may take to say good-bye. */
+const CLOSE_MS = 1_000;
+/** Replies read after the end of a session: one of a step that was given up, and one for good measure. */
+const LATE_REPLIES = 2;
+
+/** "Not given" of deep prompts and of the order of beams (petals 2.2 `DUMMY`, `DUMMY_INT64`). */
+const NO_PROMPTS: Tensor = { dtype: "float32", shape: [0], data: new Uint8Array(0) };
+const NO_ORDER: Tensor = { dtype: "int64", shape: [0], data: new Uint8Array(0) };
+
+/** Whom to ask for what. */
+export interface RemoteSpan {
+  readonly peerId: PeerId;
+  readonly prefix: string;
+  readonly blocks: BlockRange;
+  /** Type the server computes in; hidden states travel in it. Anything but `float16` and `bfloat16` is `float32`. */
+  readonly torchDtype?: string | undefined;
+}
+
+/** What a request of a session says. */
+export interface StepRequest {
+  readonly span: RemoteSpan;
+  readonly sessionId: string;
+  readonly step: HopStep;
+  /** Present in a session's first request. */
+  readonly maxLength?: number;
+}
+
+/** The bytes of a request, as the stock client of petals 2.2 writes them (vectors `petals_inference_streams`). */
+export function encodeStep(request: StepRequest, hidden: Tensor): Uint8Array {
+  const { span, sessionId, step, maxLength } = request;
+  const first = maxLength === undefined
+    ? {}
+    : { max_length: maxLength, points: new Float(0), active_adapter: null };
+  const next = step.next.length === 0 ? {} : { next_servers: packNextServers(step.next) };
+  const metadata: Record<string, Packable> = {
+    session_id: sessionId,
+    step_id: step.stepId,
+    ...first,
+    ...next,
+    args_structure: argumentsStructure(3),
+  };
+  const message: ExpertRequest = {
+    uid: spanUid(span.prefix, span.blocks),
+    tensors: [hidden, NO_PROMPTS, NO_ORDER].map((tensor) => encodeTensor(tensor)),
+    metadata: pack(metadata),
+  };
+  return encodeExpertRequest(message);
+}
+
+/** The hidden states of a reply, which must have the shape of `input`. Whatever else it is: `NodeError` `malformed`. */
+export function decodeStep(bytes: Uint8Array, input: Activations): Activations {
+  try {
+    return { ...input, data: hiddenStatesIn(bytes, input) };
+  } catch (error) {
+    if (!(error instanceof NodeError) || error.code === "malformed") throw error;
+    throw new NodeError("malformed", error.message, { cause: error });
+  }
+}
+
+function hiddenStatesIn(
+  bytes: Uint8Array,
+  { batch, tokens, hidden }: Activations,
+): Float32Array<ArrayBuffer> {
+  const { tensors: [tensor, ...more] } = decodeExpertResponse(bytes);
+  if (tensor === undefined || more.length > 0) throw notHidden("not one tensor");
+  const { shape, dtype } = parseTensor(tensor);
+  if (shape.length !== 3 || shape[0] !== batch || shape[1] !== tokens || shape[2] !== hidden) {
+    throw notHidden(`shape [${shape}], wanted [${[batch, tokens, hidden]}]`);
+  }
+  if (dtype !== "float32" && dtype !== "float16" && dtype !== "bfloat16") {
+    throw notHidden(`type ${JSON.stringify(dtype.slice(0, 40))}, wanted floating point`);
+  }
+  const values = toFloat32(decodeTensor(tensor, 4 * elementsOf(shape)));
+  if (!values.every(Number.isFinite)) throw notHidden("a value that is not finite");
+  return values;
+}
+
+const notHidden = (what: string) => new NodeError("malformed", `Cannot read hidden states: ${what}`);
+
+/** Connects to a server. Throws `NodeError` that names it. */
+export async function openRemoteHop(
+  world: World,
+  rpc: Rpc,
+  target: { readonly span: RemoteSpan; readonly size: SessionSize },
+  signal: AbortSignal,
+): Promise<OpenHop> {
+  const { span } = target;
+  const life = new AbortController();
+  const what = `connect to ${span.peerId} for blocks ${span.blocks.start}:${span.blocks.end}`;
+  using deadline = openDeadline(world.clock, CONNECT_MS, what, signal);
+  const opening = rpc.callStream(span.peerId, METHOD, life.signal);
+  try {
+    const stream = await orAbort(opening, deadline.signal);
+    return new RemoteHop(world, { ...target, stream, life });
+  } catch (error) {
+    life.abort(error);
+    opening.then((late) => late[Symbol.asyncDispose]()).catch(() => {});
+    throw named(error, deadline, what);
+  }
+}
+
+/** What a session owns. `life` ends the whole call. */
+interface RemoteCall {
+  readonly span: RemoteSpan;
+  readonly size: SessionSize;
+  readonly stream: RpcStream;
+  readonly life: AbortController;
+}
+
+class RemoteHop implements OpenHop {
+  readonly peerId: PeerId;
+  readonly blocks: BlockRange;
+  readonly #world: World;
+  readonly #call: RemoteCall;
+  readonly #sessionId: string;
+  /** `broken` as well while a step is out: whoever leaves in the middle leaves a session of no use. */
+  #state: "new" | "open" | "broken" = "new";
+
+  constructor(world: World, call: RemoteCall) {
+    this.peerId = call.span.peerId;
+    this.blocks = call.span.blocks;
+    this.#world = world;
+    this.#call = call;
+    this.#sessionId = uuid(world);
+  }
+
+  get pushTo(): NextServer | undefined {
+    const { start, end } = this.blocks;
+    return this.#state === "open" ? { peer: this.peerId, sessionId: this.#sessionId, start, end } : undefined;
+  }
+
+  async step(input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
+    if (this.#state === "broken") throw new RangeError("Cannot go on: an earlier step of this server failed");
+    const { span, size, stream } = this.#call;
+    const { batch, tokens, hidden } = input;
+    const request = encodeStep(
+      {
+        span,
+        sessionId: this.#sessionId,
+        step,
+        ...(this.#state === "new" && { maxLength: size.maxLength }),
+      },
+      fromFloat32(input.data, [batch, tokens, hidden], floatTypeOf(span.torchDtype)),
+    );
+    this.#state = "broken";
+    const what = `compute blocks ${span.blocks.start}:${span.blocks.end} at ${span.peerId}`;
+    using deadline = openDeadline(this.#world.clock, STEP_MS, what, signal);
+    try {
+      await orAbort(stream.send(request), deadline.signal);
+      const reply = await orAbort(stream.receive(deadline.signal), deadline.signal);
+      if (reply === undefined) throw new NodeError("unreachable", "it closed the session, wanted an answer");
+      const output = decodeStep(reply, input);
+      this.#state = "open";
+      return output;
+    } catch (error) {
+      throw named(error, deadline, what);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    const { stream, life } = this.#call;
+    using deadline = openDeadline(this.#world.clock, CLOSE_MS, `close the session at ${this.peerId}`);
+    try {
+      if (this.#state === "open") await orAbort(this.#sayGoodbye(deadline.signal), deadline.signal);
+      await orAbort(Promise.resolve(stream[Symbol.asyncDispose]()), deadline.signal);
+    } catch (error) {
+      this.#world.log.debug("Session not closed in order", { peer: this.peerId, why: messageOf(error) });
+    }
+    this.#state = "broken";
+    life.abort(new NodeError("aborted", "The session is over"));
+  }
+
+  /** An empty request; the server closes; then the end frame. It is stock's own order, and frees its cache at once. */
+  async #sayGoodbye(signal: AbortSignal): Promise<void> {
+    const { stream } = this.#call;
+    await stream.send(encodeExpertRequest(END_OF_SESSION));
+    for (let late = 0; late < LATE_REPLIES && await stream.receive(signal) !== undefined;) late++;
+    await stream.endRequests();
+  }
+}
+
+const floatTypeOf = (torchDtype: string | undefined): FloatDType =>
+  torchDtype === "float16" || torchDtype === "bfloat16" ? torchDtype : "float32";
+
+/** Longest part of a peer's words that is repeated. */
+const MAX_WORDS = 500;
+
+/** The failure with the peer's name; its words on one line, so that they cannot play with a terminal. */
+function named(error: unknown, deadline: Deadline, what: string): unknown {
+  if (deadline.signal.aborted) return deadline.signal.reason;
+  if (!(error instanceof NodeError)) return error;
+  const words = messageOf(error).slice(0, MAX_WORDS).replace(/\p{C}+/gu, " ");
+  return new NodeError(error.code, `Cannot ${what}: ${words}`, { cause: error });
+}

@@ -1,0 +1,255 @@
+/**
+ * One inference session over a chain of servers, which outlives the loss of any of them.
+ *
+ * @module
+ */
+import { NodeError } from "../../base/errors.ts";
+import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
+import type { World } from "../../base/world.ts";
+import type { NextServer } from "../wire/metadata.ts";
+import { joinTokens, splitTokens } from "./activations.ts";
+import type { SwarmServer } from "./announced.ts";
+import type { Bans } from "./bans.ts";
+import type { Chain, Hop } from "./chain.ts";
+import type { Directory } from "./directory.ts";
+import type { HopStep, OpenHop, OpenHopAt, SessionSize } from "./hop.ts";
+import { findRoute, type Route, type RouteStop } from "./route.ts";
+import { uuid } from "./uuid.ts";
+
+/** What a session needs to know of the swarm; shared by all sessions of a model. */
+export interface Swarm {
+  readonly directory: Directory;
+  readonly bans: Bans;
+  readonly openHop: OpenHopAt;
+  /** Measured round trip to a server, milliseconds. */
+  readonly rttMs?: (peer: PeerId) => number | undefined;
+  /** Extra seconds of choosing a server: trust, residency. `Infinity` = never. */
+  readonly extraSeconds?: (server: SwarmServer) => number;
+}
+
+/** Age up to which what was read of the DHT is used: petals' `update_period`. */
+const VIEW_AGE_MS = 60_000;
+/** The same after a server failed: others may have noticed, and announced, something. */
+const MEND_VIEW_AGE_MS = 5_000;
+/** Servers replaced in one step before we give up. */
+const MAX_MENDS_PER_STEP = 3;
+/** Pause before the same server is tried again, times the tries so far. */
+const RETRY_PAUSE_MS = 1_000;
+/** Elements of one request: a message of float32 values stays below 2 MiB, half of what any peer takes. */
+const MAX_REQUEST_ELEMENTS = ((2 << 20) - (64 << 10)) / 4;
+
+/**
+ * Chooses the servers of a session. Nothing is sent before the first step.
+ * Throws `NodeError` `not_found` that names the blocks nobody serves.
+ */
+export async function openSwarmChain(
+  world: World,
+  swarm: Swarm,
+  size: SessionSize,
+  signal: AbortSignal,
+): Promise<Chain> {
+  const chain = new SwarmChain(world, swarm, size);
+  await chain.plan(signal);
+  return chain;
+}
+
+/** A place in the chain: who computes these blocks, the session once it is open, and what it was fed. */
+interface Link {
+  readonly server: SwarmServer;
+  readonly blocks: BlockRange;
+  hop: OpenHop | undefined;
+  /** Inputs so far, in order; a server that takes over is fed them again. */
+  readonly history: Activations[];
+}
+
+/** A server that did not answer as it should. */
+interface Failure {
+  /** Its place in the chain. */
+  readonly at: number;
+  readonly error: NodeError;
+  /** Replacements in this step so far. */
+  readonly mends: number;
+  /** How many servers after it cannot be trusted to hold what they should. */
+  readonly spoilt: number;
+}
+
+class SwarmChain implements Chain {
+  readonly #world: World;
+  readonly #swarm: Swarm;
+  readonly #size: SessionSize;
+  #links: readonly Link[] = [];
+  #position = 0;
+  #broken = false;
+
+  constructor(world: World, swarm: Swarm, size: SessionSize) {
+    this.#world = world;
+    this.#swarm = swarm;
+    this.#size = size;
+  }
+
+  get hops(): readonly Hop[] {
+    return this.#links.map(({ server, blocks }) => ({ peerId: server.peerId, blocks }));
+  }
+
+  get position(): number {
+    return this.#position;
+  }
+
+  async plan(signal: AbortSignal): Promise<void> {
+    const range = { start: 0, end: this.#swarm.directory.blocks };
+    this.#links = (await this.#route(range, VIEW_AGE_MS, signal)).map(linkTo);
+  }
+
+  async step(input: Activations, signal: AbortSignal): Promise<Activations> {
+    const { batch, maxLength } = this.#size;
+    if (this.#broken) throw new RangeError("Cannot go on: an earlier step of this session failed");
+    if (input.batch !== batch || this.#position + input.tokens > maxLength) {
+      throw new RangeError(
+        `Cannot take ${input.batch} rows of ${input.tokens} tokens at position ${this.#position}: ` +
+          `the session was opened for ${batch} rows of ${maxLength}`,
+      );
+    }
+    this.#broken = true; // until it is known to be whole
+    const outputs: Activations[] = [];
+    for (const part of splitTokens(input, MAX_REQUEST_ELEMENTS)) outputs.push(await this.#part(part, signal));
+    this.#broken = false;
+    return joinTokens(outputs);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await closeLinks(this.#links);
+  }
+
+  /** One request to each server. */
+  async #part(part: Activations, signal: AbortSignal): Promise<Activations> {
+    const stepId = uuid(this.#world);
+    let hidden = part;
+    let mends = 0;
+    for (let at = 0; at < this.#links.length;) {
+      const next = nextHops(this.#links.slice(at + 1));
+      try {
+        hidden = await this.#ask(this.#links[at]!, hidden, { stepId, next }, signal);
+        at++;
+      } catch (error) {
+        if (!(error instanceof NodeError) || signal.aborted) throw error;
+        // what a liar pushed is in the sessions after it; what an honest server pushed before it died is right
+        const spoilt = error.code === "malformed" ? next.length : 0;
+        mends = await this.#mend({ at, error, mends, spoilt }, signal);
+      }
+    }
+    this.#position += part.tokens;
+    return hidden;
+  }
+
+  /** Sends to a server and keeps what was sent. A server that fails is banned and its session closed. */
+  async #ask(link: Link, input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
+    const { server, blocks } = link;
+    try {
+      link.hop ??= await this.#swarm.openHop(server, blocks, this.#size, signal);
+      const output = await link.hop.step(input, step, signal);
+      link.history.push(input);
+      this.#swarm.bans.forgive(server.peerId);
+      return output;
+    } catch (error) {
+      await closeLinks([link]);
+      if (error instanceof NodeError && !signal.aborted) {
+        const banMs = this.#swarm.bans.ban(server.peerId, error.code === "malformed" ? "lied" : "failed");
+        const fields = { peer: server.peerId, ...blocks, code: error.code, banMs };
+        this.#world.log.warn("Server failed, another is sought", fields);
+      }
+      throw error;
+    }
+  }
+
+  /** Puts others in the place of a link until one can go on. Returns the replacements of this step so far. */
+  async #mend(failure: Failure, signal: AbortSignal): Promise<number> {
+    let { error, mends } = failure;
+    while (mends < MAX_MENDS_PER_STEP) {
+      mends++;
+      try {
+        await this.#replace({ ...failure, mends }, signal);
+        return mends;
+      } catch (again) {
+        if (!(again instanceof NodeError) || signal.aborted) throw again;
+        if (again.code === "not_found") {
+          throw new NodeError(error.code, `${error.message}; nobody else serves them`, { cause: error });
+        }
+        error = again;
+      }
+    }
+    throw new NodeError(error.code, `${error.message} (after ${mends} other tries)`, { cause: error });
+  }
+
+  /** New sessions for the blocks of the failed link and of spoilt ones after it, fed with its history. */
+  async #replace({ at, spoilt, mends }: Failure, signal: AbortSignal): Promise<void> {
+    const { bans } = this.#swarm;
+    const old = this.#links.slice(at, at + 1 + spoilt);
+    await closeLinks(old);
+    const fresh: Link[] = [];
+    for (const link of old) {
+      const stays = bans.kindOf(link.server.peerId) === undefined;
+      const stops = stays ? [link] : await this.#route(link.blocks, MEND_VIEW_AGE_MS, signal);
+      fresh.push(...stops.map(linkTo));
+    }
+    if (fresh.some(({ server }) => bans.kindOf(server.peerId) !== undefined)) {
+      await this.#world.clock.sleep(mends * RETRY_PAUSE_MS, signal);
+    }
+    try {
+      for (const input of old[0]!.history) {
+        const step = { stepId: uuid(this.#world), next: [] };
+        let hidden = input;
+        for (const link of fresh) hidden = await this.#ask(link, hidden, step, signal);
+      }
+    } catch (error) {
+      await closeLinks(fresh);
+      throw error;
+    }
+    this.#links = [...this.#links.slice(0, at), ...fresh, ...this.#links.slice(at + old.length)];
+  }
+
+  async #route(
+    range: BlockRange,
+    maxAgeMs: number,
+    signal: AbortSignal,
+  ): Promise<readonly RouteStop<SwarmServer>[]> {
+    const { directory } = this.#swarm;
+    let route = this.#routeIn((await directory.view(maxAgeMs, signal)).servers, range);
+    if (!route.found) route = this.#routeIn((await directory.view(0, signal)).servers, range);
+    if (route.found) return route.stops;
+    throw await directory.nobodyServes(route.missing, signal);
+  }
+
+  #routeIn(servers: readonly SwarmServer[], range: BlockRange): Route<SwarmServer> {
+    const { bans, extraSeconds, rttMs } = this.#swarm;
+    return findRoute(servers, range, {
+      maxLength: this.#size.maxLength,
+      extraSeconds: (server) => bans.extraSeconds(server.peerId) + (extraSeconds?.(server) ?? 0),
+      ...(rttMs && { rttMs }),
+    });
+  }
+}
+
+const linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
+  server,
+  blocks,
+  hop: undefined,
+  history: [],
+});
+
+/** The sessions that follow without a gap: pushing goes from server to server. */
+function nextHops(links: readonly Link[]): readonly NextServer[] {
+  const next: NextServer[] = [];
+  for (const { hop } of links) {
+    if (hop?.pushTo === undefined) break;
+    next.push(hop.pushTo);
+  }
+  return next;
+}
+
+async function closeLinks(links: readonly Link[]): Promise<void> {
+  await Promise.all(links.map(async (link) => {
+    const { hop } = link;
+    link.hop = undefined;
+    await hop?.[Symbol.asyncDispose]();
+  }));
+}

@@ -1,0 +1,233 @@
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { NodeError } from "../../../src/base/errors.ts";
+import type { Activations } from "../../../src/base/tensor.ts";
+import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
+import { encodeExpertResponse } from "../../../src/petals/wire/expert.ts";
+import { fakeWorld, settle } from "../../support/world.ts";
+import { HIDDEN, ToyBlocks, toyInput, ToySwarm } from "./toy_swarm.ts";
+
+const never = new AbortController().signal;
+const size = { batch: 1, maxLength: 64 };
+const names = (hops: readonly { peerId: string; blocks: { start: number; end: number } }[]) =>
+  hops.map(({ peerId, blocks }) => `${peerId} ${blocks.start}:${blocks.end}`).join(", ");
+
+/** Prompt of 5 tokens, then single ones. */
+const STEPS: readonly Activations[] = [5, 1, 1, 1, 1, 1].map((tokens, i) => toyInput(tokens, i + 1));
+
+/** What one machine with all blocks answers. */
+function expected(blocks: number): readonly Activations[] {
+  const whole = new ToyBlocks({ start: 0, end: blocks });
+  return STEPS.map((input) => whole.step(input));
+}
+
+Deno.test("a chain of two servers answers like one machine, pushes from the second step on, and ends both", async () => {
+  const toy = new ToySwarm(fakeWorld(), 6);
+  const a = toy.add("A", 0, 4);
+  const b = toy.add("B", 4, 6);
+  {
+    await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+    assertEquals(names(chain.hops), "A 0:4, B 4:6");
+    for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+    assertEquals(chain.position, 10);
+  }
+  await settle();
+  assertEquals(a.seen.map(({ next }) => next), [[], ["B"], ["B"], ["B"], ["B"], ["B"]]);
+  assertEquals(b.seen.map(({ next }) => next), [[], [], [], [], [], []]);
+  assertEquals(a.seen.map(({ step }) => step), b.seen.map(({ step }) => step));
+  assertEquals(new Set(a.seen.map(({ step }) => step)).size, 6);
+  assertEquals([a.ended, a.open, b.ended, b.open], [1, 0, 1, 0]);
+});
+
+Deno.test("a server that dies in mid-session is replaced, the other fed with its history, the answers stay", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 6);
+  const a = toy.add("A", 0, 3);
+  const b = toy.add("B", 3, 6);
+  const spare = toy.add("Z", 3, 6, { inferenceRps: 1 });
+  a.fault = () => undefined;
+  b.fault = ({ request }) => request === 3 ? "close" : undefined;
+  await using chain = await openSwarmChain(world, toy.swarm, size, never);
+  for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+  assertEquals(names(chain.hops), "A 0:3, Z 3:6");
+  assertEquals(a.seen.map(({ tokens }) => tokens), [5, 1, 1, 1, 1, 1]);
+  assertEquals(spare.seen.map(({ tokens }) => tokens), [5, 1, 1, 1, 1, 1]);
+  assertEquals(spare.seen.map(({ next }) => next), [[], [], [], [], [], []]);
+  assertEquals(a.seen.map(({ next }) => next.at(0)), [undefined, "B", "B", "B", "Z", "Z"]);
+  assertEquals(toy.bans.kindOf("B"), "failed");
+  assert(world.lines.some((line) => line.includes("Server failed, another is sought")));
+});
+
+Deno.test("a server in the middle may be replaced by two others", async () => {
+  const toy = new ToySwarm(fakeWorld(), 8);
+  toy.add("A", 0, 2);
+  toy.add("B", 2, 6).fault = ({ request }) => request === 2 ? new Error("engine gone") : undefined;
+  toy.add("C", 6, 8);
+  toy.add("Y", 2, 4, { inferenceRps: 2 });
+  toy.add("Z", 4, 6, { inferenceRps: 2 });
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  assertEquals(names(chain.hops), "A 0:2, B 2:6, C 6:8");
+  for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(8)[i]);
+  assertEquals(names(chain.hops), "A 0:2, Y 2:4, Z 4:6, C 6:8");
+});
+
+Deno.test("a liar is replaced, and the session it could push to is opened anew", async () => {
+  const toy = new ToySwarm(fakeWorld(), 6);
+  const liar = toy.add("A", 0, 3);
+  const b = toy.add("B", 3, 6);
+  toy.add("Z", 0, 3, { inferenceRps: 1 });
+  liar.fault = ({ request, output }) =>
+    request === 2 ? liar.reply({ ...output, data: output.data.map(() => NaN) }) : undefined;
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+  assertEquals(names(chain.hops), "Z 0:3, B 3:6");
+  assertEquals(new Set(b.seen.map(({ session }) => session)).size, 2);
+  assertEquals(b.seen.map(({ tokens }) => tokens), [5, 1, 5, 1, 1, 1, 1, 1]);
+  assertEquals(toy.bans.kindOf("A"), "lied");
+  assertEquals(toy.bans.kindOf("B"), undefined);
+});
+
+Deno.test("a replacement that fails as well is replaced in turn", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  toy.add("A", 0, 2).fault = ({ request }) => request === 2 ? "close" : undefined;
+  toy.add("B", 0, 2, { inferenceRps: 20 }).fault = ({ request }) =>
+    request === 1 ? new Error("no") : undefined;
+  toy.add("C", 0, 2, { inferenceRps: 10 });
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(2)[i]);
+  assertEquals(names(chain.hops), "C 0:2");
+});
+
+Deno.test("a server that cannot be reached at the first step is passed over", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  toy.add("A", 0, 2);
+  toy.add("B", 0, 2, { inferenceRps: 10 });
+  toy.network.remove("A");
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  assertEquals(names(chain.hops), "A 0:2");
+  assertEquals(await chain.step(STEPS[0]!, never), expected(2)[0]);
+  assertEquals(names(chain.hops), "B 0:2");
+});
+
+Deno.test("the only server is asked again after a pause, with a new session", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 2);
+  const only = toy.add("A", 0, 2);
+  only.fault = ({ request }) => request === 1 ? "close" : undefined;
+  await using chain = await openSwarmChain(world, toy.swarm, size, never);
+  await chain.step(STEPS[0]!, never);
+  const answer = chain.step(STEPS[1]!, never);
+  await settle();
+  assertEquals(only.seen.length, 2);
+  await world.clock.advance(1000);
+  assertEquals(await answer, expected(2)[1]);
+  assertEquals(only.seen.map(({ tokens }) => tokens), [5, 1, 5, 1]);
+  assertEquals(toy.bans.kindOf("A"), undefined);
+});
+
+Deno.test("after three other tries of one step the last server's words are told", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 2);
+  const only = toy.add("A", 0, 2);
+  only.fault = () => new Error("Cannot allocate KV cache");
+  await using chain = await openSwarmChain(world, toy.swarm, size, never);
+  const failed = assertRejects(() => chain.step(STEPS[0]!, never), NodeError);
+  for (let i = 0; i < 4; i++) {
+    await settle();
+    await world.clock.advance(5000);
+  }
+  const error = await failed;
+  assertEquals(error.code, "remote");
+  assertEquals(
+    error.message,
+    "Cannot compute blocks 0:2 at A: Cannot allocate KV cache (after 3 other tries)",
+  );
+  assertEquals(only.seen.length, 4);
+  await assertRejects(() => chain.step(STEPS[0]!, never), RangeError, "an earlier step");
+});
+
+Deno.test("a liar without an alternative ends the session at once", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  toy.add("A", 0, 2).fault = () => encodeExpertResponse({ tensors: [] });
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  const error = await assertRejects(() => chain.step(STEPS[0]!, never), NodeError);
+  assertEquals(error.code, "malformed");
+  assertMatch(error.message, /^Cannot compute blocks 0:2 at A: .*; nobody else serves them$/);
+});
+
+Deno.test("blocks that nobody serves are named, also when a server is only joining", async () => {
+  const toy = new ToySwarm(fakeWorld(), 24);
+  toy.add("A", 0, 12);
+  toy.add("B", 12, 18, { state: "joining" });
+  toy.add("C", 18, 24);
+  const error = await assertRejects(() => openSwarmChain(toy.world, toy.swarm, size, never), NodeError);
+  assertEquals(error.code, "not_found");
+  assertMatch(error.message, /^Cannot generate: blocks 12:18 of toy are served by nobody, .*--blocks 12:18/);
+});
+
+Deno.test("a view that lacks a server is read anew before giving up", async () => {
+  const toy = new ToySwarm(fakeWorld(), 4);
+  toy.add("A", 0, 2);
+  await toy.directory.view(0, never);
+  toy.add("B", 2, 4);
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  assertEquals(names(chain.hops), "A 0:2, B 2:4");
+});
+
+Deno.test("servers are avoided by the caller's own weight", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  toy.add("A", 0, 2);
+  toy.add("B", 0, 2);
+  const swarm = {
+    ...toy.swarm,
+    extraSeconds: ({ peerId }: { peerId: string }) => peerId === "A" ? Infinity : 0,
+  };
+  await using chain = await openSwarmChain(toy.world, swarm, size, never);
+  assertEquals(names(chain.hops), "B 0:2");
+});
+
+Deno.test("a long prompt goes in messages below 2 MiB, and is replayed so", async () => {
+  const toy = new ToySwarm(fakeWorld(), 1);
+  const a = toy.add("A", 0, 1);
+  const b = toy.add("B", 0, 1, { inferenceRps: 10 });
+  a.fault = ({ request }) => request === 3 ? "close" : undefined;
+  const tokens = 300_000;
+  const long = { batch: 2, tokens, hidden: HIDDEN, data: new Float32Array(2 * tokens * HIDDEN).fill(1) };
+  const twoRows = { batch: 2, maxLength: tokens };
+  await using chain = await openSwarmChain(toy.world, toy.swarm, twoRows, never);
+  const whole = new ToyBlocks({ start: 0, end: 1 }, 2);
+  assertEquals((await chain.step(long, never)).data, whole.step(long).data);
+  assertEquals(chain.position, tokens);
+  assert([...a.seen, ...b.seen].every(({ bytes }) => bytes < 2 << 20));
+  assertEquals(b.seen.reduce((sum, seen) => sum + seen.tokens, 0), tokens);
+  assert(b.seen.length > 4);
+});
+
+Deno.test("a chain takes no more positions than it was opened for, and no other batch", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  toy.add("A", 0, 2);
+  await using chain = await openSwarmChain(toy.world, toy.swarm, { batch: 1, maxLength: 5 }, never);
+  await chain.step(toyInput(4), never);
+  await assertRejects(() => chain.step(toyInput(2), never), RangeError, "position 4");
+  await assertRejects(() => chain.step(toyInput(1, 1, 2), never), RangeError, "2 rows");
+  await chain.step(toyInput(1), never);
+});
+
+Deno.test("a caller that gives up is told its own reason; nobody is banned for it, all streams are closed", async () => {
+  const toy = new ToySwarm(fakeWorld(), 4);
+  const a = toy.add("A", 0, 2);
+  const b = toy.add("B", 2, 4);
+  b.fault = ({ request }) => request === 1 ? "silence" : undefined;
+  const patience = new AbortController();
+  const reason = new NodeError("aborted", "enough");
+  {
+    await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+    await chain.step(STEPS[0]!, patience.signal);
+    const failed = chain.step(STEPS[1]!, patience.signal).catch((error) => error);
+    await settle();
+    patience.abort(reason);
+    assertEquals(await failed, reason);
+  }
+  await settle();
+  assertEquals([toy.bans.kindOf("A"), toy.bans.kindOf("B")], [undefined, undefined]);
+  assertEquals([a.open, b.open, a.ended, b.ended], [0, 0, 1, 0]);
+});
