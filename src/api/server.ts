@@ -36,9 +36,8 @@ export function openApiServer(world: World, address: string, handler: ApiHandler
   const { hostname, port } = splitHostPort(address);
   const end = new AbortController();
   const server = serve({ hostname, port, signal: end.signal, onListen: () => {} }, handler);
-  const host = server.addr.hostname.includes(":") ? `[${server.addr.hostname}]` : server.addr.hostname;
   return {
-    url: `http://${host}:${server.addr.port}`,
+    url: `http://${hostOf(server.addr.hostname)}:${server.addr.port}`,
     async [Symbol.asyncDispose]() {
       const patience = new AbortController();
       const answered = server.shutdown().then(() => true);
@@ -49,6 +48,13 @@ export function openApiServer(world: World, address: string, handler: ApiHandler
       await server.finished;
     },
   };
+}
+
+/** How this machine reaches what listens on `hostname`; all addresses are reached by loopback. */
+function hostOf(hostname: string): string {
+  if (hostname === "0.0.0.0") return "127.0.0.1";
+  if (hostname === "::") return "[::1]";
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 function serve(options: Deno.ServeTcpOptions, handler: ApiHandler): Deno.HttpServer<Deno.NetAddr> {

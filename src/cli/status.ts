@@ -1,0 +1,50 @@
+/**
+ * `kwaainet status`.
+ *
+ * @module
+ */
+import type { StatusDocument } from "../api/status.ts";
+import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
+import { askNode } from "./ask_node.ts";
+import { loadSettings } from "./settings.ts";
+import type { Verb } from "./verb.ts";
+
+/** Tells what the running node does. */
+export const statusVerb: Verb = {
+  name: "status",
+  summary: "Tell what the running node does",
+  words: "",
+  wordCount: [0, 0],
+  flags: [...CONFIG_FLAGS, JSON_FLAG],
+  more: "Exit code 3 when no node runs on the data folder.",
+  async run(invocation) {
+    const { paths } = loadSettings(invocation, this.flags);
+    const status = await askNode<StatusDocument>(paths, "/api/v1/status");
+    if (invocation.flags.has("json")) invocation.output.json(status);
+    else for (const line of statusLines(status)) invocation.output.line(line);
+    return 0;
+  },
+};
+
+/** The same for people. */
+function statusLines(status: StatusDocument): string[] {
+  const { serving, dht, work, readiness } = status;
+  const served = serving === null
+    ? "Serves     nothing: a node of the DHT only"
+    : `Serves     blocks ${serving.blocks[0]}:${
+      serving.blocks[1]
+    } of ${serving.model} (${serving.prefix}) with ${
+      serving.engine || "no engine yet"
+    }, ${serving.sessions} sessions, room for ${serving.cacheTokensLeft} tokens`;
+  return [
+    `State      ${readiness.ready ? "running" : `starting: ${readiness.reason}`}`,
+    `Version    ${status.version}, up for ${Math.round(status.uptimeSeconds)} s`,
+    `Peer       ${status.peerId}`,
+    ...status.addresses.map((address) => `Address    ${address}`),
+    `Network    ${status.network}, ${dht.peers} peers, ${dht.valid} of ${dht.entries} entries valid`,
+    `Reachable  ${status.reachability.state}: ${status.reachability.reason}`,
+    served,
+    `Work       ${work.steps} steps, ${work.tokens} tokens, ${work.failedSteps} failed`,
+    ...status.degraded.map(({ what, why }) => `Degraded   ${what}: ${why}`),
+  ];
+}
