@@ -3,42 +3,44 @@
  *
  * @module
  */
-import type { Activations, PeerId } from "../../base/tensor.ts";
-import type { KvCache, LoadedBlocks } from "../../compute/backend.ts";
+import type { Activations } from "../../base/tensor.ts";
 import type { Chain, Hop } from "./chain.ts";
+import type { OpenHop, SessionSize } from "./hop.ts";
+import { type LocalSpan, openLocalHop } from "./local_hop.ts";
 
-/** A chain of one hop over blocks that are loaded here; `self` is the name it reports. Throws as `openCache` does. */
+/** A chain of one hop, over blocks that are loaded here. Throws as `openCache` does. */
 export async function openLocalChain(
-  blocks: LoadedBlocks,
-  self: PeerId,
-  maxLength: number,
+  span: LocalSpan,
+  size: SessionSize,
   signal: AbortSignal,
 ): Promise<Chain> {
-  const size = { range: blocks.range, batch: 1, capacity: maxLength };
-  return new LocalChain(blocks, await blocks.openCache(size, signal), self);
+  return new LocalChain(await openLocalHop(span, size, signal));
 }
 
 class LocalChain implements Chain {
-  readonly hops: readonly Hop[];
-  readonly #blocks: LoadedBlocks;
-  readonly #cache: KvCache;
+  readonly #hop: OpenHop;
+  #position = 0;
 
-  constructor(blocks: LoadedBlocks, cache: KvCache, self: PeerId) {
-    this.hops = [{ peerId: self, blocks: blocks.range }];
-    this.#blocks = blocks;
-    this.#cache = cache;
+  constructor(hop: OpenHop) {
+    this.#hop = hop;
+  }
+
+  get hops(): readonly Hop[] {
+    const { peerId, blocks } = this.#hop;
+    return [{ peerId, blocks }];
   }
 
   get position(): number {
-    return this.#cache.length;
+    return this.#position;
   }
 
   async step(input: Activations, signal: AbortSignal): Promise<Activations> {
-    const data = await this.#blocks.step({ input }, this.#cache, signal);
-    return { ...input, data };
+    const output = await this.#hop.step(input, { stepId: "", next: [] }, signal);
+    this.#position += input.tokens;
+    return output;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#cache[Symbol.asyncDispose]();
+    await this.#hop[Symbol.asyncDispose]();
   }
 }

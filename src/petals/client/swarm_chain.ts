@@ -4,28 +4,16 @@
  * @module
  */
 import { NodeError } from "../../base/errors.ts";
-import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
+import type { Activations, BlockRange } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { NextServer } from "../wire/metadata.ts";
 import { joinTokens, splitTokens } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
-import type { Bans } from "./bans.ts";
 import type { Chain, Hop } from "./chain.ts";
-import type { Directory } from "./directory.ts";
-import type { HopStep, OpenHop, OpenHopAt, SessionSize } from "./hop.ts";
+import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
 import { findRoute, type Route, type RouteStop } from "./route.ts";
+import type { Swarm } from "./swarm.ts";
 import { uuid } from "./uuid.ts";
-
-/** What a session needs to know of the swarm; shared by all sessions of a model. */
-export interface Swarm {
-  readonly directory: Directory;
-  readonly bans: Bans;
-  readonly openHop: OpenHopAt;
-  /** Measured round trip to a server, milliseconds. */
-  readonly rttMs?: (peer: PeerId) => number | undefined;
-  /** Extra seconds of choosing a server: trust, residency. `Infinity` = never. */
-  readonly extraSeconds?: (server: SwarmServer) => number;
-}
 
 /** Age up to which what was read of the DHT is used: petals' `update_period`. */
 const VIEW_AGE_MS = 60_000;
@@ -223,8 +211,8 @@ class SwarmChain implements Chain {
     const { bans, extraSeconds, rttMs } = this.#swarm;
     return findRoute(servers, range, {
       maxLength: this.#size.maxLength,
-      extraSeconds: (server) => bans.extraSeconds(server.peerId) + (extraSeconds?.(server) ?? 0),
-      ...(rttMs && { rttMs }),
+      extraSeconds: (server) => bans.extraSeconds(server.peerId) + extraSeconds(server),
+      rttMs,
     });
   }
 }

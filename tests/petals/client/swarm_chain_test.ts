@@ -1,6 +1,8 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { NodeError } from "../../../src/base/errors.ts";
 import type { Activations } from "../../../src/base/tensor.ts";
+import type { KvCache, LoadedBlocks } from "../../../src/compute/backend.ts";
+import { openLocalChain } from "../../../src/petals/client/local_chain.ts";
 import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
 import { encodeExpertResponse } from "../../../src/petals/wire/expert.ts";
 import { fakeWorld, settle } from "../../support/world.ts";
@@ -53,7 +55,7 @@ Deno.test("a server that dies in mid-session is replaced, the other fed with its
   assertEquals(spare.seen.map(({ tokens }) => tokens), [5, 1, 1, 1, 1, 1]);
   assertEquals(spare.seen.map(({ next }) => next), [[], [], [], [], [], []]);
   assertEquals(a.seen.map(({ next }) => next.at(0)), [undefined, "B", "B", "B", "Z", "Z"]);
-  assertEquals(toy.bans.kindOf("B"), "failed");
+  assertEquals(toy.swarm.bans.kindOf("B"), "failed");
   assert(world.lines.some((line) => line.includes("Server failed, another is sought")));
 });
 
@@ -82,8 +84,8 @@ Deno.test("a liar is replaced, and the session it could push to is opened anew",
   assertEquals(names(chain.hops), "Z 0:3, B 3:6");
   assertEquals(new Set(b.seen.map(({ session }) => session)).size, 2);
   assertEquals(b.seen.map(({ tokens }) => tokens), [5, 1, 5, 1, 1, 1, 1, 1]);
-  assertEquals(toy.bans.kindOf("A"), "lied");
-  assertEquals(toy.bans.kindOf("B"), undefined);
+  assertEquals(toy.swarm.bans.kindOf("A"), "lied");
+  assertEquals(toy.swarm.bans.kindOf("B"), undefined);
 });
 
 Deno.test("a replacement that fails as well is replaced in turn", async () => {
@@ -121,7 +123,7 @@ Deno.test("the only server is asked again after a pause, with a new session", as
   await world.clock.advance(1000);
   assertEquals(await answer, expected(2)[1]);
   assertEquals(only.seen.map(({ tokens }) => tokens), [5, 1, 5, 1]);
-  assertEquals(toy.bans.kindOf("A"), undefined);
+  assertEquals(toy.swarm.bans.kindOf("A"), undefined);
 });
 
 Deno.test("after three other tries of one step the last server's words are told", async () => {
@@ -167,7 +169,7 @@ Deno.test("blocks that nobody serves are named, also when a server is only joini
 Deno.test("a view that lacks a server is read anew before giving up", async () => {
   const toy = new ToySwarm(fakeWorld(), 4);
   toy.add("A", 0, 2);
-  await toy.directory.view(0, never);
+  await toy.swarm.directory.view(0, never);
   toy.add("B", 2, 4);
   await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
   assertEquals(names(chain.hops), "A 0:2, B 2:4");
@@ -177,10 +179,7 @@ Deno.test("servers are avoided by the caller's own weight", async () => {
   const toy = new ToySwarm(fakeWorld(), 2);
   toy.add("A", 0, 2);
   toy.add("B", 0, 2);
-  const swarm = {
-    ...toy.swarm,
-    extraSeconds: ({ peerId }: { peerId: string }) => peerId === "A" ? Infinity : 0,
-  };
+  const swarm = toy.swarmWith({ extraSeconds: ({ peerId }) => peerId === "A" ? Infinity : 0 });
   await using chain = await openSwarmChain(toy.world, swarm, size, never);
   assertEquals(names(chain.hops), "B 0:2");
 });
@@ -228,6 +227,68 @@ Deno.test("a caller that gives up is told its own reason; nobody is banned for i
     assertEquals(await failed, reason);
   }
   await settle();
-  assertEquals([toy.bans.kindOf("A"), toy.bans.kindOf("B")], [undefined, undefined]);
+  assertEquals([toy.swarm.bans.kindOf("A"), toy.swarm.bans.kindOf("B")], [undefined, undefined]);
   assertEquals([a.open, b.open, a.ended, b.ended], [0, 0, 1, 0]);
+});
+
+/** Blocks of the toy as an engine of this process would hold them. */
+function loadedToy(range: { start: number; end: number }): LoadedBlocks & { caches: number } {
+  const blocks: LoadedBlocks & { caches: number } = {
+    engine: "reference",
+    device: "toy",
+    range,
+    hiddenSize: HIDDEN,
+    dtype: "float32",
+    weightBytes: 0,
+    cacheBytesPerToken: 0,
+    caches: 0,
+    openCache(size) {
+      blocks.caches++;
+      const toy = new ToyBlocks(size.range, size.batch);
+      return Promise.resolve({
+        ...size,
+        length: 0,
+        toy,
+        [Symbol.asyncDispose]: () => Promise.resolve(void blocks.caches--),
+      });
+    },
+    forward: () => Promise.reject(new RangeError("not here")),
+    step: ({ input }, cache) => Promise.resolve((cache as KvCache & { toy: ToyBlocks }).toy.step(input).data),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  return blocks;
+}
+
+Deno.test("a node's own blocks are a part of its chain without the network, and nobody is told to push to them", async () => {
+  const toy = new ToySwarm(fakeWorld(), 6);
+  const a = toy.add("A", 0, 2);
+  const b = toy.add("B", 4, 6);
+  const local = loadedToy({ start: 2, end: 4 });
+  toy.dht.announce("client", local.range, {}, toy.world.clock.now() + 240_000);
+  {
+    await using chain = await openSwarmChain(toy.world, toy.swarmWith({ local }), size, never);
+    for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+    assertEquals(names(chain.hops), "A 0:2, client 2:4, B 4:6");
+    assertEquals(local.caches, 1);
+  }
+  assertEquals(local.caches, 0);
+  assertEquals([...a.seen, ...b.seen].flatMap(({ next }) => next), []);
+});
+
+Deno.test("a node's own records are passed over where it does not hold the blocks at hand", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  toy.dht.announce("client", { start: 0, end: 2 }, { inferenceRps: 1e6 }, toy.world.clock.now() + 240_000);
+  toy.add("Z", 0, 2);
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  assertEquals(names(chain.hops), "Z 0:2");
+});
+
+Deno.test("a model that is here as a whole needs no swarm", async () => {
+  const loaded = loadedToy({ start: 0, end: 6 });
+  {
+    await using chain = await openLocalChain({ self: "me", loaded, blocks: loaded.range }, size, never);
+    for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+    assertEquals([names(chain.hops), chain.position, loaded.caches], ["me 0:6", 10, 1]);
+  }
+  assertEquals(loaded.caches, 0);
 });

@@ -9,10 +9,7 @@ import {
 import type { World } from "../../../src/base/world.ts";
 import type { Dht, DhtEntry, DhtRecord, Expiring, StoreOutcome } from "../../../src/dht/dht.ts";
 import type { RpcContext } from "../../../src/p2p/rpc.ts";
-import { Bans } from "../../../src/petals/client/bans.ts";
-import { Directory } from "../../../src/petals/client/directory.ts";
-import { openRemoteHop } from "../../../src/petals/client/remote_hop.ts";
-import type { Swarm } from "../../../src/petals/client/swarm_chain.ts";
+import { type Swarm, swarmOf, type SwarmOptions } from "../../../src/petals/client/swarm.ts";
 import { parseSpan, uidsOf } from "../../../src/petals/uid.ts";
 import { decodeExpertRequest, encodeExpertResponse } from "../../../src/petals/wire/expert.ts";
 import { idOf, nextServersOf, numberOf, readMetadata } from "../../../src/petals/wire/metadata.ts";
@@ -155,12 +152,16 @@ export class ToySwarm {
   readonly network = new MemoryNetwork();
   readonly dht = new ToyDht();
   readonly client = this.network.join("client");
-  readonly directory: Directory;
-  readonly bans: Bans;
+  readonly swarm: Swarm;
 
   constructor(readonly world: World, readonly blocks: number) {
-    this.directory = new Directory(world, this.dht, { prefix: PREFIX, blocks });
-    this.bans = new Bans(world.clock);
+    this.swarm = swarmOf(world, { rpc: this.client, dht: this.dht, prefix: PREFIX, blocks });
+  }
+
+  /** The swarm of a client that holds blocks itself. */
+  swarmWith(more: Partial<SwarmOptions>): Swarm {
+    const { client: rpc, dht, blocks } = this;
+    return swarmOf(this.world, { rpc, dht, prefix: PREFIX, blocks, ...more });
   }
 
   add(peerId: PeerId, start: number, end: number, info: Partial<ServerInfo> = {}): ToyServer {
@@ -173,19 +174,6 @@ export class ToySwarm {
     );
     this.dht.announce(peerId, range, info, this.world.clock.now() + 240_000);
     return server;
-  }
-
-  /** What a session needs. */
-  get swarm(): Swarm {
-    const { directory, bans, client, world } = this;
-    return {
-      directory,
-      bans,
-      openHop: ({ peerId, info }, blocks, size, signal) => {
-        const span = { peerId, prefix: PREFIX, blocks, torchDtype: info.torchDtype };
-        return openRemoteHop(world, client, { span, size }, signal);
-      },
-    };
   }
 }
 

@@ -1,0 +1,62 @@
+/**
+ * What all sessions of a model share: who serves it, who failed, how to reach them.
+ *
+ * @module
+ */
+import type { BlockRange, PeerId } from "../../base/tensor.ts";
+import { containsRange } from "../../base/tensor.ts";
+import type { World } from "../../base/world.ts";
+import type { LoadedBlocks } from "../../compute/backend.ts";
+import type { Dht } from "../../dht/dht.ts";
+import type { Rpc } from "../../p2p/rpc.ts";
+import type { SwarmServer } from "./announced.ts";
+import { Bans } from "./bans.ts";
+import { Directory, type DirectoryOptions } from "./directory.ts";
+import type { OpenHopAt } from "./hop.ts";
+import { openLocalHop } from "./local_hop.ts";
+import { openRemoteHop } from "./remote_hop.ts";
+
+/** The servers of one model as a client sees them. Nothing is running: there is nothing to close. */
+export interface Swarm {
+  readonly directory: Directory;
+  readonly bans: Bans;
+  readonly openHop: OpenHopAt;
+  /** Measured round trip to a server, milliseconds; `undefined` = not known. */
+  readonly rttMs: (peer: PeerId) => number | undefined;
+  /** Extra seconds of choosing a server; `Infinity` = never. */
+  readonly extraSeconds: (server: SwarmServer) => number;
+}
+
+/** Ways to the swarm, and which model. */
+export interface SwarmOptions extends DirectoryOptions {
+  readonly rpc: Rpc;
+  readonly dht: Dht;
+  /** Blocks of the model in this process: used without the network where this node announces them. */
+  readonly local?: LoadedBlocks | undefined;
+  /** Seconds that choosing a server costs beyond time: trust, residency. `Infinity` = never. */
+  readonly extraSeconds?: (server: SwarmServer) => number;
+}
+
+/** The client's view of a model's servers. Share it between sessions. */
+export function swarmOf(world: World, options: SwarmOptions): Swarm {
+  const { rpc, dht, prefix, local } = options;
+  const isHere = (peer: PeerId) => peer === rpc.self;
+  const holds = (blocks: BlockRange) => local !== undefined && containsRange(local.range, blocks);
+  return {
+    directory: new Directory(world, dht, options),
+    bans: new Bans(world.clock),
+    openHop: ({ peerId, info }, blocks, size, signal) => {
+      if (isHere(peerId) && local !== undefined) {
+        return openLocalHop({ self: peerId, loaded: local, blocks }, size, signal);
+      }
+      const span = { peerId, prefix, blocks, torchDtype: info.torchDtype };
+      return openRemoteHop(world, rpc, { span, size }, signal);
+    },
+    rttMs: (peer) => isHere(peer) ? 0 : undefined,
+    extraSeconds: (server) => {
+      // nobody can dial itself: own records count only as far as the blocks are at hand
+      if (isHere(server.peerId) && !holds(server.range)) return Infinity;
+      return options.extraSeconds?.(server) ?? 0;
+    },
+  };
+}
