@@ -14,6 +14,7 @@ import { Bans } from "./bans.ts";
 import { Directory, type DirectoryOptions } from "./directory.ts";
 import type { OpenHopAt } from "./hop.ts";
 import { openLocalHop } from "./local_hop.ts";
+import { Pings } from "./pings.ts";
 import { openRemoteHop } from "./remote_hop.ts";
 
 /** The servers of one model as a client sees them. Nothing is running: there is nothing to close. */
@@ -21,8 +22,7 @@ export interface Swarm {
   readonly directory: Directory;
   readonly bans: Bans;
   readonly openHop: OpenHopAt;
-  /** Measured round trip to a server, milliseconds; `undefined` = not known. */
-  readonly rttMs: (peer: PeerId) => number | undefined;
+  readonly pings: Pings;
   /** Extra seconds of choosing a server; `Infinity` = never. */
   readonly extraSeconds: (server: SwarmServer) => number;
 }
@@ -52,7 +52,7 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
       const span = { peerId, prefix, blocks, torchDtype: info.torchDtype };
       return openRemoteHop(world, rpc, { span, size }, signal);
     },
-    rttMs: (peer) => isHere(peer) ? 0 : undefined,
+    pings: new Pings(world, rpc),
     extraSeconds: (server) => {
       // nobody can dial itself: own records count only as far as the blocks are at hand
       if (isHere(server.peerId) && !holds(server.range)) return Infinity;

@@ -4,7 +4,7 @@
  * @module
  */
 import { NodeError } from "../../base/errors.ts";
-import type { Activations, BlockRange } from "../../base/tensor.ts";
+import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { NextServer } from "../wire/metadata.ts";
 import { joinTokens, splitTokens } from "./activations.ts";
@@ -84,7 +84,10 @@ class SwarmChain implements Chain {
   }
 
   async plan(signal: AbortSignal): Promise<void> {
-    const range = { start: 0, end: this.#swarm.directory.blocks };
+    const { directory, pings } = this.#swarm;
+    const range = { start: 0, end: directory.blocks };
+    const { servers } = await directory.view(VIEW_AGE_MS, signal);
+    if (servers.length > 1) await pings.measure(endsOf(servers, range), signal);
     this.#links = (await this.#route(range, VIEW_AGE_MS, signal)).map(linkTo);
   }
 
@@ -208,11 +211,11 @@ class SwarmChain implements Chain {
   }
 
   #routeIn(servers: readonly SwarmServer[], range: BlockRange): Route<SwarmServer> {
-    const { bans, extraSeconds, rttMs } = this.#swarm;
+    const { bans, extraSeconds, pings } = this.#swarm;
     return findRoute(servers, range, {
       maxLength: this.#size.maxLength,
       extraSeconds: (server) => bans.extraSeconds(server.peerId) + extraSeconds(server),
-      rttMs,
+      rttMs: (peer) => pings.rttMs(peer),
     });
   }
 }
@@ -223,6 +226,12 @@ const linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
   hop: undefined,
   history: [],
 });
+
+/** The servers this client may talk to first and last: to them it has the longest way of its own. */
+function endsOf(servers: readonly SwarmServer[], { start, end }: BlockRange): readonly PeerId[] {
+  const atEnds = servers.filter(({ range }) => range.start <= start || range.end >= end);
+  return atEnds.map(({ peerId }) => peerId);
+}
 
 /** The sessions that follow without a gap: pushing goes from server to server. */
 function nextHops(links: readonly Link[]): readonly NextServer[] {

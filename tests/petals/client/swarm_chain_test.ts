@@ -103,10 +103,19 @@ Deno.test("a server that cannot be reached at the first step is passed over", as
   const toy = new ToySwarm(fakeWorld(), 2);
   toy.add("A", 0, 2);
   toy.add("B", 0, 2, { inferenceRps: 10 });
-  toy.network.remove("A");
   await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  toy.network.remove("A");
   assertEquals(names(chain.hops), "A 0:2");
   assertEquals(await chain.step(STEPS[0]!, never), expected(2)[0]);
+  assertEquals(names(chain.hops), "B 0:2");
+});
+
+Deno.test("a server that does not answer a ping is not chosen while another is there", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  toy.add("A", 0, 2);
+  toy.add("B", 0, 2, { inferenceRps: 10 });
+  toy.network.remove("A");
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
   assertEquals(names(chain.hops), "B 0:2");
 });
 

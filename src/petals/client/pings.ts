@@ -1,0 +1,84 @@
+/**
+ * How far servers are.
+ *
+ * @module
+ */
+import { openDeadline, orAbort } from "../../base/deadline.ts";
+import { codeOf } from "../../base/errors.ts";
+import type { PeerId } from "../../base/tensor.ts";
+import type { World } from "../../base/world.ts";
+import type { Rpc } from "../../p2p/rpc.ts";
+
+const METHOD = "DHTProtocol.rpc_ping";
+/** A `PingRequest` from nobody: it asks for an answer and for no place in the routing table. */
+const REQUEST = new Uint8Array(0);
+/** Servers asked at once. */
+const MAX_AT_ONCE = 8;
+/** Longest wait before a session; who is slower, or away, counts as far as can be. */
+const WAIT_MS = 1_500;
+/** Age up to which a figure is used. */
+const AGE_MS = 120_000;
+/** Peers remembered; the one measured longest ago goes first. */
+const MAX_PEERS = 1000;
+
+/** Round trips to servers, measured before sessions. */
+export class Pings {
+  readonly #world: World;
+  readonly #rpc: Rpc;
+  readonly #measured = new Map<PeerId, { readonly rttMs: number; readonly atMs: number }>();
+
+  constructor(world: World, rpc: Rpc) {
+    this.#world = world;
+    this.#rpc = rpc;
+  }
+
+  /** Milliseconds there and back, `Infinity` for a peer that did not answer, `undefined` when never or long ago measured. */
+  rttMs(peer: PeerId): number | undefined {
+    if (peer === this.#rpc.self) return 0;
+    const measured = this.#measured.get(peer);
+    if (measured === undefined) return undefined;
+    return this.#world.clock.monotonic() - measured.atMs < AGE_MS ? measured.rttMs : undefined;
+  }
+
+  /** Measures those of `peers` that are not known, 8 at most, within 1.5 s. Throws only the reason of `signal`. */
+  async measure(peers: readonly PeerId[], signal: AbortSignal): Promise<void> {
+    const unknown = [...new Set(peers)].filter((peer) => this.rttMs(peer) === undefined).slice(
+      0,
+      MAX_AT_ONCE,
+    );
+    await Promise.all(unknown.map((peer) => this.#measureOne(peer, signal)));
+    signal.throwIfAborted();
+  }
+
+  async #measureOne(peer: PeerId, signal: AbortSignal): Promise<void> {
+    const { clock } = this.#world;
+    using deadline = openDeadline(clock, WAIT_MS, `ping ${peer}`, signal);
+    let rttMs = Infinity;
+    try {
+      // the first call may have to connect
+      for (let call = 0; call < 2; call++) {
+        const askedAtMs = clock.monotonic();
+        await orAbort(this.#call(peer, deadline.signal), deadline.signal);
+        rttMs = clock.monotonic() - askedAtMs;
+      }
+    } catch {
+      // the peer is away or slow: what was measured before that stands
+    }
+    this.#measured.delete(peer);
+    this.#measured.set(peer, { rttMs, atMs: clock.monotonic() });
+    if (this.#measured.size > MAX_PEERS) {
+      const [oldest] = this.#measured.keys();
+      this.#measured.delete(oldest!);
+    }
+  }
+
+  /** A refusal is an answer too: servers behind a client-mode DHT do not know the method. */
+  async #call(peer: PeerId, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#rpc.callUnary(peer, METHOD, REQUEST, signal);
+    } catch (error) {
+      const code = codeOf(error, "unreachable");
+      if (code !== "refused" && code !== "remote") throw error;
+    }
+  }
+}
