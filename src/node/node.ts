@@ -1,0 +1,113 @@
+/**
+ * The running whole.
+ *
+ * @module
+ */
+import type { ServingStatus, StatusDocument } from "../api/status.ts";
+import type { World } from "../base/world.ts";
+import { Account } from "./account.ts";
+import type { Tell } from "./events.ts";
+import { Health } from "./health.ts";
+import { keepMembership } from "./membership.ts";
+import type { Network, NodeParts, Serving } from "./parts.ts";
+import type { NodePlan } from "./plan.ts";
+
+/** A running node. Disposing it stops everything in the reverse order of the start. */
+export interface RunningNode extends AsyncDisposable {
+  readonly status: () => StatusDocument;
+  /** Rejects when what was asked for can never run: a model that is not there, too little memory. Never resolves. */
+  readonly failed: Promise<never>;
+}
+
+/**
+ * Starts a node: lock, identity and listening, local API; joining, loading and announcing go on in the background and
+ * are told as events. Throws `NodeError` for what cannot be opened at once.
+ */
+export async function openNode(
+  world: World,
+  plan: NodePlan,
+  parts: NodeParts,
+  tell: Tell,
+): Promise<RunningNode> {
+  await using rooms = new AsyncDisposableStack();
+  const startedAtMs = world.clock.monotonic();
+  const lock = rooms.use(await parts.openLock(world, plan));
+  const network = rooms.use(await parts.openNetwork(world, plan));
+  tell({ kind: "listening", peerId: network.rpc.self, addresses: network.addresses() });
+
+  const account = new Account();
+  let serving: Serving | undefined;
+  const health = new Health(tell, () => {
+    const { rpc } = network;
+    const addresses = network.addresses();
+    const { version } = plan;
+    tell({ kind: "ready", peerId: rpc.self, addresses, api: api.url, served: serving?.served, version });
+  });
+  health.pending("start", "the node starts");
+  const status = (): StatusDocument =>
+    statusOf({ world, plan, network, health, account, serving, startedAtMs });
+  const api = rooms.use(parts.openApi(world, plan, status));
+  lock.describe({ pid: Deno.pid, api: api.url });
+
+  const membership = rooms.use(keepMembership(world.clock, network, health));
+  if (plan.model !== undefined) {
+    const context = { world, plan, network, health, account, tell, joined: membership.tried };
+    serving = rooms.use(parts.openServing(context));
+  }
+  health.done("start");
+  const running = rooms.move();
+  return {
+    status,
+    failed: serving?.failed ?? new Promise<never>(() => {}),
+    [Symbol.asyncDispose]: () => running.disposeAsync(),
+  };
+}
+
+interface Told {
+  readonly world: World;
+  readonly plan: NodePlan;
+  readonly network: Network;
+  readonly health: Health;
+  readonly account: Account;
+  readonly serving: Serving | undefined;
+  readonly startedAtMs: number;
+}
+
+function statusOf({ world, plan, network, health, account, serving, startedAtMs }: Told): StatusDocument {
+  const { sessions: _, ...work } = account.totals;
+  return {
+    schema: 1,
+    version: plan.version,
+    peerId: network.rpc.self,
+    addresses: network.addresses(),
+    network: plan.network.name,
+    reachability: network.reachability,
+    dht: { ...network.dht.status(), lastAnnounceAt: serving?.announcedAtMs ?? null },
+    serving: plan.model === undefined ? null : serving?.status() ?? loadingStatus(plan),
+    energy: NO_ENERGY,
+    work,
+    readiness: health.readiness,
+    degraded: health.degraded,
+    uptimeSeconds: Math.round(world.clock.monotonic() - startedAtMs) / 1000,
+  };
+}
+
+const loadingStatus = ({ model, range, config }: NodePlan): ServingStatus => ({
+  model: model!,
+  prefix: config.dht_prefix ?? "",
+  blocks: [range?.start ?? 0, range?.end ?? 0],
+  engine: "",
+  sessions: 0,
+  cacheTokensLeft: 0,
+});
+
+/** Nothing measures energy in this version. */
+const NO_ENERGY: StatusDocument["energy"] = {
+  watts: null,
+  joules: null,
+  kind: "none",
+  scope: null,
+  source: null,
+  uncertainty: null,
+  coverage: 0,
+};

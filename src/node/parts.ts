@@ -1,0 +1,57 @@
+/**
+ * What a node is put together from. `assemble.ts` has the real ones, tests have others.
+ *
+ * @module
+ */
+import type { ApiServer } from "../api/server.ts";
+import type { ServingStatus, StatusDocument } from "../api/status.ts";
+import type { World } from "../base/world.ts";
+import type { Dht } from "../dht/dht.ts";
+import type { Rpc } from "../p2p/rpc.ts";
+import type { Account } from "./account.ts";
+import type { ServedModel, Tell } from "./events.ts";
+import type { Health } from "./health.ts";
+import type { DataLock } from "./lock.ts";
+import type { Joinable } from "./membership.ts";
+import type { NodePlan } from "./plan.ts";
+
+/** A listening peer with its node of the DHT. Dispose to close all connections. */
+export interface Network extends Joinable, AsyncDisposable {
+  readonly rpc: Rpc;
+  readonly dht: Dht;
+  /** Full multiaddrs with `/p2p/`. */
+  addresses(): readonly string[];
+  readonly reachability: StatusDocument["reachability"];
+}
+
+/** What serving takes from the rest of the node. */
+export interface ServingContext {
+  readonly world: World;
+  readonly plan: NodePlan;
+  readonly network: Network;
+  readonly health: Health;
+  readonly account: Account;
+  readonly tell: Tell;
+  /** Resolves when the first try to join has ended. */
+  readonly joined: Promise<void>;
+}
+
+/** Blocks on their way to being served, or served. Dispose to announce OFFLINE, end streams and leave. */
+export interface Serving extends AsyncDisposable {
+  /** `undefined` until model and blocks are chosen. */
+  readonly served: ServedModel | undefined;
+  /** `undefined` until model and blocks are chosen. */
+  status(): ServingStatus | undefined;
+  /** Unix ms of the last announcement; `undefined` before the first. */
+  readonly announcedAtMs: number | undefined;
+  /** Rejects when blocks can never be served. Never resolves. */
+  readonly failed: Promise<never>;
+}
+
+/** Openers of every part, in the order in which they are called. */
+export interface NodeParts {
+  openLock(world: World, plan: NodePlan): Promise<DataLock>;
+  openNetwork(world: World, plan: NodePlan): Promise<Network>;
+  openApi(world: World, plan: NodePlan, status: () => StatusDocument): ApiServer;
+  openServing(context: ServingContext): Serving;
+}
