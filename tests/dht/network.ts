@@ -1,0 +1,70 @@
+/** Many DHT nodes in one process. */
+import { peerIdFromBytes } from "../../src/base/peer_id.ts";
+import type { PeerId } from "../../src/base/tensor.ts";
+import type { DhtNode, DhtNodeOptions } from "../../src/dht/node.ts";
+import { openDhtNode } from "../../src/dht/node.ts";
+import { MemoryNetwork, type MemoryNetworkOptions } from "../support/memory_rpc.ts";
+import { FakeClock, fakeWorld, settle } from "../support/world.ts";
+
+/** A peer id made of a number. */
+export function peerOf(number: number): PeerId {
+  const bytes = new Uint8Array(34);
+  bytes.set([0x12, 0x20]);
+  new DataView(bytes.buffer).setUint32(30, number);
+  return peerIdFromBytes(bytes);
+}
+
+/** A signal that nobody aborts. */
+export const never = (): AbortSignal => new AbortController().signal;
+
+/** A network of nodes that share one clock. */
+export class TestNetwork implements AsyncDisposable {
+  readonly clock = new FakeClock();
+  readonly world = fakeWorld(this.clock);
+  readonly wire: MemoryNetwork;
+  readonly nodes: DhtNode[] = [];
+  readonly peers: PeerId[] = [];
+
+  constructor(options: MemoryNetworkOptions = {}) {
+    this.wire = new MemoryNetwork(options);
+  }
+
+  /** Opens a node that knows nobody. */
+  async open(options: DhtNodeOptions = {}): Promise<DhtNode> {
+    const peer = peerOf(this.peers.length + 1);
+    const node = await openDhtNode(this.world, this.wire.join(peer), options, never());
+    this.nodes.push(node);
+    this.peers.push(peer);
+    return node;
+  }
+
+  /** Opens `count` nodes that join through the first. */
+  async grow(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      const node = await this.open();
+      if (this.nodes.length > 1) await node.join([this.peers[0]!], never());
+    }
+    await settle();
+  }
+
+  /** Runs `work` while time passes, for work that waits for somebody. */
+  async whileTimePasses<T>(work: Promise<T>, stepMs = 500): Promise<T> {
+    let isDone = false;
+    const done = () => void (isDone = true);
+    work.then(done, done);
+    for (await settle(); !isDone; await settle()) await this.clock.advance(stepMs);
+    return await work;
+  }
+
+  /** Calls made by `work`. */
+  async countCalls(work: () => Promise<unknown>, method = ""): Promise<number> {
+    const before = this.wire.calls.length;
+    await work();
+    await settle();
+    return this.wire.calls.slice(before).filter((call) => call.endsWith(method)).length;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const node of this.nodes) await node[Symbol.asyncDispose]();
+  }
+}
