@@ -57,7 +57,7 @@ export function uidsOf(prefix: string, { start, end }: BlockRange): string[] {
 export const spanUid = (prefix: string, range: BlockRange): string => uidsOf(prefix, range).join(" ");
 
 /**
- * The blocks that an RPC asks of a server of `served`. Throws `NodeError` `not_found` in the stock server's words for a
+ * The blocks that an RPC asks of a server of `served`. Throws `NodeError` `refused` in the stock server's words for a
  * uid it does not serve, and `unsupported` for blocks that do not follow each other, which Petals never asks for.
  */
 export function parseSpan(uids: string, prefix: string, served: BlockRange): BlockRange {
@@ -68,7 +68,7 @@ export function parseSpan(uids: string, prefix: string, served: BlockRange): Blo
     const parsed = parseUid(uid);
     const block = parsed?.prefix === prefix ? parsed.block : -1;
     if (!containsRange(served, { start: block, end: block + 1 })) {
-      throw new NodeError("not_found", `Remote peer does not serve ${uid.slice(0, MAX_SHOWN)}`);
+      throw new NodeError("refused", `Remote peer does not serve ${uid.slice(0, MAX_SHOWN)}`);
     }
     if (numbers.length > 0 && block !== numbers.at(-1)! + 1) {
       throw new NodeError(

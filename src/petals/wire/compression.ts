@@ -32,6 +32,15 @@ export const COMPRESSIONS = [
 /** A way to write the elements of a tensor. */
 export type Compression = (typeof COMPRESSIONS)[number];
 
+/** Hivemind's classes, as its errors name them. */
+const PYTHON_CLASS: Readonly<Record<Compression, string>> = {
+  NONE: "NoCompression",
+  MEANSTD_16BIT: "ScaledFloat16Compression",
+  FLOAT16: "Float16Compression",
+  QUANTILE_8BIT: "Quantile8BitQuantization",
+  UNIFORM_8BIT: "Uniform8BitQuantization",
+  BLOCKWISE_8BIT: "BlockwiseQuantization",
+};
 /** Largest finite half: `FLOAT16` and `MEANSTD_16BIT` clamp to it. */
 const FLOAT16_MAX = 65504;
 /** Smallest deviation of `MEANSTD_16BIT`: torch's float32 epsilon. */
@@ -192,7 +201,10 @@ function readCodebook(buffer: Uint8Array, count: number): Codebook {
 function requireSupported({ dtype }: TensorHeader, compression: Compression): void {
   const halves = compression === "FLOAT16" || compression === "MEANSTD_16BIT";
   if (dtype === "int64" || dtype === "bool" || (halves && dtype === "bfloat16")) {
-    throw new NodeError("unsupported", `${compression} does not support ${dtype} tensors`);
+    throw new NodeError(
+      "unsupported",
+      `${PYTHON_CLASS[compression]} does not support torch.${dtype} tensors`,
+    );
   }
 }
 

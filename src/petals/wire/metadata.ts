@@ -118,15 +118,12 @@ export const argumentsStructure = (count: number): Packable =>
   tuple(new Tuple(Array.from({ length: count }, (_, i) => encodeUtf8(`__T${i}`))), {});
 
 /**
- * Puts tensors at the places of their arguments (petals 2.2 `utils/packaging.py`): a client may send equal tensors
- * once. Places that hold no tensor are `undefined`. Without a structure they stand as sent. Throws `NodeError`
- * `malformed`.
+ * Which of `count` tensors stands at which argument (petals 2.2 `utils/packaging.py`): a client may send equal tensors
+ * once, in any order. Places that hold no tensor are `undefined`. Without a structure they stand as sent. Throws
+ * `NodeError` `malformed`.
  */
-export function arrange<T>(
-  tensors: readonly T[],
-  structure: Packable | undefined,
-): readonly (T | undefined)[] {
-  if (structure === undefined || structure === null) return tensors;
+export function placesOf(count: number, structure: Packable | undefined): readonly (number | undefined)[] {
+  if (structure === undefined || structure === null) return Array.from({ length: count }, (_, i) => i);
   const places = itemsOf(itemsOf(structure)?.[0]);
   if (places === undefined || places.length > MAX_ARGUMENTS) {
     throw malformed(`args_structure is not (arguments, keywords) with at most ${MAX_ARGUMENTS} arguments`);
@@ -134,11 +131,18 @@ export function arrange<T>(
   return places.map((place) => {
     if (!(place instanceof Uint8Array)) return undefined;
     const match = /^__T(\d{1,4})$/.exec(decodeUtf8(place.subarray(0, 16)));
-    const tensor = match === null ? undefined : tensors[Number(match[1])];
-    if (tensor === undefined) throw malformed("args_structure names a tensor that was not sent");
-    return tensor;
+    const index = match === null ? count : Number(match[1]);
+    if (index >= count) throw malformed("args_structure names a tensor that was not sent");
+    return index;
   });
 }
+
+/** Tensors at the places of their arguments: {@linkcode placesOf}. */
+export const arrange = <T>(
+  tensors: readonly T[],
+  structure: Packable | undefined,
+): readonly (T | undefined)[] =>
+  placesOf(tensors.length, structure).map((place) => place === undefined ? undefined : tensors[place]);
 
 /** Items of a list or tuple. */
 function itemsOf(value: Packable | undefined): readonly Packable[] | undefined {

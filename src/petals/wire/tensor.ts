@@ -111,48 +111,50 @@ export function splitTensor(
   return parts;
 }
 
-/** Puts streamed tensors together. Holds no more than `maxBytes` of elements in all. */
+/** Puts streamed tensors together. Holds no more than `maxBytes` of elements in all, and decodes only at the end. */
 export class TensorJoiner {
-  readonly #tensors: Tensor[] = [];
-  #first: TensorMessage | undefined;
-  #buffers: Uint8Array[] = [];
+  readonly #tensors: { readonly first: TensorMessage; readonly buffers: Uint8Array[] }[] = [];
   #parts = 0;
-  #heldBytes = 0;
-  #decodedBytes = 0;
+  #bytes = 0;
 
   constructor(readonly maxBytes = MAX_REQUEST_BYTES) {}
 
   /** Takes a part: one with a type begins a tensor. Throws `NodeError` `malformed`, `unsupported`, `too_large`. */
   push(part: Uint8Array): void {
     const message = parseTensor(part);
-    this.#heldBytes += message.buffer.length;
-    if (this.#heldBytes > this.maxBytes) throw tooLarge(this.#heldBytes, this.maxBytes);
+    this.#bytes += message.buffer.length;
+    if (this.#bytes > this.maxBytes) throw tooLarge(this.#bytes, this.maxBytes);
     if (++this.#parts > MAX_PARTS) throw tooMany("parts", MAX_PARTS);
     if (message.dtype !== "") {
-      this.#close();
       if (this.#tensors.length === MAX_TENSORS) throw tooMany("tensors", MAX_TENSORS);
-      this.#first = message;
-    } else if (this.#first === undefined) {
-      throw malformed("a part without a type, wanted one that begins a tensor");
+      this.#tensors.push({ first: message, buffers: [message.buffer] });
+    } else {
+      const last = this.#tensors.at(-1);
+      if (last === undefined) throw malformed("a part without a type, wanted one that begins a tensor");
+      last.buffers.push(message.buffer);
     }
-    this.#buffers.push(message.buffer);
   }
 
   /** All tensors, in order. Throws as {@linkcode push} does. */
   finish(): readonly Tensor[] {
-    this.#close();
-    return this.#tensors;
+    let leftBytes = this.maxBytes;
+    return this.#tensors.map(({ first, buffers }) => {
+      const buffer = buffers.length === 1 ? buffers[0]! : concatBytes(...buffers);
+      const tensor = elementsIn(first, buffer, leftBytes);
+      leftBytes -= tensor.data.length;
+      return tensor;
+    });
   }
+}
 
-  #close(): void {
-    if (this.#first === undefined) return;
-    const buffer = this.#buffers.length === 1 ? this.#buffers[0]! : concatBytes(...this.#buffers);
-    const tensor = elementsIn(this.#first, buffer, this.maxBytes - this.#decodedBytes);
-    this.#decodedBytes += tensor.data.length;
-    this.#tensors.push(tensor);
-    this.#first = undefined;
-    this.#buffers = [];
+/** Whole tensors of one request, `maxBytes` of elements in all. Throws as {@linkcode decodeTensor} does. */
+export function decodeTensors(messages: readonly Uint8Array[], maxBytes: number): readonly Tensor[] {
+  const joiner = new TensorJoiner(maxBytes);
+  for (const message of messages) joiner.push(message);
+  if (messages.some((message) => parseTensor(message).dtype === "")) {
+    throw malformed("a tensor without a type, wanted whole ones");
   }
+  return joiner.finish();
 }
 
 const malformed = (what: string) => new NodeError("malformed", `Cannot read tensor: ${what}`);
