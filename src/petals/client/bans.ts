@@ -15,8 +15,11 @@ const MAX_PEERS = 1000;
 /** What asking a server that failed costs in a route: more than any way around it. */
 const FAILED_SECONDS = 1000;
 
-/** `failed`: it was away, late or had an error, and is asked again when nobody else is left. `lied`: its answer was none. */
-export type BanKind = "failed" | "lied";
+/**
+ * `failed`: it was away, late or had an error, and is asked again when nobody else is left. `unfit`: it answers what is no
+ * answer, or does not speak the protocol, as KwaaiNet 0.6 nodes that announce blocks all the same.
+ */
+export type BanKind = "failed" | "unfit";
 
 interface Ban {
   readonly kind: BanKind;
@@ -57,7 +60,7 @@ export class Bans {
     return ban !== undefined && ban.untilMs > this.#clock.monotonic() ? ban.kind : undefined;
   }
 
-  /** Extra seconds of choosing the peer: a last resort when it failed, never when it lied. */
+  /** Extra seconds of choosing the peer: a last resort when it failed, never when it is unfit. */
   extraSeconds(peer: PeerId): number {
     const kind = this.kindOf(peer);
     return kind === undefined ? 0 : kind === "failed" ? FAILED_SECONDS : Infinity;

@@ -8,10 +8,12 @@ import { codeOf } from "../../base/errors.ts";
 import type { PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { Rpc } from "../../p2p/rpc.ts";
+import { encodeExpertUid } from "../wire/expert.ts";
 
-const METHOD = "DHTProtocol.rpc_ping";
-/** A `PingRequest` from nobody: it asks for an answer and for no place in the routing table. */
-const REQUEST = new Uint8Array(0);
+/** Asked instead of `rpc_ping`: it tells servers of blocks from peers that only announce some. */
+const METHOD = "TransformerConnectionHandler.rpc_info";
+/** An `ExpertUID` without a uid: the server as a whole. */
+const REQUEST = encodeExpertUid("");
 /** Servers asked at once. */
 const MAX_AT_ONCE = 8;
 /** Longest wait before a session; who is slower, or away, counts as far as can be. */
@@ -32,7 +34,7 @@ export class Pings {
     this.#rpc = rpc;
   }
 
-  /** Milliseconds there and back, `Infinity` for a peer that did not answer, `undefined` when never or long ago measured. */
+  /** Milliseconds there and back, `Infinity` for a peer that gave no answer, `undefined` when never or long ago measured. */
   rttMs(peer: PeerId): number | undefined {
     if (peer === this.#rpc.self) return 0;
     const measured = this.#measured.get(peer);
@@ -72,13 +74,12 @@ export class Pings {
     }
   }
 
-  /** A refusal is an answer too: servers behind a client-mode DHT do not know the method. */
+  /** An error is an answer too; that the peer knows no such method is none. */
   async #call(peer: PeerId, signal: AbortSignal): Promise<void> {
     try {
       await this.#rpc.callUnary(peer, METHOD, REQUEST, signal);
     } catch (error) {
-      const code = codeOf(error, "unreachable");
-      if (code !== "refused" && code !== "remote") throw error;
+      if (codeOf(error, "unreachable") !== "remote") throw error;
     }
   }
 }

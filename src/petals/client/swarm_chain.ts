@@ -19,9 +19,11 @@ import { uuid } from "./uuid.ts";
 const VIEW_AGE_MS = 60_000;
 /** The same after a server failed: others may have noticed, and announced, something. */
 const MEND_VIEW_AGE_MS = 5_000;
-/** Servers replaced in one step before we give up. */
-const MAX_MENDS_PER_STEP = 3;
-/** Pause before the same server is tried again, times the tries so far. */
+/** Servers tried in the place of others in one step. */
+const MAX_TRIES_PER_STEP = 32;
+/** Tries of one step with servers that failed a moment ago, when nobody else is left. */
+const MAX_RETRIES_PER_STEP = 3;
+/** Pause before such a try, times those so far. */
 const RETRY_PAUSE_MS = 1_000;
 /** Elements of one request: a message of float32 values stays below 2 MiB, half of what any peer takes. */
 const MAX_REQUEST_ELEMENTS = ((2 << 20) - (64 << 10)) / 4;
@@ -55,10 +57,16 @@ interface Failure {
   /** Its place in the chain. */
   readonly at: number;
   readonly error: NodeError;
-  /** Replacements in this step so far. */
-  readonly mends: number;
   /** How many servers after it cannot be trusted to hold what they should. */
   readonly spoilt: number;
+}
+
+/** What one step has cost so far. */
+interface Tries {
+  /** Servers asked in the place of others. */
+  others: number;
+  /** Those among them that had failed a moment ago. */
+  again: number;
 }
 
 class SwarmChain implements Chain {
@@ -115,7 +123,7 @@ class SwarmChain implements Chain {
   async #part(part: Activations, signal: AbortSignal): Promise<Activations> {
     const stepId = uuid(this.#world);
     let hidden = part;
-    let mends = 0;
+    const tries: Tries = { others: 0, again: 0 };
     for (let at = 0; at < this.#links.length;) {
       const next = nextHops(this.#links.slice(at + 1));
       try {
@@ -125,7 +133,7 @@ class SwarmChain implements Chain {
         if (!(error instanceof NodeError) || signal.aborted) throw error;
         // what a liar pushed is in the sessions after it; what an honest server pushed before it died is right
         const spoilt = error.code === "malformed" ? next.length : 0;
-        mends = await this.#mend({ at, error, mends, spoilt }, signal);
+        await this.#mend({ at, error, spoilt }, tries, signal);
       }
     }
     this.#position += part.tokens;
@@ -144,7 +152,7 @@ class SwarmChain implements Chain {
     } catch (error) {
       await closeLinks([link]);
       if (error instanceof NodeError && !signal.aborted) {
-        const banMs = this.#swarm.bans.ban(server.peerId, error.code === "malformed" ? "lied" : "failed");
+        const banMs = this.#swarm.bans.ban(server.peerId, isUnfit(error) ? "unfit" : "failed");
         const fields = { peer: server.peerId, ...blocks, code: error.code, banMs };
         this.#world.log.warn("Server failed, another is sought", fields);
       }
@@ -152,50 +160,55 @@ class SwarmChain implements Chain {
     }
   }
 
-  /** Puts others in the place of a link until one can go on. Returns the replacements of this step so far. */
-  async #mend(failure: Failure, signal: AbortSignal): Promise<number> {
-    let { error, mends } = failure;
-    while (mends < MAX_MENDS_PER_STEP) {
-      mends++;
+  /** Puts others in the place of a link until the chain is where it was before the failure. */
+  async #mend(failure: Failure, tries: Tries, signal: AbortSignal): Promise<void> {
+    const { at, spoilt } = failure;
+    const old = this.#links.slice(at, at + 1 + spoilt);
+    await closeLinks(old);
+    let { error } = failure;
+    while (tries.others < MAX_TRIES_PER_STEP) {
+      const fresh = await this.#substitutes(old, error, signal);
+      if (fresh.some(({ server }) => this.#swarm.bans.kindOf(server.peerId) !== undefined)) {
+        if (tries.again === MAX_RETRIES_PER_STEP) break;
+        await this.#world.clock.sleep(++tries.again * RETRY_PAUSE_MS, signal);
+      }
+      tries.others++;
       try {
-        await this.#replace({ ...failure, mends }, signal);
-        return mends;
+        await this.#replay(old[0]!.history, fresh, signal);
+        this.#links = this.#links.toSpliced(at, old.length, ...fresh);
+        return;
       } catch (again) {
+        await closeLinks(fresh);
         if (!(again instanceof NodeError) || signal.aborted) throw again;
-        if (again.code === "not_found") {
-          throw new NodeError(error.code, `${error.message}; nobody else serves them`, { cause: error });
-        }
         error = again;
       }
     }
-    throw new NodeError(error.code, `${error.message} (after ${mends} other tries)`, { cause: error });
+    throw new NodeError(error.code, `${error.message} (after ${tries.others} other tries)`, { cause: error });
   }
 
-  /** New sessions for the blocks of the failed link and of spoilt ones after it, fed with its history. */
-  async #replace({ at, spoilt, mends }: Failure, signal: AbortSignal): Promise<void> {
-    const { bans } = this.#swarm;
-    const old = this.#links.slice(at, at + 1 + spoilt);
-    await closeLinks(old);
+  /** Who can take over the blocks of `old`: others for those that failed, new sessions for the rest. */
+  async #substitutes(old: readonly Link[], error: NodeError, signal: AbortSignal): Promise<readonly Link[]> {
     const fresh: Link[] = [];
     for (const link of old) {
-      const stays = bans.kindOf(link.server.peerId) === undefined;
-      const stops = stays ? [link] : await this.#route(link.blocks, MEND_VIEW_AGE_MS, signal);
-      fresh.push(...stops.map(linkTo));
-    }
-    if (fresh.some(({ server }) => bans.kindOf(server.peerId) !== undefined)) {
-      await this.#world.clock.sleep(mends * RETRY_PAUSE_MS, signal);
-    }
-    try {
-      for (const input of old[0]!.history) {
-        const step = { stepId: uuid(this.#world), next: [] };
-        let hidden = input;
-        for (const link of fresh) hidden = await this.#ask(link, hidden, step, signal);
+      const stays = this.#swarm.bans.kindOf(link.server.peerId) === undefined;
+      try {
+        const stops = stays ? [link] : await this.#route(link.blocks, MEND_VIEW_AGE_MS, signal);
+        fresh.push(...stops.map(linkTo));
+      } catch (nobody) {
+        if (!(nobody instanceof NodeError) || nobody.code !== "not_found") throw nobody;
+        throw new NodeError(error.code, `${error.message}; nobody else serves them`, { cause: error });
       }
-    } catch (error) {
-      await closeLinks(fresh);
-      throw error;
     }
-    this.#links = [...this.#links.slice(0, at), ...fresh, ...this.#links.slice(at + old.length)];
+    return fresh;
+  }
+
+  /** Feeds new sessions with what their predecessors were fed. */
+  async #replay(history: readonly Activations[], fresh: readonly Link[], signal: AbortSignal): Promise<void> {
+    for (const input of history) {
+      const step = { stepId: uuid(this.#world), next: [] };
+      let hidden = input;
+      for (const link of fresh) hidden = await this.#ask(link, hidden, step, signal);
+    }
   }
 
   async #route(
@@ -219,6 +232,9 @@ class SwarmChain implements Chain {
     });
   }
 }
+
+/** Whether asking again cannot help: it lied, or does not speak the protocol. */
+const isUnfit = ({ code }: NodeError): boolean => code === "malformed" || code === "refused";
 
 const linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
   server,

@@ -26,10 +26,10 @@ Deno.test("Bans doubles with each failure up to ten minutes, and forgets on succ
   assertEquals(bans.ban("A", "failed"), 15_000);
 });
 
-Deno.test("Bans makes who failed the last resort and never lets a liar in", () => {
+Deno.test("Bans makes who failed the last resort and never lets in who is unfit", () => {
   const bans = new Bans(new FakeClock());
   bans.ban("A", "failed");
-  bans.ban("B", "lied");
+  bans.ban("B", "unfit");
   assertEquals(["A", "B", "C"].map((peer) => bans.extraSeconds(peer)), [1000, Infinity, 0]);
 });
 

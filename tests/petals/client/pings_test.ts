@@ -5,7 +5,7 @@ import { MemoryNetwork } from "../../support/memory_rpc.ts";
 import { FakeClock, fakeWorld, settle } from "../../support/world.ts";
 
 const never = new AbortController().signal;
-const METHOD = "DHTProtocol.rpc_ping";
+const METHOD = "TransformerConnectionHandler.rpc_info";
 
 function open(delayMs: number) {
   const clock = new FakeClock();
@@ -14,7 +14,8 @@ function open(delayMs: number) {
   for (const name of ["A", "B"]) {
     network.join(name).serveUnary(METHOD, () => Promise.resolve(new Uint8Array(0)));
   }
-  network.join("Old");
+  network.join("Broken").serveUnary(METHOD, () => Promise.reject(new Error("KeyError('')")));
+  network.join("NoServer");
   return { clock, network, pings: new Pings(fakeWorld(clock), client) };
 }
 
@@ -30,12 +31,12 @@ async function running<T>(clock: FakeClock, work: Promise<T>): Promise<T> {
   return await watched;
 }
 
-Deno.test("Pings measures there and back, and takes a refusal for an answer", async () => {
+Deno.test("Pings measures there and back, takes an error for an answer and no such method for none", async () => {
   const { clock, pings } = open(30);
   assertEquals(pings.rttMs("A"), undefined);
-  await running(clock, pings.measure(["A", "B", "Old", "A"], never));
+  await running(clock, pings.measure(["A", "B", "Broken", "NoServer", "A"], never));
   assertEquals(["A", "B", "client"].map((peer) => pings.rttMs(peer)), [60, 60, 0]);
-  assertEquals(Number.isFinite(pings.rttMs("Old")), true);
+  assertEquals([Number.isFinite(pings.rttMs("Broken")), pings.rttMs("NoServer")], [true, Infinity]);
 });
 
 Deno.test("Pings counts who is away or too slow as infinitely far, and waits no longer than 1.5 s", async () => {

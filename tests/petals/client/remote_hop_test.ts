@@ -9,7 +9,11 @@ import {
   type RemoteSpan,
 } from "../../../src/petals/client/remote_hop.ts";
 import { parseUid } from "../../../src/petals/uid.ts";
-import { decodeExpertRequest, encodeExpertResponse } from "../../../src/petals/wire/expert.ts";
+import {
+  decodeExpertRequest,
+  decodeExpertResponse,
+  encodeExpertResponse,
+} from "../../../src/petals/wire/expert.ts";
 import { idOf, nextServersOf, numberOf, readMetadata } from "../../../src/petals/wire/metadata.ts";
 import { decodeTensor, encodeTensor } from "../../../src/petals/wire/tensor.ts";
 import { assertBounded } from "../../support/decoders.ts";
@@ -143,6 +147,18 @@ for (const [what, bytes] of Object.entries(HOSTILE)) {
     await hop[Symbol.asyncDispose]();
   });
 }
+
+Deno.test("decodeStep reads the stock server's replies", () => {
+  const streams = Object.values(vectors.captured.petals_two_server_streams) as Captured[][];
+  const replies = streams.flat().filter(({ dir, msg }) => dir === "in" && msg !== "");
+  assert(replies.length >= 6);
+  for (const { msg } of replies) {
+    const bytes = bytesOf(msg);
+    const [batch, tokens, hidden] = decodeTensor(decodeExpertResponse(bytes).tensors[0]!).shape;
+    const input = { batch: batch!, tokens: tokens!, hidden: hidden!, data: new Float32Array(0) };
+    assertEquals(decodeStep(bytes, input).data.length, batch! * tokens! * 64);
+  }
+});
 
 Deno.test("decodeStep ends in hidden states or an error for every cut, every flip and random bytes", () => {
   const input: Activations = { batch: 1, tokens: 3, hidden: 4, data: good };

@@ -84,7 +84,7 @@ Deno.test("a liar is replaced, and the session it could push to is opened anew",
   assertEquals(names(chain.hops), "Z 0:3, B 3:6");
   assertEquals(new Set(b.seen.map(({ session }) => session)).size, 2);
   assertEquals(b.seen.map(({ tokens }) => tokens), [5, 1, 5, 1, 1, 1, 1, 1]);
-  assertEquals(toy.swarm.bans.kindOf("A"), "lied");
+  assertEquals(toy.swarm.bans.kindOf("A"), "unfit");
   assertEquals(toy.swarm.bans.kindOf("B"), undefined);
 });
 
@@ -117,6 +117,23 @@ Deno.test("a server that does not answer a ping is not chosen while another is t
   toy.network.remove("A");
   await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
   assertEquals(names(chain.hops), "B 0:2");
+});
+
+Deno.test("twenty peers that announce blocks and do not speak Petals are passed over, and not asked again", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 2);
+  for (let i = 0; i < 20; i++) {
+    toy.network.join(`P${i}`);
+    toy.dht.announce(`P${i}`, { start: 0, end: 2 }, { inferenceRps: 1e6 }, world.clock.now() + 240_000);
+  }
+  toy.add("Real", 0, 2, { inferenceRps: 1 });
+  for (let session = 0; session < 2; session++) {
+    await using chain = await openSwarmChain(world, toy.swarm, size, never);
+    assertEquals(await chain.step(STEPS[0]!, never), expected(2)[0]);
+    assertEquals(names(chain.hops), "Real 0:2");
+  }
+  const streams = toy.network.calls.filter((call) => call.endsWith("rpc_inference"));
+  assert(streams.length <= 22);
 });
 
 Deno.test("the only server is asked again after a pause, with a new session", async () => {

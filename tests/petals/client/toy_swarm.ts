@@ -172,6 +172,7 @@ export class ToySwarm {
       "TransformerConnectionHandler.rpc_inference",
       (requests, context) => server.inference(requests, context),
     );
+    rpc.serveUnary("TransformerConnectionHandler.rpc_info", () => Promise.resolve(new Uint8Array(0)));
     this.dht.announce(peerId, range, info, this.world.clock.now() + 240_000);
     return server;
   }
