@@ -1,12 +1,11 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { NodeError } from "../../../src/base/errors.ts";
 import type { Activations } from "../../../src/base/tensor.ts";
-import type { KvCache, LoadedBlocks } from "../../../src/compute/backend.ts";
 import { openLocalChain } from "../../../src/petals/client/local_chain.ts";
 import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
 import { encodeExpertResponse } from "../../../src/petals/wire/expert.ts";
 import { fakeWorld, settle } from "../../support/world.ts";
-import { HIDDEN, ToyBlocks, toyInput, ToySwarm } from "./toy_swarm.ts";
+import { HIDDEN, loadedToy, ToyBlocks, toyInput, ToySwarm } from "./toy_swarm.ts";
 
 const never = new AbortController().signal;
 const size = { batch: 1, maxLength: 64 };
@@ -256,34 +255,6 @@ Deno.test("a caller that gives up is told its own reason; nobody is banned for i
   assertEquals([toy.swarm.bans.kindOf("A"), toy.swarm.bans.kindOf("B")], [undefined, undefined]);
   assertEquals([a.open, b.open, a.ended, b.ended], [0, 0, 1, 0]);
 });
-
-/** Blocks of the toy as an engine of this process would hold them. */
-function loadedToy(range: { start: number; end: number }): LoadedBlocks & { caches: number } {
-  const blocks: LoadedBlocks & { caches: number } = {
-    engine: "reference",
-    device: "toy",
-    range,
-    hiddenSize: HIDDEN,
-    dtype: "float32",
-    weightBytes: 0,
-    cacheBytesPerToken: 0,
-    caches: 0,
-    openCache(size) {
-      blocks.caches++;
-      const toy = new ToyBlocks(size.range, size.batch);
-      return Promise.resolve({
-        ...size,
-        length: 0,
-        toy,
-        [Symbol.asyncDispose]: () => Promise.resolve(void blocks.caches--),
-      });
-    },
-    forward: () => Promise.reject(new RangeError("not here")),
-    step: ({ input }, cache) => Promise.resolve((cache as KvCache & { toy: ToyBlocks }).toy.step(input).data),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  };
-  return blocks;
-}
 
 Deno.test("a node's own blocks are a part of its chain without the network, and nobody is told to push to them", async () => {
   const toy = new ToySwarm(fakeWorld(), 6);

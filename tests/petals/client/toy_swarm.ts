@@ -6,6 +6,7 @@ import {
   type PeerId,
   toFloat32,
 } from "../../../src/base/tensor.ts";
+import type { KvCache, LoadedBlocks } from "../../../src/compute/backend.ts";
 import type { World } from "../../../src/base/world.ts";
 import type { Dht, DhtEntry, DhtRecord, Expiring, StoreOutcome } from "../../../src/dht/dht.ts";
 import type { RpcContext } from "../../../src/p2p/rpc.ts";
@@ -182,4 +183,32 @@ export class ToySwarm {
 export function toyInput(tokens: number, seed = 1, batch = 1): Activations {
   const data = Float32Array.from({ length: batch * tokens * HIDDEN }, (_, i) => (seed * 7 + i * 3) % 16);
   return { batch, tokens, hidden: HIDDEN, data };
+}
+
+/** Blocks of the toy as an engine of this process would hold them. */
+export function loadedToy(range: BlockRange): LoadedBlocks & { caches: number } {
+  const blocks: LoadedBlocks & { caches: number } = {
+    engine: "reference",
+    device: "toy",
+    range,
+    hiddenSize: HIDDEN,
+    dtype: "float32",
+    weightBytes: 0,
+    cacheBytesPerToken: 0,
+    caches: 0,
+    openCache(size) {
+      blocks.caches++;
+      const toy = new ToyBlocks(size.range, size.batch);
+      return Promise.resolve({
+        ...size,
+        length: 0,
+        toy,
+        [Symbol.asyncDispose]: () => Promise.resolve(void blocks.caches--),
+      });
+    },
+    forward: () => Promise.reject(new RangeError("not here")),
+    step: ({ input }, cache) => Promise.resolve((cache as KvCache & { toy: ToyBlocks }).toy.step(input).data),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  return blocks;
 }
