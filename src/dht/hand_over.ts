@@ -51,7 +51,7 @@ export class HandOver {
     let bytes = 0;
     let looked = 0;
     for (const [id, held] of this.parts.storage.all()) {
-      if (++looked % KEYS_AT_ONCE === 0) await this.parts.world.clock.sleep(0, signal);
+      if (++looked % KEYS_AT_ONCE === 0) await this.parts.world.clock.sleep(1, signal);
       if (!this.#isFor(newcomer, id)) continue;
       const record = wireRecordOf(id, held);
       bytes += record.value.length;

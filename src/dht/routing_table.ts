@@ -114,7 +114,8 @@ export class RoutingTable {
   #place(contact: Contact): { ping?: Contact } {
     let bucket = this.#bucketOf(contact.id);
     bucket.pinged.delete(contact.peer);
-    while (!bucket.nodes.has(contact.peer) && bucket.nodes.size >= BUCKET_SIZE) {
+    const isFull = () => bucket.nodes.size >= BUCKET_SIZE || this.#size >= MAX_TABLE_NODES;
+    while (!bucket.nodes.has(contact.peer) && isFull()) {
       if (!this.#maySplit(bucket)) return this.#keepForLater(bucket, contact);
       this.#split(bucket);
       bucket = this.#bucketOf(contact.id);
