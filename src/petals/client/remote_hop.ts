@@ -4,7 +4,7 @@
  * @module
  */
 import { type Deadline, openDeadline, orAbort } from "../../base/deadline.ts";
-import { messageOf, NodeError } from "../../base/errors.ts";
+import { codeOf, messageOf, NodeError } from "../../base/errors.ts";
 import { Float, pack, type Packable } from "../../base/msgpack.ts";
 import {
   type Activations,
@@ -225,7 +225,7 @@ const MAX_WORDS = 500;
 /** The failure with the peer's name; its words on one line, so that they cannot play with a terminal. */
 function named(error: unknown, deadline: Deadline, what: string): unknown {
   if (deadline.signal.aborted) return deadline.signal.reason;
-  if (!(error instanceof NodeError)) return error;
+  if (error instanceof TypeError || error instanceof RangeError) return error; // a mistake of ours
   const words = messageOf(error).slice(0, MAX_WORDS).replace(/\p{C}+/gu, " ");
-  return new NodeError(error.code, `Cannot ${what}: ${words}`, { cause: error });
+  return new NodeError(codeOf(error, "unreachable"), `Cannot ${what}: ${words}`, { cause: error });
 }

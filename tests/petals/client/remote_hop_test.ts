@@ -251,6 +251,23 @@ function stubborn(stream?: Partial<RpcStream>): Rpc & { signals: AbortSignal[] }
   };
 }
 
+Deno.test("whatever a stream throws names the peer; only mistakes of ours pass as they are", async () => {
+  for (
+    const [thrown, kind] of [[new Error("stream is closed"), NodeError], [
+      new TypeError("no"),
+      TypeError,
+    ]] as const
+  ) {
+    const rpc = stubborn({ send: () => Promise.reject(thrown) });
+    const hop = await openRemoteHop(fakeWorld(), rpc, { span: spanOf("QmGone", 0, 2), size }, never);
+    const error = await assertRejects(() => hop.step(toyInput(1), oneStep, never), kind);
+    if (error instanceof NodeError) {
+      assertEquals(error.code, "unreachable");
+      assertEquals(error.message, "Cannot compute blocks 0:2 at QmGone: stream is closed");
+    }
+  }
+});
+
 Deno.test("connecting takes 5 s at most, and the attempt is ended", async () => {
   const world = fakeWorld();
   const rpc = stubborn();
