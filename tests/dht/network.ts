@@ -3,7 +3,10 @@ import { peerIdFromBytes } from "../../src/base/peer_id.ts";
 import type { PeerId } from "../../src/base/tensor.ts";
 import type { DhtNode, DhtNodeOptions } from "../../src/dht/node.ts";
 import { openDhtNode } from "../../src/dht/node.ts";
-import { MemoryNetwork, type MemoryNetworkOptions } from "../support/memory_rpc.ts";
+import { dhtIdOf, dhtIdToBytes } from "../../src/dht/id.ts";
+import { decodeFindResponse, encodeFindRequest, type FindResult } from "../../src/dht/messages.ts";
+import { FIND } from "../../src/dht/protocol.ts";
+import { MemoryNetwork, type MemoryNetworkOptions, type MemoryRpc } from "../support/memory_rpc.ts";
 import { FakeClock, fakeWorld, settle } from "../support/world.ts";
 
 /** A peer id made of a number. */
@@ -24,6 +27,7 @@ export class TestNetwork implements AsyncDisposable {
   readonly wire: MemoryNetwork;
   readonly nodes: DhtNode[] = [];
   readonly peers: PeerId[] = [];
+  readonly rpcs: MemoryRpc[] = [];
 
   constructor(options: MemoryNetworkOptions = {}) {
     this.wire = new MemoryNetwork(options);
@@ -32,9 +36,11 @@ export class TestNetwork implements AsyncDisposable {
   /** Opens a node that knows nobody. */
   async open(options: DhtNodeOptions = {}): Promise<DhtNode> {
     const peer = peerOf(this.peers.length + 1);
-    const node = await openDhtNode(this.world, this.wire.join(peer), options, never());
+    const rpc = this.wire.join(peer);
+    const node = await openDhtNode(this.world, rpc, options, never());
     this.nodes.push(node);
     this.peers.push(peer);
+    this.rpcs.push(rpc);
     return node;
   }
 
@@ -62,6 +68,13 @@ export class TestNetwork implements AsyncDisposable {
     await work();
     await settle();
     return this.wire.calls.slice(before).filter((call) => call.endsWith(method)).length;
+  }
+
+  /** What the node of this index holds of a key, asked by somebody outside. */
+  async heldBy(index: number, key: string): Promise<FindResult> {
+    const rpc = this.wire.join(peerOf(100_000));
+    const request = encodeFindRequest({ keys: [dhtIdToBytes(await dhtIdOf(key))], peer: undefined });
+    return decodeFindResponse(await rpc.callUnary(this.peers[index]!, FIND, request, never())).results[0]!;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
