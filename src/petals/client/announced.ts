@@ -11,6 +11,9 @@ import type { RouteServer } from "./route.ts";
 /** Records read of one block: more servers than any swarm had, fewer than a flood. */
 const MAX_SERVERS_PER_BLOCK = 512;
 
+/** Longest record read; those of petals have some 300 bytes and 60 more for each server that is pinged. */
+const MAX_RECORD_BYTES = 64 << 10;
+
 /** A server of the swarm, by its freshest record. */
 export interface SwarmServer extends RouteServer {
   readonly info: ServerInfo;
@@ -34,7 +37,7 @@ export function serversIn(blocks: readonly ReadonlyMap<string, Expiring<Uint8Arr
   const byPeer = new Map<PeerId, Announcement[]>();
   blocks.forEach((records, block) => {
     for (const [peer, { value, expiresAtMs }] of [...records].slice(0, MAX_SERVERS_PER_BLOCK)) {
-      const info = serverInfoOrSkip(value);
+      const info = value.length > MAX_RECORD_BYTES ? undefined : serverInfoOrSkip(value);
       if (info === undefined) continue;
       const announcements = byPeer.get(peer) ?? [];
       announcements.push({ block, info, expiresAtMs });

@@ -45,6 +45,8 @@ const DEFAULT_ONE_WAY_SECONDS = 0.15;
 const MAX_ONE_WAY_SECONDS = 5;
 const OVERHEAD_SECONDS = 0.018;
 const NO_CACHE_SECONDS = 10;
+/** Servers weighed for one block, nearest and fastest first: anyone may announce any number. */
+const MAX_SERVERS_PER_BLOCK = 128;
 
 /**
  * The chain over blocks `range` with the least expected time of one step: Dijkstra's shortest path over (server, block).
@@ -75,83 +77,79 @@ export function findRoute<S extends RouteServer>(
 
   const entries = usable.map(({ server, extra }) => ({
     server,
+    computing: secondsPerBlock(server),
     oneWay: oneWaySeconds(options.rttMs?.(server.peerId), 1000),
     entering: OVERHEAD_SECONDS + extra + (hasRoom(server, options.maxLength) ? 0 : NO_CACHE_SECONDS),
   }));
-  /** `settled[i]`: how block `range.start + i` is best computed, by server. */
-  const settled: (readonly (Settled | undefined)[])[] = [];
+  /** `settled[i]`: how block `range.start + i` is best computed at each server. */
+  const settled: Settled<S>[][] = [];
   for (let block = range.start; block < range.end; block++) {
-    settled.push(settleBlock(entries, block, settled.at(-1)));
+    const before = settled.at(-1);
+    settled.push(candidates(entries, block).map((entry) => settle(entry, before)));
   }
-  return walkBack(entries, settled, range);
+  return walkBack(settled, range);
 }
 
 interface Entry<S extends RouteServer> {
   readonly server: S;
+  readonly computing: number;
   readonly oneWay: number;
   readonly entering: number;
 }
 
-/** The least seconds until a block is computed at one server, and at which server the block before was. */
-interface Settled {
+/** The least seconds until a block is computed at one server, and where the block before was. */
+interface Settled<S extends RouteServer> {
+  readonly at: Entry<S>;
   readonly seconds: number;
-  readonly from: number | undefined;
+  readonly from: Settled<S> | undefined;
 }
 
-function settleBlock<S extends RouteServer>(
-  entries: readonly Entry<S>[],
-  block: number,
-  before: readonly (Settled | undefined)[] | undefined,
-): readonly (Settled | undefined)[] {
-  return entries.map((entry, index) => {
-    if (block < entry.server.range.start || block >= entry.server.range.end) return undefined;
-    const arrival = before === undefined
-      ? { seconds: entry.oneWay + entry.entering, from: undefined }
-      : cheapestArrival(entries, index, before);
-    if (arrival === undefined) return undefined;
-    return { seconds: arrival.seconds + secondsPerBlock(entry.server), from: arrival.from };
-  });
+function candidates<S extends RouteServer>(entries: readonly Entry<S>[], block: number): readonly Entry<S>[] {
+  const serving = entries.filter(({ server: { range } }) => block >= range.start && block < range.end);
+  if (serving.length <= MAX_SERVERS_PER_BLOCK) return serving;
+  const weight = ({ entering, oneWay, computing }: Entry<S>) => entering + oneWay + computing;
+  return serving.sort((a, b) => weight(a) - weight(b)).slice(0, MAX_SERVERS_PER_BLOCK);
 }
 
-function cheapestArrival<S extends RouteServer>(
-  entries: readonly Entry<S>[],
-  index: number,
-  before: readonly (Settled | undefined)[],
-): Settled | undefined {
-  const { server, entering } = entries[index]!;
-  const stayed = before[index];
-  let best: Settled | undefined = stayed && { seconds: stayed.seconds, from: index };
-  before.forEach((done, from) => {
-    if (done === undefined || from === index) return;
-    const hop = oneWaySeconds(entries[from]!.server.nextPings?.get(server.peerId), 1);
-    const seconds = done.seconds + hop + entering;
-    if (best === undefined || seconds < best.seconds) best = { seconds, from };
-  });
-  return best;
+function settle<S extends RouteServer>(
+  at: Entry<S>,
+  before: readonly Settled<S>[] | undefined,
+): Settled<S> {
+  const { server, entering, computing } = at;
+  if (before === undefined) return { at, seconds: at.oneWay + entering + computing, from: undefined };
+  let from = before.find((done) => done.at === at);
+  let arrival = from?.seconds ?? Infinity;
+  for (const done of before) {
+    if (done.at === at) continue;
+    const hop = oneWaySeconds(done.at.server.nextPings?.get(server.peerId), 1);
+    if (done.seconds + hop + entering >= arrival) continue;
+    arrival = done.seconds + hop + entering;
+    from = done;
+  }
+  return { at, seconds: arrival + computing, from };
 }
 
 function walkBack<S extends RouteServer>(
-  entries: readonly Entry<S>[],
-  settled: readonly (readonly (Settled | undefined)[])[],
+  settled: readonly (readonly Settled<S>[])[],
   range: BlockRange,
 ): Route<S> {
-  let at: number | undefined;
-  let seconds = Infinity;
-  settled.at(-1)?.forEach((done, index) => {
-    if (done === undefined || done.seconds + entries[index]!.oneWay >= seconds) return;
-    seconds = done.seconds + entries[index]!.oneWay;
-    at = index;
-  });
-  const stops: RouteStop<S>[] = [];
-  let end = range.end;
-  for (let block = range.end - 1; block >= range.start && at !== undefined; block--) {
-    const from: number | undefined = settled[block - range.start]![at]!.from;
-    if (from === at) continue;
-    stops.unshift({ server: entries[at]!.server, blocks: { start: block, end } });
-    end = block;
-    at = from;
+  let seconds = settled.length === 0 ? 0 : Infinity;
+  let last: Settled<S> | undefined;
+  for (const done of settled.at(-1) ?? []) {
+    if (done.seconds + done.at.oneWay >= seconds) continue;
+    seconds = done.seconds + done.at.oneWay;
+    last = done;
   }
-  return { found: true, stops, seconds: stops.length === 0 ? 0 : seconds };
+  const stops: RouteStop<S>[] = [];
+  let { end } = range;
+  for (let block = range.end - 1; last !== undefined; block--) {
+    if (last.from?.at !== last.at) {
+      stops.unshift({ server: last.at.server, blocks: { start: block, end } });
+      end = block;
+    }
+    last = last.from;
+  }
+  return { found: true, stops, seconds };
 }
 
 /** Parts of `range` that lie in none of `covers`, in order. */

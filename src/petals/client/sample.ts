@@ -28,36 +28,50 @@ export type Draw = () => number;
  *
  * const scores = Float32Array.of(1, 3, 3, Number.NaN);
  * assertEquals(sampleToken(scores, { temperature: 0 }, () => 0), 1);
- * assertEquals(sampleToken(scores, { temperature: 1 }, () => 0.99), 0);
+ * assertEquals(sampleToken(scores, { temperature: 1 }, () => 0.01), 0);
  * ```
  */
 export function sampleToken(scores: Float32Array, sampling: Sampling, draw: Draw): number {
   const best = greedyToken(scores);
   if (sampling.temperature === 0) return best;
-  const { topK = scores.length, topP = 1, temperature } = sampling;
-  const weighed: { readonly id: number; readonly weight: number }[] = [];
-  scores.forEach((score, id) => {
-    const weight = Math.exp((score - scores[best]!) / temperature);
-    if (Number.isFinite(score) && weight > 0) weighed.push({ id, weight });
-  });
-  // best first; the sort is stable, so that equal weights stay in the order of their ids
-  weighed.sort((a, b) => b.weight - a.weight);
-  const kept = nucleus(weighed.slice(0, topK), topP);
-  let left = draw() * kept.reduce((sum, { weight }) => sum + weight, 0);
-  for (const { id, weight } of kept) {
-    left -= weight;
-    if (left < 0) return id;
+  const highest = scores[best]!;
+  const weights = new Float64Array(scores.length);
+  for (let id = 0; id < scores.length; id++) {
+    const score = scores[id]!;
+    if (Number.isFinite(score)) weights[id] = Math.exp((score - highest) / sampling.temperature);
   }
-  return kept.at(-1)!.id;
+  keepBest(weights, sampling);
+  let left = draw() * sumOf(weights);
+  let last = best;
+  for (let id = 0; id < weights.length; id++) {
+    if (weights[id] === 0) continue;
+    left -= weights[id]!;
+    if (left < 0) return id;
+    last = id;
+  }
+  return last;
 }
 
-/** The shortest beginning of `weighed` that holds `share` of the whole weight; at least one. */
-function nucleus<T extends { readonly weight: number }>(weighed: readonly T[], share: number): readonly T[] {
-  if (share >= 1) return weighed;
-  const wanted = share * weighed.reduce((sum, { weight }) => sum + weight, 0);
-  let held = 0;
-  const end = weighed.findIndex(({ weight }) => (held += weight) >= wanted);
-  return weighed.slice(0, end < 0 ? weighed.length : end + 1);
+/** Sets all but the best weights to 0. Sorts numbers only: an order of 128 000 ids would take longer than their scores. */
+function keepBest(weights: Float64Array, { topK = Infinity, topP = 1 }: Sampling): void {
+  if (topK >= weights.length && topP >= 1) return;
+  const sorted = weights.toSorted().reverse().subarray(0, topK);
+  const wanted = topP * sumOf(sorted);
+  let count = 0;
+  for (let held = 0; count < sorted.length && held < wanted; count++) held += sorted[count]!;
+  const least = sorted[count - 1]!;
+  // among equals at the border the lowest ids stay
+  let equals = count - sorted.indexOf(least);
+  for (let id = 0; id < weights.length; id++) {
+    const weight = weights[id]!;
+    if (weight < least || (weight === least && equals-- <= 0)) weights[id] = 0;
+  }
+}
+
+function sumOf(weights: Float64Array): number {
+  let sum = 0;
+  for (let id = 0; id < weights.length; id++) sum += weights[id]!;
+  return sum;
 }
 
 function greedyToken(scores: Float32Array): number {

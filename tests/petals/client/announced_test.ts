@@ -77,3 +77,8 @@ Deno.test("serversIn reads 512 records of a block and no more", () => {
   const flood = block(...Array.from({ length: 2000 }, (_, i) => [`P${i}`, record(9)] as const));
   assertEquals(serversIn([flood]).length, 512);
 });
+
+Deno.test("serversIn skips a record that is longer than any honest one", () => {
+  const long = (length: number) => record(9, { publicName: "x".repeat(length) });
+  assertEquals(spans([block(["A", long(1000)], ["B", long(70_000)])]), ["A 0:1"]);
+});

@@ -97,6 +97,10 @@ Deno.test("findRoute names all blocks when nobody serves", () => {
   assertEquals(legs([], 30), [{ start: 0, end: 30 }]);
 });
 
+Deno.test("findRoute of no blocks needs nobody", () => {
+  assertEquals(findRoute([], { start: 3, end: 3 }), { found: true, stops: [], seconds: 0 });
+});
+
 Deno.test("findRoute covers a part of the model", () => {
   assertEquals(legs([server("A", 0, 4), server("B", 3, 8)], 7, {}, 3), "B 3:7");
 });
@@ -112,6 +116,12 @@ Deno.test("findRoute ignores rates that make no sense", () => {
     const route = findRoute([server("A", 0, 3, { inferenceRps })], { start: 0, end: 3 });
     assertAlmostEquals(route.found ? route.seconds : 0, 0.3 + 0.018 + 3 / 300, 1e-12);
   }
+});
+
+Deno.test("findRoute weighs the nearest and fastest 128 servers of a block, so that a flood costs little", () => {
+  const flood = Array.from({ length: 20_000 }, (_, i) => server(`P${i}`, i % 80, 80, { inferenceRps: 50 }));
+  const real = [server("Real", 0, 80, { inferenceRps: 200 })];
+  assertEquals(legs([...flood, ...real], 80), "Real 0:80");
 });
 
 Deno.test("findRoute is as cheap as the best of all chains, and covers each block once", () => {

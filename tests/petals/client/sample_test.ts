@@ -61,6 +61,16 @@ Deno.test("sampleToken keeps to topK and topP", () => {
   assertEquals(chosen({ topK: 3, topP: 0.99 }), [1, 2, 3]);
 });
 
+Deno.test("sampleToken keeps the lowest ids among equals at the border of topK and topP", () => {
+  for (const more of [{ topK: 2 }, { topP: 0.5 }]) {
+    const ids = Array.from(
+      { length: 100 },
+      (_, i) => sampleToken(Float32Array.of(1, 1, 1, 1), { temperature: 1, ...more }, () => i / 100),
+    );
+    assertEquals([...new Set(ids)], [0, 1]);
+  }
+});
+
 Deno.test("sampleToken returns a token for the largest draw", () => {
   assertEquals(sampleToken(Float32Array.of(1, 1), { temperature: 1 }, () => 1 - Number.EPSILON), 1);
 });
