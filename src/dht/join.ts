@@ -33,7 +33,7 @@ export interface JoinReport {
 /**
  * Pings every bootstrap on its own, the ones that fail up to three times: right after a dial a go peer may not yet know
  * how to call back. One that is down, or whose clock is wrong, does not spoil the others.
- * Throws `NodeError` `clock_wrong` when our clock is the wrong one, `unreachable` when nobody answered.
+ * Throws `NodeError` `clock_wrong` when our clock is the wrong one.
  */
 export async function pingBootstraps(
   protocol: DhtProtocol,
@@ -48,19 +48,21 @@ export async function pingBootstraps(
     if (outcome === "clock_wrong") protocol.table.remove(peer);
   }
   if (clockError !== undefined) throw clockError;
-  if (others.length > 0 && answering.length === 0) {
-    const reasons = judged.map(({ peer, reason }) => `${peer}: ${reason}`).join("; ");
-    throw new NodeError(
-      "unreachable",
-      `Cannot join: none of ${others.length} bootstraps answered, wanted one (${reasons})`,
-    );
-  }
   const joined = judged.filter(({ outcome }) => outcome === "joined");
   return {
     peers: judged,
     joined: joined.map(({ peer }) => peer),
     isReachable: joined.some(({ canCallUs }) => canCallUs),
   };
+}
+
+/** What to say when nobody is left to work with. */
+export function unreachableError({ peers }: JoinReport): NodeError {
+  const reasons = peers.map(({ peer, reason }) => `${peer}: ${reason}`).join("; ");
+  return new NodeError(
+    "unreachable",
+    `Cannot join: none of ${peers.length} bootstraps answered, wanted one (${reasons})`,
+  );
 }
 
 async function pingBootstrap(protocol: DhtProtocol, peer: PeerId, signal: AbortSignal): Promise<JoinedPeer> {

@@ -11,7 +11,7 @@ import type { Rpc } from "../p2p/rpc.ts";
 import { BUCKET_SIZE } from "./constants.ts";
 import type { Dht, DhtEntry, DhtRecord, DhtStatus, Expiring, StoreOutcome } from "./dht.ts";
 import { dhtIdFromBytes, dhtIdOf, dhtIdOfPeer, dhtIdToBytes } from "./id.ts";
-import { type JoinReport, pingBootstraps } from "./join.ts";
+import { type JoinReport, pingBootstraps, unreachableError } from "./join.ts";
 import { DhtProtocol } from "./protocol.ts";
 import { Reader } from "./reader.ts";
 import { type Held, PLAIN_SUBKEY, subkeyText, textSubkey } from "./record.ts";
@@ -87,7 +87,7 @@ export class DhtNode implements Dht, AsyncDisposable {
    * Joins through bootstraps, each tried on its own, then looks for the nodes nearest to us. From then on every record
    * is stored at, and looked for at, those of `peers` whose clocks agree with ours, also those that were down. May be
    * called again. Throws `NodeError` `clock_wrong` when this machine's clock is wrong (the message says by how much and
-   * the cure), `unreachable` when no bootstrap answered.
+   * the cure), `unreachable` when neither a bootstrap nor a known peer answered.
    */
   async join(peers: readonly PeerId[], signal: AbortSignal): Promise<JoinReport> {
     const report = await pingBootstraps(this.#protocol, peers, signal);
@@ -95,6 +95,7 @@ export class DhtNode implements Dht, AsyncDisposable {
       peer
     );
     await findNearest(this.#protocol, [this.#protocol.self.id], { beam: BUCKET_SIZE }, signal);
+    if (report.peers.length > 0 && this.#protocol.table.size === 0) throw unreachableError(report);
     this.#protocol.world.log.info("DHT joined", {
       bootstraps: report.joined.length,
       tried: report.peers.length,

@@ -50,6 +50,15 @@ Deno.test("join fails when no bootstrap answers, and says why", async () => {
   assertEquals(error.code, "unreachable");
 });
 
+Deno.test("join through peers known from an earlier run works while all bootstraps are down", async () => {
+  await using network = new TestNetwork();
+  await network.grow(10);
+  const again = await network.open({ known: network.nodes[5]!.peers() });
+  const report = await network.whileTimePasses(again.join([peerOf(99)], never()));
+  assertEquals(report.joined, []);
+  assert(again.status().peers > 5);
+});
+
 Deno.test("join tries a bootstrap again that comes up a second later", async () => {
   await using network = new TestNetwork();
   await network.grow(1);
