@@ -95,7 +95,8 @@ export class DhtNode implements Dht, AsyncDisposable {
       peer
     );
     await findNearest(this.#protocol, [this.#protocol.self.id], { beam: BUCKET_SIZE }, signal);
-    if (report.peers.length > 0 && this.#protocol.table.size === 0) throw unreachableError(report);
+    const isAlone = report.joined.length === 0 && this.#protocol.table.size === 0;
+    if (isAlone && report.peers.length > 0) throw unreachableError(report);
     this.#protocol.world.log.info("DHT joined", {
       bootstraps: report.joined.length,
       tried: report.peers.length,
