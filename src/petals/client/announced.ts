@@ -5,7 +5,7 @@
  */
 import type { BlockRange, PeerId } from "../../base/tensor.ts";
 import type { Expiring } from "../../dht/dht.ts";
-import { type ServerInfo, serverInfoOrSkip } from "../wire/server_info.ts";
+import { type ServerInfo, serverInfoOrSkip, type ServerState } from "../wire/server_info.ts";
 import type { RouteServer } from "./route.ts";
 
 /** Records read of one block: more servers than any swarm had, fewer than a flood. */
@@ -28,42 +28,68 @@ interface Announcement {
   readonly expiresAtMs: number;
 }
 
+/** Servers of a model as they announce themselves. */
+export interface Announced {
+  readonly online: readonly SwarmServer[];
+  /** Load their blocks and cannot be asked yet. */
+  readonly joining: readonly SwarmServer[];
+}
+
 /**
- * Servers that are online, by peer id. `blocks[i]` holds the records of block `i` by subkey. A peer has one span: that of
- * its freshest online record, cut where a record of the same age or younger says otherwise. As in petals 2.2, blocks
- * whose own record was not found count when the span names them. Records that cannot be read are skipped.
+ * Servers by peer id. `blocks[i]` holds the records of block `i` by subkey. A peer has one span: that of its freshest
+ * online record, cut where a record of the same age or younger says otherwise. As in petals 2.2, blocks whose own record
+ * was not found count when the span names them. Records that cannot be read are skipped.
  */
-export function serversIn(blocks: readonly ReadonlyMap<string, Expiring<Uint8Array>>[]): SwarmServer[] {
+export function serversIn(blocks: readonly ReadonlyMap<string, Expiring<Uint8Array>>[]): Announced {
   const byPeer = new Map<PeerId, Announcement[]>();
   blocks.forEach((records, block) => {
     for (const [peer, { value, expiresAtMs }] of [...records].slice(0, MAX_SERVERS_PER_BLOCK)) {
-      const info = value.length > MAX_RECORD_BYTES ? undefined : serverInfoOrSkip(value);
+      const info = readRecord(peer, value);
       if (info === undefined) continue;
       const announcements = byPeer.get(peer) ?? [];
       announcements.push({ block, info, expiresAtMs });
       byPeer.set(peer, announcements);
     }
   });
-  return [...byPeer].flatMap(([peerId, announcements]) => {
-    const freshest = freshestOnline(announcements);
-    if (freshest === undefined) return [];
-    const { info, expiresAtMs } = freshest;
-    const { inferenceRps, cacheTokensLeft, nextPings } = info;
-    const range = spanAround(freshest, announcements, blocks.length);
-    return [{ peerId, range, inferenceRps, cacheTokensLeft, nextPings, info, expiresAtMs }];
-  });
+  const online: SwarmServer[] = [];
+  const joining: SwarmServer[] = [];
+  for (const [peerId, announcements] of byPeer) {
+    const serving = freshest(announcements, "online");
+    const loading = serving === undefined ? freshest(announcements, "joining") : undefined;
+    if (serving !== undefined) online.push(serverOf(peerId, serving, announcements, blocks.length));
+    if (loading !== undefined) joining.push(serverOf(peerId, loading, announcements, blocks.length));
+  }
+  return { online, joining };
 }
 
-function freshestOnline(announcements: readonly Announcement[]): Announcement | undefined {
+/** Subkeys are anybody's text: only what can be a peer's id is taken for one, and shown. */
+function readRecord(peer: string, value: Uint8Array): ServerInfo | undefined {
+  if (value.length > MAX_RECORD_BYTES || !/^[A-Za-z0-9]{1,96}$/.test(peer)) return undefined;
+  return serverInfoOrSkip(value);
+}
+
+function freshest(announcements: readonly Announcement[], state: ServerState): Announcement | undefined {
   let best: Announcement | undefined;
   for (const announcement of announcements) {
-    if (announcement.info.state !== "online") continue;
+    if (announcement.info.state !== state) continue;
     if (best === undefined || announcement.expiresAtMs > best.expiresAtMs) best = announcement;
   }
   return best;
 }
 
-/** The run of blocks around `freshest` that the peer serves. */
+function serverOf(
+  peerId: PeerId,
+  announcement: Announcement,
+  announcements: readonly Announcement[],
+  blocks: number,
+): SwarmServer {
+  const { info, expiresAtMs } = announcement;
+  const { inferenceRps, cacheTokensLeft, nextPings } = info;
+  const range = spanAround(announcement, announcements, blocks);
+  return { peerId, range, inferenceRps, cacheTokensLeft, nextPings, info, expiresAtMs };
+}
+
+/** The run of blocks around `freshest` where the peer is in the same state. */
 function spanAround(
   freshest: Announcement,
   announcements: readonly Announcement[],
@@ -77,7 +103,7 @@ function spanAround(
     if (block < 0 || block >= blocks) return false;
     const record = records.get(block);
     if (record === undefined || record.expiresAtMs < freshest.expiresAtMs) return named(block);
-    return record.info.state === "online";
+    return record.info.state === freshest.info.state;
   };
   let { block: start } = freshest;
   let end = start + 1;

@@ -28,6 +28,8 @@ export interface DirectoryOptions {
 export interface SwarmView {
   /** Online, and not expired when asked for. */
   readonly servers: readonly SwarmServer[];
+  /** Still load their blocks. */
+  readonly joining: readonly SwarmServer[];
   /** When the DHT was read, monotonic ms. */
   readonly readAtMs: number;
 }
@@ -62,41 +64,57 @@ export class Directory {
       return this.#view;
     }, signal);
     const now = clock.now();
-    return { ...view, servers: view.servers.filter(({ expiresAtMs }) => expiresAtMs > now) };
+    const alive = ({ expiresAtMs }: SwarmServer) => expiresAtMs > now;
+    return { ...view, servers: view.servers.filter(alive), joining: view.joining.filter(alive) };
   }
 
   /** The error for blocks without a server, which says what to do. */
   async nobodyServes(missing: readonly BlockRange[], signal: AbortSignal): Promise<NodeError> {
-    const { servers } = await this.view(Infinity, signal);
-    const blocks = missing.map(({ start, end }) => `${start}:${end}`).join(", ");
-    const [first] = missing;
-    let cure =
-      `wanted a server for each: start one with \`kwaainet start --blocks ${first?.start}:${first?.end}\``;
-    if (servers.some(({ range }) => missing.some((gap) => overlap(range, gap)))) {
-      cure = "wanted a server whose answers can be used: those that announce them failed a moment ago";
-    } else if (servers.length === 0) {
-      const known = [...(await readModels(this.#dht, signal)).keys()].filter((name) => name !== this.prefix);
-      if (known.length > 0) cure += ` (this network knows ${known.slice(0, MODELS_SHOWN).join(", ")})`;
-    }
+    const blocks = missing.map(blockText).join(", ");
     return new NodeError(
       "not_found",
-      `Cannot generate: blocks ${blocks} of ${this.prefix} are served by nobody, ${cure}`,
+      `Cannot generate: blocks ${blocks} of ${this.prefix} are served by nobody, ${await this.#cure(
+        missing,
+        signal,
+      )}`,
     );
+  }
+
+  async #cure(missing: readonly BlockRange[], signal: AbortSignal): Promise<string> {
+    const { servers, joining } = await this.view(Infinity, signal);
+    const coming = joining.find(({ range }) => missing.some((gap) => overlap(range, gap)));
+    if (coming !== undefined) {
+      return `wanted a server for each: ${coming.peerId} is loading ${
+        blockText(coming.range)
+      }, try again soon`;
+    }
+    if (servers.some(({ range }) => missing.some((gap) => overlap(range, gap)))) {
+      return "wanted a server whose answers can be used: those that announce them failed a moment ago";
+    }
+    const cure = `wanted a server for each: start one with \`kwaainet start --blocks ${
+      blockText(missing[0]!)
+    }\``;
+    if (servers.length > 0) return cure;
+    const known = [...(await readModels(this.#dht, signal)).keys()].filter((name) => name !== this.prefix);
+    return known.length === 0
+      ? cure
+      : `${cure} (this network knows ${known.slice(0, MODELS_SHOWN).join(", ")})`;
   }
 
   async #read(signal: AbortSignal): Promise<SwarmView> {
     const { clock, log } = this.#world;
     const keys = uidsOf(this.prefix, { start: 0, end: this.blocks });
     const entries = await this.#dht.get(keys, signal);
-    const servers = serversIn(keys.map((key) => {
+    const { online: servers, joining } = serversIn(keys.map((key) => {
       const entry = entries.get(key);
       return entry?.kind === "dictionary" ? entry.subkeys : new Map();
     }));
     log.debug("Servers read", { prefix: this.prefix, keys: entries.size, servers: servers.length });
-    return { servers, readAtMs: clock.monotonic() };
+    return { servers, joining, readAtMs: clock.monotonic() };
   }
 }
 
+const blockText = ({ start, end }: BlockRange): string => `${start}:${end}`;
 const overlap = (a: BlockRange, b: BlockRange): boolean => a.start < b.end && b.start < a.end;
 
 /** Models the network lists under `_petals.models`, by prefix. Records that cannot be read are skipped. */
@@ -105,6 +123,7 @@ export async function readModels(dht: Dht, signal: AbortSignal): Promise<Readonl
   const models = new Map<string, ModelInfo>();
   if (entry?.kind !== "dictionary") return models;
   for (const [prefix, { value }] of [...entry.subkeys].slice(0, MAX_MODELS)) {
+    if (!/^[^.\s\p{C}]{1,200}$/u.test(prefix)) continue;
     try {
       models.set(prefix, decodeModelInfo(value));
     } catch (error) {

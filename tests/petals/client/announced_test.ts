@@ -11,13 +11,13 @@ const record = (expiresAtMs: number, info: Partial<ServerInfo> = {}) => ({
   expiresAtMs,
 });
 const spans = (records: Records) =>
-  serversIn(records).map(({ peerId, range }) => `${peerId} ${range.start}:${range.end}`);
+  serversIn(records).online.map(({ peerId, range }) => `${peerId} ${range.start}:${range.end}`);
 const block = (...entries: readonly (readonly [string, Expiring<Uint8Array>])[]) => new Map(entries);
 
 Deno.test("serversIn joins the records of a peer to one span, several peers a block", () => {
   const a = record(9, { startBlock: 0, endBlock: 2, inferenceRps: 5, cacheTokensLeft: 64 });
   const b = record(9, { startBlock: 1, endBlock: 3 });
-  const servers = serversIn([block(["A", a]), block(["A", a], ["B", b]), block(["B", b])]);
+  const { online: servers } = serversIn([block(["A", a]), block(["A", a], ["B", b]), block(["B", b])]);
   assertEquals(servers.map(({ peerId, range }) => [peerId, range]), [
     ["A", { start: 0, end: 2 }],
     ["B", { start: 1, end: 3 }],
@@ -36,7 +36,7 @@ Deno.test("serversIn reads the records of petals 2.2", () => {
   const golden = vectors.server_info.map(({ name, hex }: { name: string; hex: string }) =>
     [name, { value: bytesOf(hex), expiresAtMs: 9 }] as const
   );
-  const [full] = serversIn([new Map<string, Expiring<Uint8Array>>(golden), new Map()]);
+  const { online: [full] } = serversIn([new Map<string, Expiring<Uint8Array>>(golden), new Map()]);
   assertEquals([full!.peerId, full!.range, full!.info.publicName], ["full", { start: 0, end: 2 }, "node-1"]);
 });
 
@@ -75,10 +75,24 @@ Deno.test("serversIn keeps the block of a record whose span lies elsewhere", () 
 
 Deno.test("serversIn reads 512 records of a block and no more", () => {
   const flood = block(...Array.from({ length: 2000 }, (_, i) => [`P${i}`, record(9)] as const));
-  assertEquals(serversIn([flood]).length, 512);
+  assertEquals(serversIn([flood]).online.length, 512);
 });
 
 Deno.test("serversIn skips a record that is longer than any honest one", () => {
   const long = (length: number) => record(9, { publicName: "x".repeat(length) });
   assertEquals(spans([block(["A", long(1000)], ["B", long(70_000)])]), ["A 0:1"]);
+});
+
+Deno.test("serversIn keeps servers that are joining apart, with their span, unless they serve already", () => {
+  const joining = record(9, { state: "joining", startBlock: 1, endBlock: 3 });
+  const online = record(8, { startBlock: 0, endBlock: 1 });
+  const records = [block(["B", online]), block(["A", joining], ["B", joining]), block(["A", joining])];
+  const { online: [b, ...others], joining: [a, ...more] } = serversIn(records);
+  assertEquals([b!.peerId, b!.range, others], ["B", { start: 0, end: 1 }, []]);
+  assertEquals([a!.peerId, a!.range, more], ["A", { start: 1, end: 3 }, []]);
+});
+
+Deno.test("serversIn takes only what can be a peer's id for one", () => {
+  const names = ["", "a b", "\x1b[31m", "x".repeat(97), "Qm"];
+  assertEquals(spans([block(...names.map((name) => [name, record(9)] as const))]), ["Qm 0:1"]);
 });
