@@ -46,7 +46,7 @@ export const MAX_STORE_BYTES = 2 * 1024 * 1024;
 /** Entries of a store request that are looked at; those behind are refused. */
 export const MAX_STORE_ENTRIES = 4_096;
 /** Keys of a find request that are looked up; those behind are answered "not found". */
-export const MAX_FIND_KEYS = 512;
+export const MAX_FIND_KEYS = 256;
 /** Longest subkey, packed. One that carries an RSA public key has about 400 bytes. */
 export const MAX_SUBKEY_BYTES = 4_096;
 /** Subkeys of one dictionary. */

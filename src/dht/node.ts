@@ -4,7 +4,7 @@
  * @module
  */
 import { fromHex, toHex } from "../base/bytes.ts";
-import { messageOf } from "../base/errors.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import type { Rpc } from "../p2p/rpc.ts";
@@ -56,10 +56,18 @@ export async function openDhtNode(
     validator: options.validator,
     storageLimits: options.storageLimits,
   });
-  for (const { peer, nodeId } of options.known ?? []) {
-    if (NODE_ID.test(nodeId)) protocol.table.seen({ peer, id: dhtIdFromBytes(fromHex(nodeId)) });
-  }
+  for (const known of options.known ?? []) takeKnown(protocol, known);
   return new DhtNode(protocol);
+}
+
+/** Takes a peer of an earlier run into the table; a damaged entry is left out. */
+function takeKnown(protocol: DhtProtocol, { peer, nodeId }: KnownPeer): void {
+  if (!NODE_ID.test(nodeId)) return;
+  try {
+    protocol.table.seen({ peer, id: dhtIdFromBytes(fromHex(nodeId)) });
+  } catch (error) {
+    if (!(error instanceof NodeError)) throw error;
+  }
 }
 
 /** A running node: get, store, join. Disposing it stops serving and ends what runs in the background. */

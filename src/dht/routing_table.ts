@@ -3,20 +3,27 @@
  *
  * @module
  */
+import { peerIdToBytes } from "../base/peer_id.ts";
 import type { PeerId } from "../base/tensor.ts";
 import { BUCKET_SIZE, DEPTH_MODULO, ID_BYTES, MAX_TABLE_NODES } from "./constants.ts";
-import { byDistance, type Contact, type DhtId } from "./id.ts";
+import { byDistance, type Contact, type DhtId, dhtIdToBytes } from "./id.ts";
 
 const ID_BITS = ID_BYTES * 8;
+
+/** A node of the table with its bytes as they travel: answers name twenty of them for each key. */
+export interface TableNode extends Contact {
+  readonly idBytes: Uint8Array;
+  readonly peerBytes: Uint8Array;
+}
 
 /** Ids that share their first `depth` bits with `lower`. */
 interface Bucket {
   readonly lower: DhtId;
   readonly depth: number;
   /** Least recently seen first. */
-  readonly nodes: Map<PeerId, Contact>;
+  readonly nodes: Map<PeerId, TableNode>;
   /** Seen while the bucket was full, latest last. */
-  readonly replacements: Map<PeerId, Contact>;
+  readonly replacements: Map<PeerId, TableNode>;
   /** Asked whether they live. */
   readonly pinged: Set<PeerId>;
 }
@@ -36,7 +43,7 @@ export interface Seen {
 export class RoutingTable {
   #buckets: Bucket[] = [emptyBucket(0n, 0)];
   /** Nodes and replacements. */
-  readonly #byPeer = new Map<PeerId, Contact>();
+  readonly #byPeer = new Map<PeerId, TableNode>();
   readonly #byId = new Map<DhtId, PeerId>();
   #size = 0;
 
@@ -53,7 +60,7 @@ export class RoutingTable {
   }
 
   /** All nodes. */
-  contacts(): Contact[] {
+  contacts(): TableNode[] {
     return this.#buckets.flatMap((bucket) => [...bucket.nodes.values()]);
   }
 
@@ -63,9 +70,13 @@ export class RoutingTable {
     const holder = this.#byId.get(contact.id);
     if (holder !== undefined && holder !== contact.peer) return { isNew: false };
     const known = this.#byPeer.get(contact.peer);
-    if (known !== undefined && known.id !== contact.id) this.remove(contact.peer);
-    const isNew = this.#byPeer.get(contact.peer) === undefined;
-    return { ...this.#place(contact), isNew };
+    if (known?.id === contact.id) return { ...this.#place(known), isNew: false };
+    this.remove(contact.peer);
+    const { id, peer } = contact;
+    return {
+      ...this.#place({ id, peer, idBytes: dhtIdToBytes(id), peerBytes: peerIdToBytes(peer) }),
+      isNew: true,
+    };
   }
 
   /** A ping that was asked for could not be made: the node may be chosen again. */
@@ -94,7 +105,7 @@ export class RoutingTable {
    * At most `count` nodes, nearest to `target` first, without `exclude`. Distances of two buckets never overlap, so
    * that only as many buckets are sorted as are needed.
    */
-  nearest(target: DhtId, count: number, exclude?: PeerId): Contact[] {
+  nearest(target: DhtId, count: number, exclude?: PeerId): TableNode[] {
     const buckets = this.#buckets
       .filter((bucket) => bucket.nodes.size > 0)
       .map((bucket) => ({
@@ -102,7 +113,7 @@ export class RoutingTable {
         distance: (bucket.lower ^ target) >> BigInt(ID_BITS - bucket.depth) << BigInt(ID_BITS - bucket.depth),
       }))
       .sort((a, b) => a.distance < b.distance ? -1 : 1);
-    const found: Contact[] = [];
+    const found: TableNode[] = [];
     for (const { bucket } of buckets) {
       const nodes = [...bucket.nodes.values()].filter((contact) => contact.peer !== exclude);
       found.push(...nodes.sort(byDistance(target)));
@@ -111,7 +122,7 @@ export class RoutingTable {
     return found.slice(0, count);
   }
 
-  #place(contact: Contact): { ping?: Contact } {
+  #place(contact: TableNode): { ping?: Contact } {
     let bucket = this.#bucketOf(contact.id);
     bucket.pinged.delete(contact.peer);
     const isFull = () => bucket.nodes.size >= BUCKET_SIZE || this.#size >= MAX_TABLE_NODES;
@@ -127,7 +138,7 @@ export class RoutingTable {
     return {};
   }
 
-  #keepForLater(bucket: Bucket, contact: Contact): { ping?: Contact } {
+  #keepForLater(bucket: Bucket, contact: TableNode): { ping?: Contact } {
     bucket.replacements.delete(contact.peer);
     bucket.replacements.set(contact.peer, contact);
     this.#remember(contact);
@@ -178,7 +189,7 @@ export class RoutingTable {
     return this.#buckets[low]!;
   }
 
-  #remember(contact: Contact): void {
+  #remember(contact: TableNode): void {
     this.#byPeer.set(contact.peer, contact);
     this.#byId.set(contact.id, contact.peer);
   }

@@ -6,11 +6,10 @@
  */
 import type { Bytes } from "../base/bytes.ts";
 import { NodeError } from "../base/errors.ts";
-import { peerIdToBytes } from "../base/peer_id.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { RpcContext } from "../p2p/rpc.ts";
 import { BUCKET_SIZE, MAX_FIND_KEYS, MAX_REPLY_BYTES, MAX_STORE_ENTRIES } from "./constants.ts";
-import { type DhtId, dhtIdFromBytes, dhtIdToBytes } from "./id.ts";
+import { type DhtId, dhtIdFromBytes } from "./id.ts";
 import {
   decodeFindRequest,
   decodePingRequest,
@@ -154,8 +153,8 @@ function lookUp(protocol: DhtProtocol, key: Uint8Array, asker: PeerId, room: num
   const nearest = protocol.table.nearest(id, BUCKET_SIZE, asker);
   return {
     ...valueWithin(laterOf(protocol.storage.get(id), protocol.cache.get(id)), room - NEIGHBOUR_BYTES),
-    nearestNodeIds: nearest.map((contact) => dhtIdToBytes(contact.id)),
-    nearestPeerIds: nearest.map((contact) => peerIdToBytes(contact.peer)),
+    nearestNodeIds: nearest.map(({ idBytes }) => idBytes),
+    nearestPeerIds: nearest.map(({ peerBytes }) => peerBytes),
   };
 }
 

@@ -269,7 +269,9 @@ Deno.test("Known peers bring a node back into the network without any bootstrap"
   await network.nodes[1]!.store([record(network, "k")], never());
   const known = network.nodes[12]!.peers();
   assert(known.length > 10);
-  const again = await network.open({ known: [...known, { peer: peerOf(77), nodeId: "damaged" }] });
+  const again = await network.open({
+    known: [...known, { peer: peerOf(77), nodeId: "damaged" }, { peer: "0", nodeId: "00".repeat(20) }],
+  });
   assertEquals(again.status().peers, known.length);
   assertEquals((await again.get(["k"], never())).size, 1);
 });
