@@ -1,0 +1,175 @@
+/**
+ * From a model's name to blocks that the swarm can use, and back.
+ *
+ * @module
+ */
+import { blocksOf } from "../api/status.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
+import { type BlockRange, lengthOf } from "../base/tensor.ts";
+import { dhtPrefixOf } from "../config/network_profile.ts";
+import type { ModelSource } from "../model/source.ts";
+import { type Announcer, openAnnouncer } from "../petals/server/announce.ts";
+import { requirePrefix } from "../petals/uid.ts";
+import { announcedInfo } from "./announced_info.ts";
+import type { Engine } from "./engine.ts";
+import type { Serving, ServingContext } from "./parts.ts";
+import type { NodePlan } from "./plan.ts";
+import { serveUntilDeath } from "./serve_blocks.ts";
+import { ServingState } from "./serving_state.ts";
+import { blocksThatFit, chooseRange, memoryNeed, requireRange } from "./span.ts";
+
+/** What serving opens; tests have toys. */
+export interface ServingParts {
+  openModel(plan: NodePlan, tell: (progress: string) => void, signal: AbortSignal): Promise<OpenModel>;
+  openEngine(context: ServingContext, model: ModelSource, signal: AbortSignal): Promise<Engine>;
+  /** Memory that may still be taken. */
+  availableBytes(): number;
+}
+
+/** A model, and where the public finds it. */
+export interface OpenModel {
+  readonly source: ModelSource;
+  /** `https://huggingface.co/…`, where it is known. */
+  readonly repository: string | undefined;
+}
+
+/** First pause after the engine died; doubled each time it dies again soon. */
+const FIRST_PAUSE_MS = 1_000;
+/** Longest such pause. */
+const MAX_PAUSE_MS = 60_000;
+/** An engine that lived this long starts with the first pause again. */
+const STEADY_MS = 300_000;
+
+/** Begins to serve in the background. Dispose to say OFFLINE, end streams with words and free everything. */
+export function openServing(context: ServingContext, parts: ServingParts): Serving {
+  const end = new AbortController();
+  const state = new ServingState();
+  const failed = Promise.withResolvers<never>();
+  failed.promise.catch(() => {});
+  context.health.pending("blocks", "blocks are not served yet");
+  const life = serve(context, parts, state, end.signal).catch((error) => {
+    if (!end.signal.aborted) failed.reject(error);
+  });
+  return {
+    get served() {
+      return state.served;
+    },
+    get announcedAtMs() {
+      return state.announcedAtMs(context.plan.network.recordLifeMs);
+    },
+    status: () => state.status(),
+    failed: failed.promise,
+    async [Symbol.asyncDispose]() {
+      end.abort(new NodeError("aborted", "The node stops"));
+      await life;
+    },
+  };
+}
+
+async function serve(
+  context: ServingContext,
+  parts: ServingParts,
+  state: ServingState,
+  signal: AbortSignal,
+): Promise<void> {
+  const { plan, network, tell, world } = context;
+  const say = (text: string) => tell({ kind: "progress", text });
+  const { source, repository } = await parts.openModel(plan, say, signal);
+  await using model = source;
+  const prefix = plan.config.dht_prefix ?? dhtPrefixOf(model.id, plan.network);
+  requirePrefix(prefix);
+  if (plan.range !== undefined) requireRange(plan.range, model);
+  await using engine = await parts.openEngine(context, model, signal);
+  await context.joined;
+  const range = await rangeOf(context, { model, prefix, availableBytes: parts.availableBytes() }, signal);
+  state.choose({ model: model.id, prefix, blocks: range, engine: engine.name });
+  say(`Loading blocks ${blocksOf(range).join(":")} of ${model.id} with ${engine.name} (${engine.reason})`);
+
+  const announcer = await openAnnouncer(world, {
+    dht: network.dht,
+    self: network.rpc.self,
+    profile: plan.network,
+    prefix,
+    range,
+    model: { blocks: model.architecture.blocks, repository },
+    info: () => announcedInfo(context, state, model),
+  }, signal);
+  state.announcer = announcer;
+  let farewell: Promise<void> | undefined;
+  const goodbye = () => farewell ??= Promise.resolve(announcer[Symbol.asyncDispose]());
+  try {
+    await keepServing({ context, parts, state, model, engine, announcer, range, goodbye }, signal);
+  } finally {
+    await goodbye();
+  }
+}
+
+async function rangeOf(
+  { plan, network }: ServingContext,
+  { model, prefix, availableBytes }: {
+    readonly model: ModelSource;
+    readonly prefix: string;
+    readonly availableBytes: number;
+  },
+  signal: AbortSignal,
+): Promise<BlockRange> {
+  if (plan.range !== undefined) return plan.range;
+  const { config } = plan;
+  const need = memoryNeed(model, config.dtype, config["sessions.cache_tokens"] ?? 8192);
+  const total = model.architecture.blocks;
+  const fit = blocksThatFit(need, availableBytes, config["compute.reserve_bytes"]);
+  if (fit === 0) {
+    throw new NodeError(
+      "no_memory",
+      `Cannot serve ${model.id}: ${megabytes(availableBytes)} are free and ${
+        megabytes(config["compute.reserve_bytes"])
+      } are reserved, wanted ${
+        megabytes(need.blockBytes)
+      } for one block and its sessions (name blocks with --blocks to try all the same)`,
+    );
+  }
+  const count = Math.min(fit, total, config["compute.max_blocks"]);
+  return await chooseRange(network.dht, { prefix, count, total, self: network.rpc.self }, signal);
+}
+
+/** Everything that one served span consists of. */
+export interface Span {
+  readonly context: ServingContext;
+  readonly parts: ServingParts;
+  readonly state: ServingState;
+  readonly model: ModelSource;
+  readonly engine: Engine;
+  readonly announcer: Announcer;
+  readonly range: BlockRange;
+  /** Says OFFLINE, once. */
+  readonly goodbye: () => Promise<void>;
+}
+
+/** Serves, and again whenever the engine died, until `signal` aborts. Throws when blocks cannot be loaded at first. */
+async function keepServing(span: Span, signal: AbortSignal): Promise<void> {
+  const { health, world: { clock }, plan } = span.context;
+  let pauseMs = FIRST_PAUSE_MS;
+  for (let life = 1;; life++) {
+    const startedAtMs = clock.monotonic();
+    let why: string;
+    try {
+      why = await serveUntilDeath(span, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (life === 1) throw error;
+      why = messageOf(error);
+    }
+    signal.throwIfAborted();
+    if (clock.monotonic() - startedAtMs > STEADY_MS) pauseMs = FIRST_PAUSE_MS;
+    health.pending("blocks", `the engine is started again: ${why}`);
+    health.degrade(
+      "engine",
+      `${why}; its sessions ended, ${lengthOf(span.range)} blocks of ${plan.model} are loaded again`,
+    );
+    await span.announcer.announce("joining", signal);
+    await clock.sleep(pauseMs, signal);
+    pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
+  }
+}
+
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;

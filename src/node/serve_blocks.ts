@@ -1,0 +1,103 @@
+/**
+ * One life of loaded blocks: from loading to the death of their process.
+ *
+ * @module
+ */
+import { lengthOf } from "../base/tensor.ts";
+import type { LoadedBlocks } from "../compute/backend.ts";
+import { type BlockServer, openBlockServer } from "../petals/server/block_server.ts";
+import { defaultLimits, type ServerLimits } from "../petals/server/limits.ts";
+import type { AnnounceStatus } from "../petals/server/announce.ts";
+import { measureBlocks } from "./measure.ts";
+import type { Span } from "./open_serving.ts";
+import { cacheTokensThatFit, memoryNeed } from "./span.ts";
+
+/** How often it is looked whether somebody took a record, after a round in which nobody did. */
+const LOOK_MS = 1_000;
+
+/**
+ * Loads, measures, serves and announces ONLINE. Returns why the process died; throws what loading throws, and the reason
+ * of `signal` after the streams were ended with words.
+ */
+export async function serveUntilDeath(span: Span, signal: AbortSignal): Promise<string> {
+  const { context: { world, tell, health }, state, model, engine, range } = span;
+  const startedAtMs = world.clock.monotonic();
+  await using blocks = await engine.load(model, range, signal);
+  const loadMs = world.clock.monotonic() - startedAtMs;
+  tell({ kind: "loaded", ...state.served!, weightBytes: blocks.weightBytes, loadMs });
+  const died = new AbortController();
+  const death = engine.death(AbortSignal.any([signal, died.signal]));
+  death.catch(() => {});
+  try {
+    state.loaded = blocks;
+    state.rates ??= await measureBlocks(world.clock, blocks, signal);
+    const server = openServer(span, blocks);
+    state.server = server;
+    try {
+      const online = sayOnline(span, signal).then(() => {
+        health.recover("engine");
+        health.done("blocks");
+        return death;
+      });
+      return await Promise.race([death, online]);
+    } finally {
+      state.server = undefined;
+      // both at once: clients hear of the end while the swarm is told
+      await Promise.all([signal.aborted ? span.goodbye() : undefined, server[Symbol.asyncDispose]()]);
+    }
+  } finally {
+    died.abort();
+    state.loaded = undefined;
+  }
+}
+
+function openServer({ context, parts, model, range, state }: Span, blocks: LoadedBlocks): BlockServer {
+  const { world, plan: { config, version }, network: { rpc }, account } = context;
+  const defaults = defaultLimits(model.architecture);
+  const need = memoryNeed(model, config.dtype, config["sessions.cache_tokens"] ?? defaults.cacheTokens);
+  const limits: ServerLimits = {
+    ...defaults,
+    maxLength: config["sessions.max_length"] ?? defaults.maxLength,
+    cacheTokens: cacheTokensThatFit({ ...need, blockBytes: 0 }, lengthOf(range), {
+      availableBytes: parts.availableBytes(),
+      reserveBytes: config["compute.reserve_bytes"],
+    }),
+    sessions: config["sessions.max_open"],
+    sessionsPerPeer: Math.min(defaults.sessionsPerPeer, config["sessions.max_open"]),
+  };
+  return openBlockServer(world, {
+    rpc,
+    blocks,
+    prefix: state.served!.prefix,
+    version,
+    clientMode: false,
+    limits,
+    report: account.report,
+  });
+}
+
+/** Announces until others know of every block; a lone private node is its own audience. */
+async function sayOnline({ context, state, announcer, range }: Span, signal: AbortSignal): Promise<void> {
+  const { world: { clock }, network, tell, health } = context;
+  const isKnown = ({ storedBlocks }: AnnounceStatus) =>
+    storedBlocks === lengthOf(range) || (!network.hasBootstraps && network.peers() === 0);
+  let status = await announcer.announce("online", signal);
+  if (!isKnown(status)) {
+    health.degrade("announcement", "nobody has taken the records of all blocks; it is tried again");
+    while (!isKnown(status)) {
+      await clock.sleep(LOOK_MS, signal);
+      status = announcer.status;
+    }
+  }
+  health.recover("announcement");
+  const { entries, valid } = network.dht.status();
+  tell({
+    kind: "announced",
+    blocks: range,
+    acceptedBy: status.acceptedBy,
+    modelInfo: !state.served!.prefix.startsWith("_"),
+    expiresAtMs: status.expiresAtMs,
+    entries,
+    valid,
+  });
+}

@@ -1,0 +1,225 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { NodeError } from "../../src/base/errors.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import { dataPaths } from "../../src/config/paths.ts";
+import { openDhtNode } from "../../src/dht/node.ts";
+import type { ModelSource, TensorInfo } from "../../src/model/source.ts";
+import { Account } from "../../src/node/account.ts";
+import type { NodeEvent } from "../../src/node/events.ts";
+import { Health } from "../../src/node/health.ts";
+import { openServing, type ServingParts } from "../../src/node/open_serving.ts";
+import type { Network } from "../../src/node/parts.ts";
+import { planOf } from "../../src/node/plan.ts";
+import { Directory } from "../../src/petals/client/directory.ts";
+import {
+  CLIENT,
+  HIDDEN,
+  hidden,
+  NO_PROMPTS,
+  NO_ROWS,
+  opening,
+  openSession,
+  SERVER,
+  ToyBlocks,
+} from "../petals/server/toy.ts";
+import { MemoryNetwork } from "../support/memory_rpc.ts";
+import { fakeWorld, settle } from "../support/world.ts";
+
+const MIB = 2 ** 20;
+const never = new AbortController().signal;
+
+/** Six blocks of 10 MiB. */
+function toyModel(): ModelSource {
+  const tensors = new Map<string, TensorInfo>();
+  for (let block = 0; block < 6; block++) {
+    const name = `blk.${block}.attn_q.weight`;
+    tensors.set(name, { name, format: "F32", shape: [1, 1], bytes: 10 * MIB });
+  }
+  return {
+    id: "toy",
+    path: "/toy.gguf",
+    architecture: {
+      family: "llama",
+      blocks: 6,
+      hiddenSize: HIDDEN,
+      ffnSize: 8,
+      heads: 2,
+      kvHeads: 1,
+      headDim: 2,
+      normEpsilon: 1e-5,
+      contextLength: 64,
+      vocabularySize: 10,
+      rope: { base: 10_000, dims: 2, pairs: "halves", scale: 1 },
+    },
+    tensors,
+    read: () => Promise.reject(new NodeError("not_found", "no bytes")),
+    readRows: () => Promise.reject(new NodeError("not_found", "no bytes")),
+    tokenizer: () => Promise.resolve(undefined),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  } as ModelSource;
+}
+
+/** A node that serves the toy in a network with one hub. */
+async function scene(sets: string[], { availableBytes = 1000 * MIB, loadFails = 0 } = {}) {
+  const memory = new MemoryNetwork();
+  const world = fakeWorld();
+  const rpc = memory.join(SERVER);
+  const hub = await openDhtNode(world, memory.join(CLIENT), {}, never);
+  const dht = await openDhtNode(world, rpc, {}, never);
+  await dht.join([CLIENT], never);
+  const plan = planOf(
+    loadConfig({
+      flags: new Map(),
+      sets: ["network=private", "model=toy", "dht_prefix=toy", ...sets],
+      environment: {},
+      file: undefined,
+      target: undefined,
+    }).config,
+    dataPaths("/d"),
+    "0.1.0",
+  );
+  const events: NodeEvent[] = [];
+  const tell = (event: NodeEvent) => void events.push(event);
+  const health = new Health(tell, () => tell({ kind: "progress", text: "ready" }));
+  const network: Network = {
+    rpc,
+    dht,
+    hasBootstraps: true,
+    peers: () => dht.status().peers,
+    join: () => Promise.resolve(),
+    addresses: () => [],
+    reachability: { state: "unknown", reason: "" },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const log: string[] = [];
+  let kill = (_why: string): void => {};
+  const parts: ServingParts = {
+    openModel: () => Promise.resolve({ source: toyModel(), repository: undefined }),
+    openEngine: () =>
+      Promise.resolve({
+        name: "reference",
+        reason: "asked for",
+        load: (_model, range) => {
+          if (loadFails-- > 0) {
+            return Promise.reject(new NodeError("no_memory", "Cannot load: full, wanted room"));
+          }
+          log.push(`load ${range.start}:${range.end}`);
+          return Promise.resolve(new ToyBlocks(range));
+        },
+        loadHead: () => Promise.reject(new NodeError("unsupported", "no head")),
+        death: (signal) =>
+          new Promise((resolve, reject) => {
+            kill = resolve;
+            signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+          }),
+        [Symbol.asyncDispose]: () => Promise.resolve(void log.push("engine closed")),
+      }),
+    availableBytes: () => availableBytes,
+  };
+  const context = {
+    world,
+    plan,
+    network,
+    health,
+    account: new Account(),
+    tell,
+    joined: Promise.resolve(),
+  };
+  const serving = openServing(context, parts);
+  const directory = new Directory(world, hub, { prefix: "toy", blocks: 6 });
+  const seen = async () =>
+    (await directory.view(0, never)).servers.map(({ peerId, range }) => [peerId, range.start, range.end]);
+  return {
+    memory,
+    world,
+    events,
+    health,
+    serving,
+    log,
+    seen,
+    context,
+    kill: (why: string) => kill(why),
+    client: memory.peers.get(CLIENT)!,
+  };
+}
+
+const quiet = async (times = 8) => {
+  for (let i = 0; i < times; i++) await settle();
+};
+const kinds = (events: readonly NodeEvent[]) =>
+  events.map((event) =>
+    event.kind === "progress" && event.text !== "ready"
+      ? "say"
+      : event.kind === "progress"
+      ? "ready"
+      : event.kind
+  );
+
+Deno.test("openServing loads, announces, serves, and says OFFLINE at the end", async () => {
+  const { serving, events, seen, log, client, context, health } = await scene(["blocks=1:4"]);
+  await quiet();
+  assertEquals(kinds(events), ["say", "loaded", "announced", "ready"]);
+  const announced = events.find((event) => event.kind === "announced");
+  assertEquals(announced?.kind === "announced" && announced.acceptedBy, [CLIENT]);
+  assertEquals(await seen(), [[SERVER, 1, 4]]);
+  assertEquals(serving.status()?.blocks, [1, 4]);
+  assertEquals(health.readiness, { ready: true });
+
+  const session = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
+  await session.step([hidden(1, 2), NO_PROMPTS, NO_ROWS], opening(10, { session_id: "a" }));
+  assertEquals(serving.status()?.sessions, 1);
+  const closing = serving[Symbol.asyncDispose]();
+  await assertRejects(() => session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]), NodeError, "leaving");
+  await closing;
+  assertEquals(await seen(), []);
+  assertEquals(log, ["load 1:4", "engine closed"]);
+  assertEquals(context.account.totals.sessions, 1);
+});
+
+Deno.test("openServing takes as many blocks as fit, where the swarm needs them", async () => {
+  // 150 MiB are for the process, 100 are reserved: 30 MiB hold two blocks
+  const { serving, log } = await scene(["compute.reserve_bytes=104857600", "sessions.cache_tokens=16"], {
+    availableBytes: 280 * MIB,
+  });
+  await quiet();
+  assertEquals(log, ["load 0:2"]);
+  await serving[Symbol.asyncDispose]();
+  const poor = await scene(["compute.reserve_bytes=104857600"], { availableBytes: 255 * MIB });
+  await assertRejects(() => poor.serving.failed, NodeError, "wanted 10 MB for one block");
+  await poor.serving[Symbol.asyncDispose]();
+});
+
+Deno.test("openServing fails for blocks that the model has not, and for what cannot be loaded", async () => {
+  const wide = await scene(["blocks=0:7"]);
+  await assertRejects(() => wide.serving.failed, NodeError, "toy has 6 blocks, wanted a part of 0:6");
+  await wide.serving[Symbol.asyncDispose]();
+  const full = await scene(["blocks=0:2"], { loadFails: 1 });
+  await assertRejects(() => full.serving.failed, NodeError, "Cannot load");
+  await full.serving[Symbol.asyncDispose]();
+  assertEquals(await full.seen(), []);
+});
+
+Deno.test("openServing lives on when the engine dies: it says so, loads again and serves the same blocks", async () => {
+  const { serving, events, seen, log, kill, world, health, client } = await scene(["blocks=1:4"]);
+  await quiet();
+  const session = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
+  await session.step([hidden(1, 2), NO_PROMPTS, NO_ROWS], opening(10));
+  kill("the engine process died of signal SIGSEGV");
+  await assertRejects(() => session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]), NodeError);
+  await quiet();
+  assertEquals(kinds(events).at(-1), "degraded");
+  assertEquals(health.readiness.ready, false);
+  assertEquals(await seen(), []);
+  await world.clock.advance(1000);
+  await quiet();
+  assertEquals(kinds(events).slice(4), ["degraded", "loaded", "announced", "recovered"]);
+  assertEquals(await seen(), [[SERVER, 1, 4]]);
+  await serving[Symbol.asyncDispose]();
+  assertEquals(log, ["load 1:4", "load 1:4", "engine closed"]);
+});
+
+Deno.test("openServing can be stopped while blocks are being loaded", async () => {
+  const { serving, seen } = await scene(["blocks=1:4"]);
+  await serving[Symbol.asyncDispose]();
+  assertEquals(await seen(), []);
+});
