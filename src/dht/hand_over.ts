@@ -5,7 +5,7 @@
  */
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
-import { HAND_OVER_PAUSE_MS, MAX_HAND_OVER_BYTES, REPLICAS } from "./constants.ts";
+import { HAND_OVER_PAUSE_MS, MAX_HAND_OVER_BYTES, MAX_REPLY_BYTES, REPLICAS } from "./constants.ts";
 import type { Background } from "./background.ts";
 import type { Contact, DhtId } from "./id.ts";
 import type { WireRecord } from "./protocol.ts";
@@ -16,7 +16,7 @@ import type { Storage } from "./storage.ts";
 
 /** What the hand-over needs of the node. */
 export interface HandOverParts {
-  readonly world: World;
+  readonly world: Pick<World, "clock">;
   readonly self: Contact;
   readonly table: RoutingTable;
   readonly storage: Storage;
@@ -70,13 +70,13 @@ export class HandOver {
   }
 }
 
-/** A held record as it travels: a dictionary whole. */
+/** A held record as it travels: a dictionary whole, as far as one message can carry it. */
 export function wireRecordOf(id: DhtId, held: Held, inCache = false): WireRecord {
   const isValue = held.kind === "value";
   return {
     id,
     subkey: isValue ? PLAIN_SUBKEY : DICTIONARY_SUBKEY,
-    value: isValue ? held.value : encodeDictionary(held.entries),
+    value: isValue ? held.value : encodeDictionary(held.entries, MAX_REPLY_BYTES),
     expiration: held.expiration,
     inCache,
   };

@@ -46,7 +46,9 @@ interface Candidate {
  * Beam search (hivemind `traverse_dht`): take {@linkcode Lookup.next}, make the call, report with
  * {@linkcode Lookup.answer} or {@linkcode Lookup.fail}, until {@linkcode Lookup.done}. The caller decides how many calls
  * wait at once. A call carries the key it is made for and the nearest other unfinished ones. Peers that failed leave the
- * beam. A peer counts once, whatever ids others claim for it; the nearest claim counts until it has answered.
+ * beam. A peer counts once, whatever ids are claimed for it: the nearest claim of others decides whether it is asked, and
+ * an answer under an id farther off moves it there. An id nearer than it was known by does not count: any node could
+ * claim to stand next to every key.
  */
 export class Lookup {
   readonly #searches: readonly Search[];
@@ -188,7 +190,7 @@ class Search {
     const candidate = this.#byPeer.get(contact.peer);
     if (candidate === undefined) return;
     candidate.state = state;
-    if (candidate.contact.id !== contact.id) this.#move(candidate, contact);
+    if ((contact.id ^ this.target) > candidate.distance) this.#move(candidate, contact);
   }
 
   /** A peer that failed elsewhere need not be asked here. */

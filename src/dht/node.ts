@@ -51,7 +51,7 @@ export async function openDhtNode(
 ): Promise<DhtNode> {
   signal.throwIfAborted();
   const self = { id: await dhtIdOfPeer(rpc.self), peer: rpc.self };
-  const protocol = new DhtProtocol({ ...world, log: world.log.child("dht") }, rpc, self, {
+  const protocol = new DhtProtocol({ clock: world.clock, log: world.log.child("dht") }, rpc, self, {
     clientMode: options.clientMode ?? false,
     validator: options.validator,
     storageLimits: options.storageLimits,

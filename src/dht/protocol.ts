@@ -89,7 +89,7 @@ export class DhtProtocol implements AsyncDisposable {
   readonly #handOver: HandOver;
 
   constructor(
-    readonly world: World,
+    readonly world: Pick<World, "clock" | "log">,
     readonly rpc: Rpc,
     readonly self: Contact,
     readonly options: ProtocolOptions,

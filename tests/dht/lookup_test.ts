@@ -113,7 +113,14 @@ Deno.test("One peer with many made-up ids counts once in a lookup", () => {
   assertEquals(lookup.nearest(7n).filter(({ peer }) => peer === liar.peer).length <= 1, true);
 });
 
-Deno.test("Lookup believes the id a node gives itself over what others claim", () => {
+Deno.test("A node cannot move next to a key by the id in its answer", () => {
+  const [node] = nodes(1) as [Contact];
+  const lookup = new Lookup([7n], { self: SELF, start: [node], beam: 10, keysPerCall: 1 });
+  lookup.answer(lookup.next()!, new Map(), 7n);
+  assertEquals(lookup.nearest(7n), [node]);
+});
+
+Deno.test("Lookup believes an id farther off that a node gives itself over what others claim", () => {
   const [node] = nodes(1) as [Contact];
   const lookup = new Lookup([7n], {
     self: SELF,

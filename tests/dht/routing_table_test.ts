@@ -9,6 +9,9 @@ const contact = (number: number, id: bigint): Contact => ({ id, peer: peerOf(num
 const SELF = contact(0, 5n);
 /** Far from us: the upper half of all ids. */
 const far = (n: number) => contact(n, (1n << 159n) + BigInt(n) * (1n << 100n));
+/** Without the bytes that the table keeps beside. */
+const plain = (node: Contact | undefined) =>
+  node === undefined ? undefined : { id: node.id, peer: node.peer };
 /** Spreads numbers over all ids, always the same way. */
 const scattered = (n: number) =>
   contact(n, (BigInt(n) * 0x9e3779b97f4a7c15f39cc0605cedc8341082276bn) % (1n << 160n));
@@ -45,8 +48,8 @@ Deno.test("RoutingTable pings the node not seen for longest when a bucket is ful
   for (let n = 1; n <= BUCKET_SIZE; n++) assert(table.seen(far(n)).isNew);
   table.seen(far(1)); // now the most recent
   const { ping, isNew } = table.seen(far(100));
-  assertEquals([ping, isNew], [far(2), true]);
-  assertEquals(table.seen(far(101)).ping, far(3), "one ping at a time for each node");
+  assertEquals([plain(ping), isNew], [far(2), true]);
+  assertEquals(plain(table.seen(far(101)).ping), far(3), "one ping at a time for each node");
   table.seen(far(2)); // it answered
   assertEquals(table.size, BUCKET_SIZE);
   table.remove(far(3).peer); // it did not
@@ -61,28 +64,31 @@ Deno.test("RoutingTable evicts nobody who answers", () => {
     const { ping } = table.seen(far(n));
     if (ping !== undefined) table.seen(ping);
   }
-  assertEquals(new Set(table.contacts()), new Set(Array.from({ length: BUCKET_SIZE }, (_, i) => far(i + 1))));
+  assertEquals(
+    table.contacts().map(({ peer }) => peer).sort(),
+    Array.from({ length: BUCKET_SIZE }, (_, i) => far(i + 1).peer).sort(),
+  );
 });
 
 Deno.test("RoutingTable chooses a node again whose ping could not be made", () => {
   const table = new RoutingTable(SELF);
   for (let n = 1; n <= BUCKET_SIZE; n++) table.seen(far(n));
-  assertEquals(table.seen(far(100)).ping, far(1));
+  assertEquals(plain(table.seen(far(100)).ping), far(1));
   table.release(far(1).peer);
-  assertEquals(table.seen(far(101)).ping, far(1));
+  assertEquals(plain(table.seen(far(101)).ping), far(1));
 });
 
 Deno.test("One peer with many made-up ids has one entry", () => {
   const table = new RoutingTable(SELF);
   for (let n = 1; n <= 2_000; n++) table.seen(contact(1, BigInt(n) << 80n));
-  assertEquals(table.contacts(), [contact(1, 2_000n << 80n)]);
+  assertEquals(table.contacts().map(plain), [contact(1, 2_000n << 80n)]);
 });
 
 Deno.test("An id that another peer holds is not given away", () => {
   const table = new RoutingTable(SELF);
   table.seen(contact(1, 77n));
   assert(!table.seen(contact(2, 77n)).isNew);
-  assertEquals(table.contacts(), [contact(1, 77n)]);
+  assertEquals(table.contacts().map(plain), [contact(1, 77n)]);
 });
 
 Deno.test("RoutingTable ignores our own id and our own peer", () => {
