@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { NodeError } from "../../src/base/errors.ts";
 import { pack } from "../../src/base/msgpack.ts";
-import { byDistance, dhtIdOf, dhtIdOfPeer } from "../../src/dht/id.ts";
-import { FIND, STORE } from "../../src/dht/protocol.ts";
+import { encodePingRequest } from "../../src/dht/messages.ts";
+import { byDistance, dhtIdOf, dhtIdOfPeer, dhtIdToBytes } from "../../src/dht/id.ts";
+import { FIND, PING, STORE } from "../../src/dht/protocol.ts";
 import type { DhtEntry, DhtRecord } from "../../src/dht/dht.ts";
 import { settle } from "../support/world.ts";
 import { never, peerOf, TestNetwork } from "./network.ts";
@@ -214,6 +215,28 @@ Deno.test("A peer that failed is left alone, longer each time", async () => {
   assertEquals(toDead() - before, 2);
 });
 
+Deno.test("A peer that cannot be called does not enter the table by calling us", async () => {
+  await using network = new TestNetwork();
+  await network.grow(2);
+  const [node, other] = network.nodes;
+  network.wire.remove(network.peers[1]!);
+  await network.whileTimePasses(node!.get(["k"], never()));
+  assertEquals(node!.status().peers, 0);
+  const nodeId = dhtIdToBytes(await dhtIdOfPeer(network.peers[1]!));
+  const call = () =>
+    network.wire.join(network.peers[1]!).callUnary(
+      network.peers[0]!,
+      PING,
+      encodePingRequest({ peer: { nodeId }, validate: false }),
+      never(),
+    );
+  await call();
+  assertEquals(node!.status().peers, 0);
+  await network.clock.advance(5_001);
+  await call();
+  assertEquals([node!.status().peers, other!.status().peers], [1, 1]);
+});
+
 Deno.test("What was read is cached here and at the nearest node that lacked it", async () => {
   await using network = new TestNetwork();
   await network.grow(40);
@@ -296,8 +319,9 @@ Deno.test("An aborted get or store ends with the reason of the signal", async ()
   await network.whileTimePasses(b.join([network.peers[0]!], never()), 50);
   const end = new AbortController();
   const work = [b.get(["k"], end.signal), b.store([record(network, "k")], end.signal)];
+  const ends = work.map((piece) => assertRejects(() => piece, NodeError, "enough"));
   end.abort(new NodeError("aborted", "enough"));
-  for (const piece of work) await assertRejects(() => piece, NodeError, "enough");
+  await Promise.all(ends);
   assertEquals(a.status().peers, 1);
 });
 
