@@ -118,7 +118,7 @@ class Rounds implements Announcer {
     const { clock } = this.world;
     while (!signal.aborted) {
       const leftMs = this.#saidAtMs + this.#delayMs() - clock.monotonic();
-      if (leftMs > 0) {
+      if (leftMs >= 1) {
         const woken = new AbortController();
         this.#wake = () => woken.abort(); // a round was made meanwhile: reckon anew
         await clock.sleep(leftMs, AbortSignal.any([signal, woken.signal])).catch(() => {});
