@@ -12,7 +12,10 @@ export interface RpcContext {
   readonly signal: AbortSignal;
 }
 
-/** One request, one reply. What it throws reaches the caller as Python's `repr` would write it. */
+/**
+ * One request, one reply. What it throws reaches the caller as Python's `repr` would write it: a `NodeError` `not_found`
+ * as `KeyError('…')`, `malformed`, `too_large` and `unsupported` as `ValueError('…')`, all else as `RuntimeError('…')`.
+ */
 export type UnaryHandler = (request: Uint8Array, context: RpcContext) => Promise<Uint8Array>;
 
 /**

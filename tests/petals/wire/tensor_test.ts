@@ -82,7 +82,11 @@ Deno.test("tensors refuse to be compressed where hivemind refuses", () => {
     if (vector.error === undefined) continue;
     const compression = vector.name.split("/")[0] as Compression;
     const tensor = plain("bfloat16", [2, 3], 12);
-    assertThrows(() => encodeTensor(tensor, compression), NodeError, "does not support torch.bfloat16 tensors");
+    assertThrows(
+      () => encodeTensor(tensor, compression),
+      NodeError,
+      "does not support torch.bfloat16 tensors",
+    );
   }
   for (const compression of COMPRESSIONS.slice(1)) {
     assertThrows(() => encodeTensor(plain("int64", [1], 8), compression), NodeError, "int64");
