@@ -1,4 +1,5 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import fc from "fast-check";
 import { NodeError } from "../../../src/base/errors.ts";
 import type { Activations } from "../../../src/base/tensor.ts";
 import { openLocalChain } from "../../../src/petals/client/local_chain.ts";
@@ -292,4 +293,46 @@ Deno.test("a model that is here as a whole needs no swarm", async () => {
     assertEquals([names(chain.hops), chain.position, loaded.caches], ["me 0:6", 10, 1]);
   }
   assertEquals(loaded.caches, 0);
+});
+
+Deno.test("whatever servers do, a session gives the right answers or an error, and leaves no stream open", async () => {
+  const faults = fc.constantFrom("close", "error", "nan", "shape", ...Array(12).fill(undefined));
+  const plans = fc.array(fc.array(faults, { maxLength: 8 }), { minLength: 4, maxLength: 4 });
+  let finished = 0;
+  await fc.assert(
+    fc.asyncProperty(plans, async (plan) => {
+      const world = fakeWorld();
+      const toy = new ToySwarm(world, 6);
+      const servers = [toy.add("A", 0, 4), toy.add("B", 4, 6), toy.add("C", 0, 2), toy.add("D", 2, 6)];
+      servers.forEach((server, i) => {
+        server.fault = ({ request, output }) => {
+          const fault = plan[i]![request];
+          if (fault === "nan") return server.reply({ ...output, data: output.data.map(() => NaN) });
+          if (fault === "shape") {
+            return server.reply({ ...output, batch: output.tokens, tokens: 1, hidden: 4 });
+          }
+          return fault === "error" ? new Error("engine gone") : fault;
+        };
+      });
+      const work = (async () => {
+        await using chain = await openSwarmChain(world, toy.swarm, size, never);
+        for (const [i, input] of STEPS.entries()) {
+          assertEquals(await chain.step(input, never), expected(6)[i]);
+        }
+      })();
+      let ended = false;
+      const watched = work.then(() => void finished++, (error) => {
+        if (!(error instanceof NodeError)) throw error;
+      }).finally(() => ended = true);
+      while (!ended) {
+        await settle();
+        await world.clock.advance(1000);
+      }
+      await watched;
+      await settle();
+      assertEquals([servers.map(({ open }) => open), world.clock.sleepers], [[0, 0, 0, 0], 0]);
+    }),
+    { numRuns: 150 },
+  );
+  assert(finished > 75, `only ${finished} of 150 sessions came to their end`);
 });

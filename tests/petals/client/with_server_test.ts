@@ -2,6 +2,7 @@
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { NodeError } from "../../../src/base/errors.ts";
 import type { PeerId } from "../../../src/base/tensor.ts";
+import type { LoadedBlocks } from "../../../src/compute/backend.ts";
 import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
 import { type BlockServer, openBlockServer } from "../../../src/petals/server/block_server.ts";
 import { fakeWorld, settle } from "../../support/world.ts";
@@ -11,9 +12,14 @@ const never = new AbortController().signal;
 const STEPS = [5, 1, 1, 1, 1].map((tokens, i) => toyInput(tokens, i + 1));
 const limits = { maxLength: 256, cacheTokens: 1024, requestBytes: 64 << 20, sessions: 8, sessionsPerPeer: 8 };
 
-/** A server of ours in the toy's swarm. */
-function serve(toy: ToySwarm, peerId: PeerId, start: number, end: number): BlockServer {
-  const blocks = loadedToy({ start, end });
+/** A server of ours in the toy's swarm; `blocks` may be spoilt ones. */
+function serve(
+  toy: ToySwarm,
+  peerId: PeerId,
+  start: number,
+  end: number,
+  blocks: LoadedBlocks = loadedToy({ start, end }),
+): BlockServer {
   const report = () => {};
   const options = { prefix: PREFIX, version: "test", clientMode: false, limits, report };
   const server = openBlockServer(toy.world, { ...options, rpc: toy.network.join(peerId), blocks });
@@ -56,6 +62,31 @@ Deno.test("a server of ours that stops hands its sessions over with words, and a
     assertEquals(await chain.step(input, never), expected(4)[i]);
   }
   assertEquals(chain.hops[0]!.peerId, "B");
+});
+
+Deno.test("what a liar pushed on is not believed: the server after it begins anew", async () => {
+  const toy = new ToySwarm(fakeWorld(), 6);
+  const honest = loadedToy({ start: 0, end: 3 });
+  let steps = 0;
+  await using _liar = serve(toy, "A", 0, 3, {
+    ...honest,
+    step: async (step, cache, signal) => {
+      const values = await honest.step(step, cache, signal);
+      return ++steps === 3 ? values.map(() => NaN) : values;
+    },
+  });
+  await using _other = serve(toy, "Z", 0, 3);
+  const b = serve(toy, "B", 3, 6);
+  {
+    await using chain = await openSwarmChain(toy.world, toy.swarm, { batch: 1, maxLength: 16 }, never);
+    assertEquals(chain.hops.map(({ peerId }) => peerId), ["A", "B"]);
+    for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+    assertEquals(chain.hops.map(({ peerId }) => peerId), ["Z", "B"]);
+    await settle();
+    assertEquals(b.sessions, 1);
+  }
+  assertEquals(toy.swarm.bans.kindOf("B"), undefined);
+  await b[Symbol.asyncDispose]();
 });
 
 Deno.test("a session longer than a server takes is refused in its words", async () => {
