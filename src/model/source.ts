@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { NodeError } from "../base/errors.ts";
 
 /** Formats of stored weights, by the names of ggml. */
 export type WeightFormat =
@@ -65,6 +66,8 @@ export interface ModelSource extends AsyncDisposable {
   readonly architecture: Architecture;
   /** By GGUF name, also for Hugging Face folders. */
   readonly tensors: ReadonlyMap<string, TensorInfo>;
+  /** Tensors that are there and cannot be read, with what `read` throws for them: it matters when one is needed. */
+  readonly unreadable?: ReadonlyMap<string, NodeError>;
   /** Bytes of one tensor in its stored format. Throws `NodeError` `not_found`, `corrupt`, `aborted`. */
   read(name: string, signal: AbortSignal): Promise<Uint8Array<ArrayBuffer>>;
   /** Bytes of rows `start` to `end - 1` of a matrix. Throws as `read` does. */
@@ -79,4 +82,6 @@ export interface TokenizerFiles {
   readonly tokenizer: Record<string, unknown>;
   /** `tokenizer_config.json` */
   readonly config: Record<string, unknown>;
+  /** `generation_config.json`: which tokens end a text. */
+  readonly generation?: Record<string, unknown>;
 }
