@@ -82,10 +82,10 @@ type Slot = PlainSlot | DictionarySlot;
 
 /**
  * Whether a record may live until `expiration` (Unix seconds): NaN, infinities, negative numbers, the past and times
- * beyond a day ahead may not. A NaN at the root of hivemind's heap stops all expiry.
+ * beyond a day ahead may not: NaN is on neither side of any number. A NaN at the root of hivemind's heap stops all expiry.
  */
 export const isLifePermitted = (expiration: number, now: number): boolean =>
-  Number.isFinite(expiration) && expiration > now && expiration <= now + MAX_LIFE_SECONDS;
+  expiration > now && expiration <= now + MAX_LIFE_SECONDS;
 
 /** Bounded store of values and dictionaries. Later expirations win; equal ones are refused. */
 export class Storage {

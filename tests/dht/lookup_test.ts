@@ -60,10 +60,27 @@ Deno.test("Lookup goes past nodes that do not answer", () => {
   const all = nodes(200);
   const key = keysOf(1)[0]!;
   const near = [...all].sort(byDistance(key));
-  const dead = new Set(near.filter((_, i) => i % 3 === 0).map(({ peer }) => peer));
+  const dead = new Set(near.slice(0, 12).map(({ peer }) => peer));
   const lookup = new Lookup([key], { self: SELF, start: all.slice(0, 3), beam: 10, keysPerCall: 1 });
   run(lookup, { all, dead });
   assertEquals(lookup.nearest(key).slice(0, 5), near.filter(({ peer }) => !dead.has(peer)).slice(0, 5));
+});
+
+Deno.test("A peer that failed for one key is not asked for another", () => {
+  const start = nodes(2);
+  const dead: Contact = { id: 1025n, peer: peerOf(9) };
+  const lookup = new Lookup([1n, 2n], { self: SELF, start, beam: 10, keysPerCall: 1 });
+  let failures = 0;
+  for (let step = lookup.next(); step !== undefined; step = lookup.next()) {
+    if (step.contact.peer === dead.peer) {
+      failures++;
+      lookup.fail(step);
+      continue;
+    }
+    const isNamed = step.keys.includes(1n) || failures > 0;
+    lookup.answer(step, new Map([[step.keys[0]!, { nearest: isNamed ? [dead] : [] }]]));
+  }
+  assertEquals([failures, lookup.nearest(2n).length], [1, 2]);
 });
 
 Deno.test("Lookup stops asking for a key that is known well enough", () => {

@@ -105,6 +105,12 @@ Deno.test("mergeHeld keeps the later of each subkey and the later of two values"
     entry("b", 9),
     entry("c", 7),
   ]);
+  assertEquals(
+    mergeHeld(dictionary(entry("a", 6, "new")), dictionary(entry("a", 5, "old"))).kind,
+    "dictionary",
+  );
+  const kept = mergeHeld(dictionary(entry("a", 6, "new")), dictionary(entry("a", 6, "equal"), entry("b", 1)));
+  assertEquals(kept.kind === "dictionary" && kept.entries, [entry("a", 6, "new"), entry("b", 1)]);
   const value: Held = { kind: "value", value: pack(1), expiration: 9 };
   assertEquals(mergeHeld(value, dictionary(entry("a", 9))), value);
   assertEquals(mergeHeld(value, dictionary(entry("a", 10))).kind, "dictionary");

@@ -39,6 +39,7 @@ Deno.test("RoutingTable splits around itself and keeps far buckets at 20 per 32n
   for (let n = 1; n <= 3_000; n++) table.seen(scattered(n));
   const upperHalf = table.contacts().filter(({ id }) => id >= 1n << 159n);
   assert(upperHalf.length <= 16 * BUCKET_SIZE, `${upperHalf.length}`);
+  assert(upperHalf.length >= 15 * BUCKET_SIZE, `${upperHalf.length}`);
   for (let n = 1; n <= 15; n++) table.seen(contact(5_000 + n, SELF.id + BigInt(n)));
   assertEquals(table.nearest(SELF.id, 15).every(({ id }) => id <= 20n), true);
 });
