@@ -4,7 +4,7 @@
  * @module
  */
 import { openDeadline, orAbort } from "../../base/deadline.ts";
-import { codeOf } from "../../base/errors.ts";
+import { codeOf, messageOf } from "../../base/errors.ts";
 import { type Activations, fromFloat32, lengthOf } from "../../base/tensor.ts";
 import type { KvCache } from "../../compute/backend.ts";
 import type { RpcContext } from "../../p2p/rpc.ts";
@@ -46,9 +46,10 @@ export async function* serveInference(
     parts.defer(() => Promise.resolve(held[Symbol.dispose]()));
     arrivals.inbox = parts.use(serving.inboxes.open(terms.id));
     // a session of no positions may only do steps of no tokens: nothing to hold
-    const cache = terms.maxLength === 0 ? undefined : parts.use(
-      await serving.blocks.openCache({ ...terms, capacity: terms.maxLength }, life.signal),
-    );
+    const cache = terms.maxLength === 0
+      ? undefined
+      : await serving.blocks.openCache({ ...terms, capacity: terms.maxLength }, life.signal);
+    parts.defer(() => free(serving, cache));
     const session = new Session(terms, serving.rules);
     const run: Run = { serving, session, cache, context, signal: life.signal };
     for (let step: Incoming | undefined = first; step !== undefined; step = await arrivals.next()) {
@@ -58,6 +59,15 @@ export async function* serveInference(
     }
   } finally {
     arrivals.leave();
+  }
+}
+
+/** Frees a cache. What a dead engine throws must not hide the words the session ended in. */
+async function free({ world }: Serving, cache: KvCache | undefined): Promise<void> {
+  try {
+    await cache?.[Symbol.asyncDispose]();
+  } catch (error) {
+    world.log.debug("Cache not freed", { reason: messageOf(error) });
   }
 }
 

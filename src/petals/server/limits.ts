@@ -15,6 +15,8 @@ export const STEP_MS = 300_000;
 export const MAX_ALLOCATION_MS = 600_000;
 /** A unary message of hivemind, wrapper included; longer ones never arrive. */
 export const MAX_UNARY_BYTES = 4 << 20;
+/** Room for that wrapper. */
+export const WRAPPER_BYTES = 1024;
 
 /** Sessions that may wait for attention memory. */
 export const MAX_WAITING_SESSIONS = 64;

@@ -10,13 +10,17 @@ import type { Rpc } from "../../p2p/rpc.ts";
 import { spanUid } from "../uid.ts";
 import { encodeExpertRequest } from "../wire/expert.ts";
 import { nextServersOf, pushedMetadata } from "../wire/metadata.ts";
-import { MAX_OUTGOING_PUSH_BYTES, MAX_OUTGOING_PUSHES, MAX_UNARY_BYTES, PUSH_MS } from "./limits.ts";
+import {
+  MAX_OUTGOING_PUSH_BYTES,
+  MAX_OUTGOING_PUSHES,
+  MAX_UNARY_BYTES,
+  PUSH_MS,
+  WRAPPER_BYTES,
+} from "./limits.ts";
 import type { Incoming } from "./session.ts";
 
 /** The method's name on the wire. */
 export const PUSH_METHOD = "TransformerConnectionHandler.rpc_push";
-/** Room for the wrapper of a unary message. */
-const WRAPPER_BYTES = 1024;
 
 /** Sends outputs on and forgets them: the client's own copy makes up for every failure. */
 export class PushSender implements Disposable {

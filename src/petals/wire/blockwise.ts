@@ -48,7 +48,7 @@ export function dequantizeBlockwise(buffer: Uint8Array, count: number): Float32A
   if (buffer.length !== indicesAt + count) {
     throw malformed(`${buffer.length} bytes of elements, wanted ${indicesAt + count}`);
   }
-  const entries = new Float32Array(buffer.slice(entriesAt, indicesAt).buffer);
+  const entries = new Float32Array(new Uint8Array(buffer.subarray(entriesAt, indicesAt)).buffer);
   const values = lookUp(entries, buffer.subarray(indicesAt));
   for (let block = 0; block < blocks; block++) {
     const scale = view.getFloat32(16 + 4 * block, true);

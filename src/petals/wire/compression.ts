@@ -97,7 +97,7 @@ export function decompress(buffer: Uint8Array, header: TensorHeader, compression
       return decompressMeanStd(buffer, shape, dtype);
     case "FLOAT16":
       requireLength(buffer, 2 * count);
-      return cast(float16ToFloat32(new Uint16Array(buffer.slice().buffer)), shape, dtype);
+      return cast(float16ToFloat32(new Uint16Array(owned(buffer))), shape, dtype);
     case "QUANTILE_8BIT":
     case "UNIFORM_8BIT": {
       const { entries, indices } = readCodebook(buffer, count);
@@ -113,7 +113,7 @@ export function decompress(buffer: Uint8Array, header: TensorHeader, compression
 function readPlain(buffer: Uint8Array, { dtype, shape }: TensorHeader): Tensor {
   const count = elementsOf(shape);
   if (dtype === "bfloat16" && count > 0 && buffer.length === 4 * count) {
-    return fromFloat32(new Float32Array(buffer.slice().buffer), shape, dtype);
+    return fromFloat32(new Float32Array(owned(buffer)), shape, dtype);
   }
   requireLength(buffer, count * DTYPE_BYTES[dtype]);
   return { dtype, shape, data: new Uint8Array(buffer) };
@@ -152,9 +152,9 @@ function decompressMeanStd(buffer: Uint8Array, shape: readonly number[], dtype: 
   const rows = elementsOf(shape.slice(0, -1));
   const count = rows * width;
   requireLength(buffer, 2 * count + 8 * rows);
-  const own = buffer.slice();
-  const values = float16ToFloat32(new Uint16Array(own.buffer, 0, count));
-  const view = viewOf(own);
+  const own = owned(buffer);
+  const values = float16ToFloat32(new Uint16Array(own, 0, count));
+  const view = new DataView(own);
   for (let row = 0; row < rows; row++) {
     const mean = view.getFloat32(2 * count + 4 * row, true);
     const deviation = view.getFloat32(2 * count + 4 * (rows + row), true);
@@ -193,7 +193,7 @@ function readCodebook(buffer: Uint8Array, count: number): Codebook {
   const indicesAt = 8 + 4 * Number(size);
   requireLength(buffer, indicesAt + count);
   return {
-    entries: new Float32Array(buffer.slice(8, indicesAt).buffer),
+    entries: new Float32Array(owned(buffer.subarray(8, indicesAt))),
     indices: buffer.subarray(indicesAt),
   };
 }
@@ -217,5 +217,8 @@ const clamped = (values: Float32Array<ArrayBuffer> | Float32Array): Float32Array
 
 const bytesOf = (array: Float32Array<ArrayBuffer> | Uint16Array<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
   new Uint8Array(array.buffer, array.byteOffset, array.byteLength);
+
+/** Memory of their own, aligned. What libp2p hands over may be a Node `Buffer`, whose `slice` is a view of a pool. */
+const owned = (bytes: Uint8Array): ArrayBuffer => new Uint8Array(bytes).buffer;
 
 const malformed = (what: string) => new NodeError("malformed", `Cannot read tensor: ${what}`);

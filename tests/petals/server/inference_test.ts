@@ -347,6 +347,7 @@ Deno.test("an engine that fails ends the session in its words and frees the memo
   const session = await openSession(client);
   await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS], opening(4));
   blocks.before = () => Promise.reject(new NodeError("no_backend", "The engine stopped"));
+  blocks.caches[0]!.onDispose = () => Promise.reject(new Error("it is dead"));
   assertEquals(await wordsOf(session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS])), "The engine stopped");
   await settle();
   assertEquals([server.sessions, server.cacheTokensAvailable], [0, 400]);

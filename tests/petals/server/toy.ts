@@ -31,6 +31,8 @@ class ToyCache implements KvCache {
   /** First channel of each position of each row. */
   rows: number[][];
   disposed = false;
+  /** What freeing it ends in. */
+  onDispose: () => Promise<void> = () => Promise.resolve();
   constructor(readonly range: BlockRange, readonly batch: number, readonly capacity: number) {
     this.rows = Array.from({ length: batch }, () => []);
   }
@@ -39,7 +41,7 @@ class ToyCache implements KvCache {
   }
   [Symbol.asyncDispose](): Promise<void> {
     this.disposed = true;
-    return Promise.resolve();
+    return this.onDispose();
   }
 }
 

@@ -1,3 +1,4 @@
+import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { concatBytes, toHex } from "../../../src/base/bytes.ts";
@@ -46,6 +47,18 @@ Deno.test("tensors of every compression and type decode to hivemind's values", (
       const values = toFloat32(tensor);
       assertEquals(toHex(new Uint8Array(values.buffer)), vector.decoded_as_f32_hex, vector.name);
     }
+  }
+});
+
+Deno.test("tensors decode the same out of Node buffers at odd offsets, and keep memory of their own", () => {
+  for (const vector of readable) {
+    const bytes = bytesOf(vector.proto_hex!);
+    const pooled = Buffer.alloc(bytes.length + 3).subarray(3);
+    pooled.set(bytes);
+    const tensor = decodeTensor(pooled);
+    pooled.fill(0xff);
+    assertEquals(tensor, decodeTensor(bytes), vector.name);
+    assertEquals(tensor.data.byteOffset % 8, 0);
   }
 });
 
