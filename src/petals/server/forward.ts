@@ -14,7 +14,7 @@ import { arrange, type Metadata, outputCompressionOf, valueOf } from "../wire/me
 import { decodeTensors, encodeTensor, splitTensor, TensorJoiner } from "../wire/tensor.ts";
 import { hiddenOf, promptsOf, requirePlainRequest } from "./arguments.ts";
 import { readIncoming } from "./inference.ts";
-import { MAX_UNARY_BYTES, REQUEST_MS, WRAPPER_BYTES } from "./limits.ts";
+import { MAX_UNARY_MESSAGE_BYTES, REQUEST_MS } from "./limits.ts";
 import type { Serving } from "./serving.ts";
 
 /** A request whose tensors are still to be decoded. */
@@ -43,7 +43,7 @@ export async function serveForward(
     signal: life.signal,
   });
   const reply = encodeExpertResponse({ tensors: output });
-  if (reply.length > MAX_UNARY_BYTES - WRAPPER_BYTES) {
+  if (reply.length > MAX_UNARY_MESSAGE_BYTES) {
     throw new NodeError("too_large", `Cannot reply with ${reply.length} bytes, wanted rpc_forward_stream`);
   }
   return reply;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { MAX_UNARY_BYTES } from "../../p2p/constants.ts";
 import type { Architecture } from "../../model/source.ts";
 
 /** Petals 2.2 `server.py`: one forward or backward call, the whole session, the wait for its next step. */
@@ -13,10 +14,8 @@ export const SESSION_MS = 1_800_000;
 export const STEP_MS = 300_000;
 /** Longest wait for attention memory, whatever the client asks for: `--max_alloc_timeout` of Petals. */
 export const MAX_ALLOCATION_MS = 600_000;
-/** A unary message of hivemind, wrapper included; longer ones never arrive. */
-export const MAX_UNARY_BYTES = 4 << 20;
-/** Room for that wrapper. */
-export const WRAPPER_BYTES = 1024;
+/** What an expert message may have in a unary call: the wrapper needs its room. */
+export const MAX_UNARY_MESSAGE_BYTES = MAX_UNARY_BYTES - 1024;
 
 /** Sessions that may wait for attention memory. */
 export const MAX_WAITING_SESSIONS = 64;

@@ -47,7 +47,7 @@ export class PushSender implements Disposable {
       tensors: request.tensors.with(hiddenPlace, output),
       metadata: pushedMetadata(metadata),
     });
-    if (message.length > MAX_UNARY_BYTES - WRAPPER_BYTES) return; // it would never arrive
+    if (message.length > MAX_UNARY_MESSAGE_BYTES) return; // it would never arrive
     if (this.#under >= MAX_OUTGOING_PUSHES || this.#bytes + message.length > MAX_OUTGOING_PUSH_BYTES) return;
     this.#under++;
     this.#bytes += message.length;
