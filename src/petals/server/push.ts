@@ -10,13 +10,7 @@ import type { Rpc } from "../../p2p/rpc.ts";
 import { spanUid } from "../uid.ts";
 import { encodeExpertRequest } from "../wire/expert.ts";
 import { nextServersOf, pushedMetadata } from "../wire/metadata.ts";
-import {
-  MAX_OUTGOING_PUSH_BYTES,
-  MAX_OUTGOING_PUSHES,
-  MAX_UNARY_BYTES,
-  PUSH_MS,
-  WRAPPER_BYTES,
-} from "./limits.ts";
+import { MAX_OUTGOING_PUSH_BYTES, MAX_OUTGOING_PUSHES, MAX_UNARY_MESSAGE_BYTES, PUSH_MS } from "./limits.ts";
 import type { Incoming } from "./session.ts";
 
 /** The method's name on the wire. */
