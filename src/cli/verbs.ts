@@ -5,8 +5,18 @@
  */
 import { completionVerb } from "./completion.ts";
 import { configVerb } from "./config.ts";
+import { identityVerb } from "./identity.ts";
+import { startVerb } from "./start.ts";
+import { statusVerb } from "./status.ts";
 import type { Verb } from "./verb.ts";
 import { versionVerb } from "./version.ts";
 
 /** All verbs, in the order in which the help lists them. */
-export const VERBS: readonly Verb[] = [configVerb, versionVerb, completionVerb(() => VERBS)];
+export const VERBS: readonly Verb[] = [
+  startVerb,
+  statusVerb,
+  configVerb,
+  identityVerb,
+  versionVerb,
+  completionVerb(() => VERBS),
+];

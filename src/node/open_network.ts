@@ -1,0 +1,90 @@
+/**
+ * Listening, and the node of the DHT.
+ *
+ * @module
+ */
+import type { StatusDocument } from "../api/status.ts";
+import { NodeError } from "../base/errors.ts";
+import type { PeerId } from "../base/tensor.ts";
+import type { World } from "../base/world.ts";
+import { type DhtNode, openDhtNode } from "../dht/node.ts";
+import { openIdentity } from "../identity/keys.ts";
+import { type Host, openHost } from "../p2p/host.ts";
+import type { Network } from "./parts.ts";
+import type { NodePlan } from "./plan.ts";
+
+/** Opens identity, host and DHT: the node listens when this resolves. Throws `NodeError`. */
+export async function openNetwork(world: World, plan: NodePlan): Promise<Network> {
+  await using rooms = new AsyncDisposableStack();
+  const identity = await openIdentity(plan.paths.identity);
+  const host = rooms.use(
+    await openHost(world, {
+      identity,
+      listen: plan.config.listen,
+      announce: plan.config["p2p.announce"],
+      agent: `kwaainet/${plan.version}`,
+    }),
+  );
+  const end = new AbortController();
+  rooms.defer(() => end.abort(new NodeError("aborted", "The node stops")));
+  const dht = rooms.use(await openDhtNode(world, host, {}, end.signal));
+  return new OpenNetwork(host, dht, plan.bootstraps, rooms.move());
+}
+
+class OpenNetwork implements Network {
+  readonly rpc: Host;
+  readonly dht: DhtNode;
+  reachability: StatusDocument["reachability"] = {
+    state: "unknown",
+    reason: "no other peer was asked to call back yet",
+  };
+  readonly #bootstraps: readonly string[];
+  readonly #rooms: AsyncDisposableStack;
+
+  constructor(host: Host, dht: DhtNode, bootstraps: readonly string[], rooms: AsyncDisposableStack) {
+    this.rpc = host;
+    this.dht = dht;
+    this.#bootstraps = bootstraps.filter((address) => peerOf(address) !== host.self);
+    this.#rooms = rooms;
+  }
+
+  get hasBootstraps(): boolean {
+    return this.#bootstraps.length > 0;
+  }
+
+  addresses(): readonly string[] {
+    return this.rpc.addresses();
+  }
+
+  peers(): number {
+    return this.dht.status().peers;
+  }
+
+  async join(signal: AbortSignal): Promise<void> {
+    await dialAll(this.rpc, this.#bootstraps, signal);
+    const report = await this.dht.join(this.#bootstraps.map(peerOf), signal);
+    this.reachability = report.isReachable ? { state: "reachable", reason: "a peer called back" } : {
+      state: "unreachable",
+      reason: "no peer could call back: open the port, or name addresses with p2p.announce",
+    };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#rooms.disposeAsync();
+  }
+}
+
+/** Connects to every address that answers; those that do not are tried by their peer ids afterwards. */
+export async function dialAll(host: Host, addresses: readonly string[], signal: AbortSignal): Promise<void> {
+  await Promise.all(addresses.map(async (address) => {
+    try {
+      await host.dial(address, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof NodeError)) throw error;
+    }
+  }));
+}
+
+/** The peer at the end of a multiaddr. */
+export const peerOf = (address: string): PeerId => address.slice(address.lastIndexOf("/") + 1);
