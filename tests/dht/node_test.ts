@@ -1,7 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { NodeError } from "../../src/base/errors.ts";
 import { pack } from "../../src/base/msgpack.ts";
-import { encodePingRequest } from "../../src/dht/messages.ts";
+import { encodePingRequest, encodeStoreResponse } from "../../src/dht/messages.ts";
 import { byDistance, dhtIdOf, dhtIdOfPeer, dhtIdToBytes } from "../../src/dht/id.ts";
 import { FIND, PING, STORE } from "../../src/dht/protocol.ts";
 import type { DhtEntry, DhtRecord } from "../../src/dht/dht.ts";
@@ -69,7 +69,10 @@ Deno.test("DhtNode merges dictionaries of nodes that know different parts of the
   await using network = new TestNetwork();
   await network.grow(4);
   const [a, b] = [network.nodes[1]!, network.nodes[2]!];
-  await a.store([record(network, "k", { subkey: "a" }), record(network, "k", { subkey: "both" })], never());
+  network.wire.remove(network.peers[2]!);
+  const first = [record(network, "k", { subkey: "a" }), record(network, "k", { subkey: "both" })];
+  await network.whileTimePasses(a.store(first, never()));
+  network.wire.peers.set(network.peers[2]!, network.rpcs[2]!);
   for (const peer of [0, 1, 3]) network.wire.remove(network.peers[peer]!);
   await network.whileTimePasses(
     b.store([record(network, "k", { subkey: "both", lifeMs: 70_000, value: pack("newer") })], never()),
@@ -294,6 +297,7 @@ Deno.test("A stranger that comes back under new ids is handed the records once",
   const node = await network.open();
   await node.store([record(network, "k")], never());
   const stranger = network.wire.join(peerOf(800));
+  stranger.serveUnary(STORE, () => Promise.resolve(encodeStoreResponse({ stored: [true], peer: undefined })));
   const ping = (id: bigint) =>
     stranger.callUnary(
       network.peers[0]!,
