@@ -7,20 +7,12 @@ import { viewOf } from "../../base/bytes.ts";
 import { NodeError } from "../../base/errors.ts";
 import type { World } from "../../base/world.ts";
 import type { TextHead } from "../../compute/backend.ts";
+import type { Tokenizer } from "../../model/tokenizer.ts";
 import type { Chain, Hop } from "./chain.ts";
 import { checkSampling, sampleToken, type Sampling, seededDraw } from "./sample.ts";
 
 /** What generation needs of a model's tokenizer. */
-export interface TextCodec {
-  /** Ids of a text, with the special tokens that the model wants around it. */
-  encode(text: string): readonly number[];
-  /** Tokens that end a text. */
-  readonly endIds: ReadonlySet<number>;
-  /** The token that begins a text, where the model has one. */
-  readonly bosId?: number | undefined;
-  /** Text of ids that come one by one: whole characters as soon as they are, the rest at the end. */
-  stream(): { push(id: number): string; end(): string };
-}
+export type TextCodec = Pick<Tokenizer, "encode" | "endIds" | "bosId" | "stream">;
 
 /** What generation works with. */
 export interface GenerateParts {
@@ -86,7 +78,7 @@ export async function* generate(
   const startedAtMs = world.clock.monotonic();
   const tokens: number[] = [];
   let text = "";
-  const words = tokenizer.stream();
+  const words = tokenizer.stream(prompt);
   await using chain = await parts.openChain(prompt.length + maxTokens, signal);
   let ended = false;
   for (let feed = prompt; !ended && tokens.length < maxTokens; feed = tokens.slice(-1)) {
@@ -95,7 +87,7 @@ export async function* generate(
     tokens.push(id);
     ended = tokenizer.endIds.has(id);
     const last = ended || tokens.length === maxTokens;
-    const added = (ended ? "" : words.push(id)) + (last ? words.end() : "");
+    const added = (ended ? "" : words.push(id)) + (last ? words.finish() : "");
     text += added;
     yield { kind: "token", id, text: added };
   }

@@ -36,7 +36,6 @@ const head: TextHead = {
 const tokenizer: TextCodec = {
   encode: (text) => [...text].map((letter) => letter.charCodeAt(0) - 97),
   endIds: new Set([END]),
-  bosId: undefined,
   stream: () => {
     let held = "";
     return {
@@ -45,7 +44,7 @@ const tokenizer: TextCodec = {
         held = id % 2 === 1 ? "+" : "";
         return text;
       },
-      end: () => held,
+      finish: () => held,
     };
   },
 };
@@ -129,7 +128,7 @@ Deno.test("generate stops at an end token, which is counted and adds no text", a
 });
 
 Deno.test("generate gives the words held back with the last token", async () => {
-  const held: TextCodec = { ...tokenizer, stream: () => ({ push: () => "", end: () => "all" }) };
+  const held: TextCodec = { ...tokenizer, stream: () => ({ push: () => "", finish: () => "all" }) };
   const { tokens, end } = await run({ maxTokens: 2 }, { tokenizer: held });
   assertEquals([tokens.map(({ text }) => text), end.text, end.reason], [["", "all"], "all", "length"]);
 });
