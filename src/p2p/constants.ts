@@ -13,8 +13,8 @@ export const CALL_ID_BYTES = 16;
 
 // What we chose.
 
-/** Largest message of a stream. A step of 8192 tokens of a hidden size of 2048 in float32 fits. */
-export const MAX_STREAM_MESSAGE_BYTES = 64 * 2 ** 20;
+/** Largest message of a stream: 8192 tokens of a hidden size of 4096 in float32, which a stock client sends at once. */
+export const MAX_STREAM_MESSAGE_BYTES = 132 * 2 ** 20;
 /** Bytes of unfinished messages, of all peers together. */
 export const MAX_PENDING_BYTES = 256 * 2 ** 20;
 /** Bytes read ahead on one stream before its peer is held back. */
@@ -35,6 +35,8 @@ export const MID_MESSAGE_MS = 30_000;
 export const SEND_STALL_MS = 60_000;
 /** How long a finished stream may stay half-open. */
 export const LINGER_MS = 10_000;
+/** The same while the node stops: time for the last bytes to leave. */
+export const LEAVING_LINGER_MS = 200;
 /** Longest wait for a connection. */
 export const DIAL_MS = 10_000;
 /** How long streams have to say goodbye when the node stops. */

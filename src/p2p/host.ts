@@ -1,0 +1,318 @@
+/**
+ * The node on the network: the one file that puts libp2p together (js-libp2p 3.3.11; libp2p specifications).
+ *
+ * @module
+ */
+import { identify } from "@libp2p/identify";
+import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
+import { peerIdFromString } from "@libp2p/peer-id";
+import { ping } from "@libp2p/ping";
+import { tcp } from "@libp2p/tcp";
+import { yamux } from "@libp2p/yamux";
+import { multiaddr } from "@multiformats/multiaddr";
+import type { Datastore } from "interface-datastore";
+import { createLibp2p } from "libp2p";
+import { openDeadline, orAbort } from "../base/deadline.ts";
+import { codeOf, messageOf, NodeError } from "../base/errors.ts";
+import type { PeerId } from "../base/tensor.ts";
+import type { World } from "../base/world.ts";
+import type { Identity } from "../identity/keys.ts";
+import { type Channel, PendingBytes } from "./channel.ts";
+import {
+  DIAL_MS,
+  GOODBYE_MS,
+  MAX_CONNECTIONS,
+  MAX_NEW_CONNECTIONS_PER_HOST,
+  MAX_PENDING_CONNECTIONS,
+  MAX_STREAMS_PER_PROTOCOL,
+  READ_AHEAD_BYTES,
+  STREAM_WINDOW_BYTES,
+} from "./constants.ts";
+import { loggerOf } from "./libp2p_log.ts";
+import { makeStreamCall, makeUnaryCall } from "./make_call.ts";
+import type { Rpc, RpcStream, StreamHandler, UnaryHandler } from "./rpc.ts";
+import { mendSockets, noise } from "./runtime.ts";
+import { type Callee, serveStreamCall, serveUnaryCall } from "./serve_call.ts";
+import { channelOf } from "./stream_channel.ts";
+
+/** How a host is set up. */
+export interface HostOptions {
+  readonly identity: Identity;
+  /** Multiaddrs to listen on; none for a client that only calls. */
+  readonly listen: readonly string[];
+  /** Multiaddrs told to others instead of those found. */
+  readonly announce?: readonly string[];
+  /** Told to peers by identify, such as `kwaainet/0.1.0`. */
+  readonly agent: string;
+  /** Keeps known peers over a restart. */
+  readonly datastore?: Datastore;
+  /** Longest wait for a connection; 10 s where absent. */
+  readonly dialMs?: number;
+}
+
+/** A peer among peers. Dispose to say goodbye on every stream and close all connections. */
+export interface Host extends Rpc, AsyncDisposable {
+  /** Full multiaddrs with `/p2p/`. */
+  addresses(): readonly string[];
+  /** Connects to `address`, which names its peer. Throws `NodeError` `usage`, `unreachable`, `timeout`. */
+  dial(address: string, signal: AbortSignal): Promise<PeerId>;
+  /** Open connections. */
+  connections(): number;
+  /** Whether a connection to `peer` is open. */
+  isConnected(peer: PeerId): boolean;
+  /** Peers whose addresses are known, with or without a connection. */
+  knownPeers(): Promise<readonly PeerId[]>;
+}
+
+const STREAM_OPTIONS = {
+  maxInboundStreams: MAX_STREAMS_PER_PROTOCOL,
+  maxOutboundStreams: MAX_STREAMS_PER_PROTOCOL,
+  runOnLimitedConnection: true,
+};
+
+/** Opens a host: it listens when this resolves. Throws `NodeError` `busy` for an address in use, `usage`. */
+export async function openHost(world: World, options: HostOptions): Promise<Host> {
+  mendSockets();
+  const log = world.log.child("p2p");
+  let node: Libp2p;
+  try {
+    node = await createNode(world, options);
+  } catch (error) {
+    throw listenError(options.listen, error);
+  }
+  log.debug("Listening", { peer: node.peerId.toString(), addresses: node.getMultiaddrs().map(String) });
+  return new Libp2pHost(world, node, options.dialMs ?? DIAL_MS);
+}
+
+async function createNode(world: World, options: HostOptions): Promise<Libp2p> {
+  const clientOnly = options.listen.length === 0;
+  const kad = kadDHT({
+    protocol: "/ipfs/kad/1.0.0",
+    clientMode: clientOnly,
+    // peers of private networks have private addresses, and they are to be told to others
+    peerInfoMapper: passthroughMapper,
+    allowQueryWithZeroPeers: true,
+    initialQuerySelfInterval: 100,
+  });
+  const node = await createLibp2p({
+    privateKey: options.identity.privateKey,
+    addresses: { listen: [...options.listen], announce: [...options.announce ?? []] },
+    nodeInfo: { userAgent: options.agent },
+    transports: [tcp()],
+    connectionEncrypters: [noise()],
+    streamMuxers: [yamux({
+      streamOptions: {
+        maxStreamWindowSize: STREAM_WINDOW_BYTES,
+        maxReadBufferLength: STREAM_WINDOW_BYTES + READ_AHEAD_BYTES,
+      },
+    })],
+    connectionManager: {
+      maxConnections: MAX_CONNECTIONS,
+      inboundConnectionThreshold: MAX_NEW_CONNECTIONS_PER_HOST,
+      maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
+    },
+    logger: loggerOf(world.log),
+    services: { identify: identify(), ping: ping(), kad },
+    ...(options.datastore === undefined ? {} : { datastore: options.datastore }),
+  });
+  if (!clientOnly) await node.services.kad.setMode("server");
+  return node as unknown as Libp2p;
+}
+
+function listenError(listen: readonly string[], error: unknown): Error {
+  const where = listen.join(", ");
+  const inner = error instanceof AggregateError ? error.errors.map(messageOf).join("; ") : messageOf(error);
+  if (/AddrInUse|EADDRINUSE|address already in use/i.test(`${inner} ${messageOf(error)}`)) {
+    return new NodeError(
+      "busy",
+      `Cannot listen on ${where}: the address is in use, choose another with --listen`,
+      {
+        cause: error,
+      },
+    );
+  }
+  return new NodeError(
+    "usage",
+    `Cannot listen on ${where}: ${inner}, wanted multiaddrs such as /ip4/0.0.0.0/tcp/0`,
+    {
+      cause: error,
+    },
+  );
+}
+
+/** What `Connection` has besides its interface: the muxer that opens streams without negotiating. */
+interface MuxedConnection {
+  readonly muxer?: { createStream(options: { readonly signal: AbortSignal }): Promise<Stream> };
+}
+
+class Libp2pHost implements Host {
+  readonly self: PeerId;
+  readonly #leaving = new AbortController();
+  readonly #callee: Callee;
+  readonly #served = new Set<string>();
+  readonly #running = new Set<Promise<void>>();
+  /** Dials under way: callers of one peer share one. */
+  readonly #dials = new Map<PeerId, Promise<Connection>>();
+
+  constructor(readonly world: World, readonly node: Libp2p, readonly dialMs: number) {
+    this.self = node.peerId.toString();
+    this.#callee = { world, pending: new PendingBytes(), leaving: this.#leaving.signal };
+  }
+
+  addresses(): readonly string[] {
+    return this.node.getMultiaddrs().map(String);
+  }
+
+  connections(): number {
+    return this.node.getConnections().length;
+  }
+
+  isConnected(peer: PeerId): boolean {
+    return this.#open(peer) !== undefined;
+  }
+
+  async knownPeers(): Promise<readonly PeerId[]> {
+    return (await this.node.peerStore.all()).filter((peer) => peer.addresses.length > 0).map(({ id }) =>
+      id.toString()
+    );
+  }
+
+  serveUnary(method: string, handler: UnaryHandler): Disposable {
+    return this.#serve(method, (channel) => serveUnaryCall(this.#callee, channel, handler));
+  }
+
+  serveStream(method: string, handler: StreamHandler): Disposable {
+    return this.#serve(method, (channel) => serveStreamCall(this.#callee, channel, handler));
+  }
+
+  #serve(method: string, serve: (channel: Channel) => Promise<void>): Disposable {
+    if (this.#served.has(method)) throw new RangeError(`Cannot serve ${method}: it is served already`);
+    this.#served.add(method);
+    // registration is asynchronous only in its type: libp2p's registrar has it when the call returns
+    this.node.handle(method, (stream, connection) => {
+      const call = serve(channelOf(stream, connection.remotePeer.toString()));
+      this.#running.add(call);
+      call.finally(() => this.#running.delete(call));
+    }, STREAM_OPTIONS).catch((error) =>
+      this.world.log.child("p2p").error("Method not served", { method, error: messageOf(error) })
+    );
+    return {
+      [Symbol.dispose]: () => {
+        this.#served.delete(method);
+        this.node.unhandle(method).catch(() => {});
+      },
+    };
+  }
+
+  async callUnary(peer: PeerId, method: string, data: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
+    return await makeUnaryCall(
+      this.world,
+      await this.#openChannel(peer, method, signal),
+      { method, data },
+      signal,
+    );
+  }
+
+  async callStream(peer: PeerId, method: string, signal: AbortSignal): Promise<RpcStream> {
+    return makeStreamCall(this.world, await this.#openChannel(peer, method, signal), method, signal);
+  }
+
+  async #openChannel(peer: PeerId, method: string, signal: AbortSignal): Promise<Channel> {
+    if (peer === this.self) {
+      throw new NodeError("unreachable", `Cannot call ${method}: ${peer} is this node itself`);
+    }
+    for (let attempt = 0;; attempt++) {
+      signal.throwIfAborted();
+      const connection = this.#open(peer) ?? await this.#connect(peer, signal);
+      try {
+        const { muxer } = connection as unknown as MuxedConnection;
+        if (muxer === undefined) throw new Error("the connection has no muxer");
+        return channelOf(await muxer.createStream({ signal }), peer);
+      } catch (error) {
+        signal.throwIfAborted();
+        // a connection that was just lost may still look open once
+        if (attempt > 0) throw unreachable(peer, error);
+        connection.abort(new Error("No stream could be opened"));
+      }
+    }
+  }
+
+  #open(peer: PeerId): Connection | undefined {
+    const connections = this.node.getConnections(peerIdFromString(peer)).filter(({ status }) =>
+      status === "open"
+    );
+    return connections.find(({ limits }) => limits === undefined) ?? connections[0];
+  }
+
+  /** Dials by id: addresses from the peer store, else from a kad lookup, both inside libp2p. */
+  #connect(peer: PeerId, signal: AbortSignal): Promise<Connection> {
+    let dial = this.#dials.get(peer);
+    if (dial === undefined) {
+      dial = this.#dial(peer).finally(() => this.#dials.delete(peer));
+      this.#dials.set(peer, dial);
+      dial.catch(() => {});
+    }
+    return orAbort(dial, signal);
+  }
+
+  async #dial(peer: PeerId): Promise<Connection> {
+    using late = openDeadline(this.world.clock, this.dialMs, `connect to ${peer}`, this.#leaving.signal);
+    try {
+      return await this.node.dial(peerIdFromString(peer), { signal: late.signal });
+    } catch (error) {
+      throw dialError(peer, error, late.signal);
+    }
+  }
+
+  async dial(address: string, signal: AbortSignal): Promise<PeerId> {
+    const target = parseAddress(address);
+    using late = openDeadline(this.world.clock, this.dialMs, `connect to ${address}`, signal);
+    try {
+      const connection = await orAbort(this.node.dial(target, { signal: late.signal }), late.signal);
+      return connection.remotePeer.toString();
+    } catch (error) {
+      throw dialError(address, error, late.signal);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#leaving.abort(new NodeError("aborted", "The server is leaving"));
+    await this.#settle(Promise.all(this.#running));
+    await this.#settle(Promise.resolve(this.node.stop()));
+  }
+
+  /** Waits for `work`, but not for ever: a peer that does not read must not keep the node from stopping. */
+  async #settle(work: Promise<unknown>): Promise<void> {
+    using late = openDeadline(this.world.clock, GOODBYE_MS, "stop");
+    await orAbort(work, late.signal).catch((error) =>
+      this.world.log.child("p2p").debug("Not all streams ended in time", { error: messageOf(error) })
+    );
+  }
+}
+
+function parseAddress(address: string): ReturnType<typeof multiaddr> {
+  try {
+    const target = multiaddr(address);
+    if (!/\/p2p\/[^/]+$/.test(target.toString())) throw new Error("it names no peer");
+    return target;
+  } catch (error) {
+    throw new NodeError(
+      "usage",
+      `Cannot connect to ${JSON.stringify(address)}: ${
+        messageOf(error)
+      }, wanted a multiaddr such as /ip4/192.0.2.1/tcp/31337/p2p/Qm…`,
+      { cause: error },
+    );
+  }
+}
+
+function dialError(whom: string, error: unknown, signal: AbortSignal): Error {
+  if (signal.aborted && signal.reason instanceof NodeError) return signal.reason;
+  return codeOf(error, "unreachable") === "timeout"
+    ? new NodeError("timeout", `Cannot connect to ${whom}: it does not answer`, { cause: error })
+    : unreachable(whom, error);
+}
+
+const unreachable = (whom: string, cause: unknown) =>
+  new NodeError("unreachable", `Cannot connect to ${whom}: ${messageOf(cause)}`, { cause });
