@@ -251,7 +251,9 @@ async function checkpointTokenizer(folder: string, signal: AbortSignal): Promise
   }
   const config = await readJsonFile(join(folder, "tokenizer_config.json"), MAX_CONFIG_BYTES, signal) ?? {};
   const template = await readSmallFile(join(folder, "chat_template.jinja"), MAX_CONFIG_BYTES, signal);
-  const generation = await readJsonFile(join(folder, "generation_config.json"), MAX_CONFIG_BYTES, signal);
+  // transformers, too, looks into config.json where there is no generation_config.json
+  const generation = await readJsonFile(join(folder, "generation_config.json"), MAX_CONFIG_BYTES, signal) ??
+    await readJsonFile(join(folder, "config.json"), MAX_CONFIG_BYTES, signal);
   return {
     tokenizer,
     config: template === undefined ? config : { ...config, chat_template: decodeUtf8(template) },
