@@ -157,12 +157,6 @@ export class Storage {
     return true;
   }
 
-  /** Forgets a key. */
-  delete(id: DhtId): void {
-    const slot = this.#slots.get(id);
-    if (slot !== undefined) { for (const item of itemsOf(slot)) this.#drop(item); }
-  }
-
   /** Whether a dictionary stays within its limits, and readable by Python peers, with `item` in it. */
   #fits(item: SubItem, slot: DictionarySlot): boolean {
     const old = slot.items.get(item.subkey.key);

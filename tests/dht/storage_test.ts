@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { pack, type Packable, tuple } from "../../src/base/msgpack.ts";
 import { CACHE_LIMITS, Storage, STORAGE_LIMITS, type StorageLimits } from "../../src/dht/storage.ts";
-import { encodeDictionary, readSubkey, subkeyText, textSubkey } from "../../src/dht/record.ts";
+import { encodeDictionary, readSubkey, subkeyText } from "../../src/dht/record.ts";
 import { peerOf } from "./network.ts";
 
 const [ALICE, BOB] = [peerOf(1), peerOf(2)];
@@ -197,13 +197,4 @@ Deno.test("Storage counts right through any sequence of stores, refusals and exp
     assertEquals(storage.countValid(), 0);
     assertEquals([storage.keys, storage.size, storage.strangerBytes], [0, 0, 0]);
   }));
-});
-
-Deno.test("Storage.delete forgets a key and all its subkeys", () => {
-  const { storage, put } = open();
-  put(1, 1_010, { subkey: "a" });
-  put(1, 1_010, { subkey: "b" });
-  storage.delete(1n);
-  assertEquals([storage.keys, storage.size, storage.strangerBytes], [0, 0, 0]);
-  assertEquals(textSubkey("a").kind, "text");
 });

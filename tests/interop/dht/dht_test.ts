@@ -1,5 +1,6 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertRejects } from "@std/assert";
 import { toHex } from "../../../src/base/bytes.ts";
+import { NodeError } from "../../../src/base/errors.ts";
 import { Float, pack, tuple, unpack } from "../../../src/base/msgpack.ts";
 import type { DhtEntry } from "../../../src/dht/dht.ts";
 import { openOurNode } from "./our_node.ts";
@@ -137,6 +138,16 @@ peersTest("A real peer hands us its records when we are new", async () => {
   await real.do("store", { key: "dict", subkey: "a", value: 1, life: 60 });
   await using ours = await openOurNode([real.address]);
   await until(() => ours.node.status().entries === 2);
+});
+
+peersTest("A clock of ours that is a minute ahead is told so by a real bootstrap", async () => {
+  await using real = await RealPeer.start([]);
+  const error = await assertRejects(
+    () => openOurNode([real.address], {}, 60_000),
+    NodeError,
+    "ahead of the network's",
+  );
+  assertEquals(error.code, "clock_wrong");
 });
 
 peersTest("Real peers and ours go on without their bootstrap", async () => {

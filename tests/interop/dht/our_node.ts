@@ -11,9 +11,14 @@ export interface OurNode extends AsyncDisposable {
   readonly address: string;
 }
 
-/** Opens a node on loopback that joins through `boots`. */
-export async function openOurNode(boots: readonly string[], options: DhtNodeOptions = {}): Promise<OurNode> {
-  const world = openSystemWorld({ level: "error", json: false });
+/** Opens a node on loopback that joins through `boots`, with a clock that is `aheadMs` ahead. */
+export async function openOurNode(
+  boots: readonly string[],
+  options: DhtNodeOptions = {},
+  aheadMs = 0,
+): Promise<OurNode> {
+  const { clock, ...rest } = openSystemWorld({ level: "error", json: false });
+  const world = { ...rest, clock: { ...clock, now: () => clock.now() + aheadMs } };
   const signal = AbortSignal.timeout(60_000);
   await using parts = new AsyncDisposableStack();
   const listen = options.clientMode ? [] : ["/ip4/127.0.0.1/tcp/0"];
