@@ -1,0 +1,128 @@
+/**
+ * Embeddings and output matrix on ggml.
+ *
+ * @module
+ */
+import { dequantize } from "../model/dequantize.ts";
+import { outputTensorName } from "../model/slice.ts";
+import type { ModelSource } from "../model/source.ts";
+import type { TextHead } from "./backend.ts";
+import type { GgmlEngine } from "./ggml_blocks.ts";
+import type { GgmlGraph, GgmlScratch, GgmlTensor } from "./ggml_ffi.ts";
+import type { GgmlWeights } from "./ggml_weights.ts";
+
+/** Hidden states that go through the output matrix at once. */
+const CHUNK_ROWS = 32;
+
+interface PlacedHead extends Disposable {
+  readonly graph: GgmlGraph;
+  readonly rows: number;
+  readonly hidden: GgmlTensor;
+  readonly scores: GgmlTensor;
+}
+
+/** See {@linkcode TextHead}. Embeddings are read from the model's file row by row: they take no memory of their own. */
+export class GgmlHead implements TextHead {
+  readonly engine = "ggml";
+  readonly hiddenSize: number;
+  readonly vocabularySize: number;
+  readonly weightBytes: number;
+  readonly #engine: GgmlEngine;
+  readonly #model: ModelSource;
+  readonly #weights: GgmlWeights;
+  readonly #threads: number;
+  readonly #scratch: GgmlScratch;
+  #placed: PlacedHead | undefined;
+  #disposed = false;
+
+  /** Owns `weights`, which hold final norm and output matrix; reads `model` until disposed, but does not own it. */
+  constructor(
+    engine: GgmlEngine,
+    model: ModelSource,
+    { weights, threads }: { readonly weights: GgmlWeights; readonly threads: number },
+  ) {
+    this.#engine = engine;
+    this.#model = model;
+    this.#weights = weights;
+    this.#threads = threads;
+    this.#scratch = engine.device.newScratch();
+    this.hiddenSize = model.architecture.hiddenSize;
+    this.vocabularySize = model.architecture.vocabularySize;
+    this.weightBytes = weights.bytes;
+  }
+
+  async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    this.#requireLoaded();
+    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= this.vocabularySize);
+    if (wrong !== undefined) {
+      throw new RangeError(`Cannot embed token ${wrong}: the vocabulary has ${this.vocabularySize}`);
+    }
+    const { format } = this.#model.tensors.get("token_embd.weight")!;
+    const out = new Float32Array(ids.length * this.hiddenSize);
+    const rows = new Map<number, Float32Array>();
+    for (const id of new Set(ids)) {
+      const bytes = await this.#model.readRows("token_embd.weight", id, id + 1, signal);
+      rows.set(id, dequantize(format, bytes));
+    }
+    ids.forEach((id, i) => out.set(rows.get(id)!, i * this.hiddenSize));
+    return out;
+  }
+
+  async logits(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    if (!Number.isSafeInteger(rows) || rows < 0 || hidden.length !== rows * this.hiddenSize) {
+      throw new RangeError(
+        `Cannot score ${rows} rows of ${hidden.length} values: wanted width ${this.hiddenSize}`,
+      );
+    }
+    const out = new Float32Array(rows * this.vocabularySize);
+    for (let row = 0; row < rows; row += CHUNK_ROWS) {
+      const end = Math.min(rows, row + CHUNK_ROWS);
+      await this.#engine.lane.run(async () => {
+        this.#requireLoaded();
+        const { graph, hidden: input, scores } = this.#graphFor(end - row);
+        graph.set(input, hidden.subarray(row * this.hiddenSize, end * this.hiddenSize));
+        await this.#engine.device.compute(graph, this.#threads);
+        graph.get(scores, out.subarray(row * this.vocabularySize, end * this.vocabularySize));
+      }, signal);
+    }
+    return out;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    await this.#engine.lane.run(() => {
+      this.#placed?.[Symbol.dispose]();
+      this.#scratch[Symbol.dispose]();
+      this.#weights[Symbol.dispose]();
+      return Promise.resolve();
+    }, new AbortController().signal);
+  }
+
+  #requireLoaded(): void {
+    if (this.#disposed) throw new TypeError("Cannot compute: the head is unloaded");
+  }
+
+  #graphFor(rows: number): PlacedHead {
+    if (this.#placed?.rows === rows) return this.#placed;
+    this.#placed?.[Symbol.dispose]();
+    this.#placed = undefined;
+    using parts = new DisposableStack();
+    const graph = parts.use(this.#engine.device.newGraph(16));
+    const hidden = graph.input("F32", this.hiddenSize, rows);
+    const norm = this.#weights.get("output_norm.weight");
+    const scores = graph.multiply(
+      this.#weights.get(outputTensorName(this.#model)),
+      graph.norm(hidden, norm, this.#model.architecture.normEpsilon),
+    );
+    graph.output(scores);
+    this.#engine.device.allocate(graph, this.#scratch);
+    const owned = parts.move();
+    this.#placed = { graph, rows, hidden, scores, [Symbol.dispose]: () => owned.dispose() };
+    return this.#placed;
+  }
+}
