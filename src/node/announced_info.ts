@@ -16,7 +16,7 @@ const UNMEASURED = 1;
 /** Rates as measured, room as it is now. */
 export function announcedInfo(
   { plan: { config, version } }: ServingContext,
-  { served, loaded, server, rates }: ServingState,
+  { served, loaded, server, rates, nextPings }: ServingState,
   { architecture }: ModelSource,
 ): AnnouncedInfo {
   // petals 2.2 `throughput.py`: a request carries one hidden state of two-byte values
@@ -36,6 +36,6 @@ export function announcedInfo(
     quantType: "none",
     usingRelay: false,
     cacheTokensLeft: server?.cacheTokensLeft,
-    nextPings: undefined,
+    nextPings: nextPings?.seconds,
   };
 }

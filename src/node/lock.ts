@@ -12,6 +12,8 @@ export interface Holder {
   readonly pid: number;
   /** Base URL of its local API, once it listens. */
   readonly api?: string;
+  /** What it serves, as it was named to it. */
+  readonly model?: string;
 }
 
 /** The right to use a data folder. Dispose to give it back; the kernel takes it back when the process dies. */
@@ -59,9 +61,13 @@ export async function openDataLock(clock: Clock, paths: DataPaths): Promise<Data
 export function readHolder(paths: DataPaths): Holder | undefined {
   try {
     const holder: unknown = JSON.parse(Deno.readTextFileSync(paths.lock).slice(0, MAX_BYTES));
-    const { pid, api } = holder as Partial<Holder>;
+    const { pid, api, model } = holder as Partial<Holder>;
     if (!Number.isInteger(pid)) return undefined;
-    return { pid: pid!, ...(typeof api === "string" ? { api } : {}) };
+    return {
+      pid: pid!,
+      ...(typeof api === "string" ? { api } : {}),
+      ...(typeof model === "string" ? { model } : {}),
+    };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof Deno.errors.NotFound) return undefined;
     if (error instanceof TypeError) return undefined;

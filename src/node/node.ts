@@ -47,7 +47,7 @@ export async function openNode(
   const status = (): StatusDocument =>
     statusOf({ world, plan, network, health, account, serving, startedAtMs });
   const api = rooms.use(parts.openApi(world, plan, status));
-  lock.describe({ pid: Deno.pid, api: api.url });
+  lock.describe({ pid: Deno.pid, api: api.url, ...(plan.model === undefined ? {} : { model: plan.model }) });
 
   const membership = rooms.use(keepMembership(world.clock, network, health));
   if (plan.model !== undefined) {

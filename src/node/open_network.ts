@@ -9,7 +9,9 @@ import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import { type DhtNode, openDhtNode } from "../dht/node.ts";
 import { openIdentity } from "../identity/keys.ts";
+import { datastoreOf } from "../p2p/datastore.ts";
 import { type Host, openHost } from "../p2p/host.ts";
+import { openNodeState } from "./node_state.ts";
 import type { Network } from "./parts.ts";
 import type { NodePlan } from "./plan.ts";
 
@@ -17,17 +19,20 @@ import type { NodePlan } from "./plan.ts";
 export async function openNetwork(world: World, plan: NodePlan): Promise<Network> {
   await using rooms = new AsyncDisposableStack();
   const identity = await openIdentity(plan.paths.identity);
+  const state = rooms.use(openNodeState(world, plan.paths.state));
   const host = rooms.use(
     await openHost(world, {
       identity,
       listen: plan.config.listen,
       announce: plan.config["p2p.announce"],
       agent: `kwaainet/${plan.version}`,
+      datastore: datastoreOf(state.database.table("peerstore")),
     }),
   );
   const end = new AbortController();
   rooms.defer(() => end.abort(new NodeError("aborted", "The node stops")));
-  const dht = rooms.use(await openDhtNode(world, host, {}, end.signal));
+  const dht = rooms.use(await openDhtNode(world, host, { known: state.known }, end.signal));
+  state.keep(() => dht.peers());
   return new OpenNetwork(host, dht, plan.bootstraps, rooms.move());
 }
 

@@ -7,6 +7,7 @@ import { blocksOf } from "../api/status.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import { type BlockRange, lengthOf } from "../base/tensor.ts";
 import { dhtPrefixOf } from "../config/network_profile.ts";
+import { requireBlocks } from "../model/slice.ts";
 import type { ModelSource } from "../model/source.ts";
 import { type Announcer, openAnnouncer } from "../petals/server/announce.ts";
 import { requirePrefix } from "../petals/uid.ts";
@@ -78,7 +79,8 @@ async function serve(
   await using model = source;
   const prefix = plan.config.dht_prefix ?? dhtPrefixOf(model.id, plan.network);
   requirePrefix(prefix);
-  if (plan.range !== undefined) requireRange(plan.range, model);
+  const { blocks } = model.architecture;
+  requireBlocks(model, requireRange(plan.range ?? { start: 0, end: blocks }, model));
   await using engine = await parts.openEngine(context, model, signal);
   await context.joined;
   const range = await rangeOf(context, { model, prefix, availableBytes: parts.availableBytes() }, signal);
@@ -91,7 +93,7 @@ async function serve(
     profile: plan.network,
     prefix,
     range,
-    model: { blocks: model.architecture.blocks, repository },
+    model: { blocks, repository },
     info: () => announcedInfo(context, state, model),
   }, signal);
   state.announcer = announcer;

@@ -3,14 +3,16 @@
  *
  * @module
  */
+import { messageOf, NodeError } from "../base/errors.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { LoadedBlocks } from "../compute/backend.ts";
 import { type BlockServer, openBlockServer } from "../petals/server/block_server.ts";
 import { defaultLimits, type ServerLimits } from "../petals/server/limits.ts";
 import type { AnnounceStatus } from "../petals/server/announce.ts";
+import { NextPings } from "../petals/server/next_pings.ts";
 import { measureBlocks } from "./measure.ts";
 import type { Span } from "./open_serving.ts";
-import { cacheTokensThatFit, memoryNeed } from "./span.ts";
+import { cacheTokensThatFit } from "./span.ts";
 
 /** How often it is looked whether somebody took a record, after a round in which nobody did. */
 const LOOK_MS = 1_000;
@@ -20,45 +22,80 @@ const LOOK_MS = 1_000;
  * of `signal` after the streams were ended with words.
  */
 export async function serveUntilDeath(span: Span, signal: AbortSignal): Promise<string> {
-  const { context: { world, tell, health }, state, model, engine, range } = span;
+  const { context: { world, tell }, state, model, engine, range } = span;
   const startedAtMs = world.clock.monotonic();
   await using blocks = await engine.load(model, range, signal);
   const loadMs = world.clock.monotonic() - startedAtMs;
   tell({ kind: "loaded", ...state.served!, weightBytes: blocks.weightBytes, loadMs });
-  const died = new AbortController();
-  const death = engine.death(AbortSignal.any([signal, died.signal]));
+  const over = new AbortController();
+  const alive = AbortSignal.any([signal, over.signal]);
+  const death = engine.death(alive);
   death.catch(() => {});
+  state.loaded = blocks;
   try {
-    state.loaded = blocks;
     state.rates ??= await measureBlocks(world.clock, blocks, signal);
-    const server = openServer(span, blocks);
-    state.server = server;
-    try {
-      const online = sayOnline(span, signal).then(() => {
-        health.recover("engine");
-        health.done("blocks");
-        return death;
-      });
-      return await Promise.race([death, online]);
-    } finally {
-      state.server = undefined;
-      // both at once: clients hear of the end while the swarm is told
-      await Promise.all([signal.aborted ? span.goodbye() : undefined, server[Symbol.asyncDispose]()]);
-    }
+    return await serveLoaded(span, blocks, death, alive);
   } finally {
-    died.abort();
+    over.abort(new NodeError("aborted", "The blocks are no longer served"));
     state.loaded = undefined;
+  }
+}
+
+async function serveLoaded(
+  span: Span,
+  blocks: LoadedBlocks,
+  death: Promise<string>,
+  alive: AbortSignal,
+): Promise<string> {
+  const { context: { health }, state } = span;
+  const over = new AbortController();
+  const signal = AbortSignal.any([alive, over.signal]);
+  const server = openServer(span, blocks);
+  state.server = server;
+  const pinging = keepPinging(span, signal);
+  const online = sayOnline(span, signal).then(() => {
+    health.recover("engine");
+    health.done("blocks");
+    return death;
+  });
+  try {
+    return await Promise.race([death, online]);
+  } finally {
+    over.abort(new NodeError("aborted", "The blocks are no longer served"));
+    state.server = undefined;
+    state.nextPings = undefined;
+    // both at once: clients hear of the end while the swarm is told
+    await Promise.all([alive.aborted ? span.goodbye() : undefined, server[Symbol.asyncDispose]()]);
+    await pinging;
+  }
+}
+
+/** Measures the way to servers that may come next, once a round of announcements, until `signal` aborts. */
+async function keepPinging({ context, state, range }: Span, signal: AbortSignal): Promise<void> {
+  const { world, network: { rpc, dht }, plan: { network } } = context;
+  const pings = new NextPings(world, { rpc, dht, prefix: state.served!.prefix, range });
+  state.nextPings = pings;
+  while (!signal.aborted) {
+    try {
+      await pings.refresh(signal);
+      await world.clock.sleep(network.announcePeriodMs, signal);
+    } catch (error) {
+      if (signal.aborted) return;
+      world.log.debug("Next servers not measured", { reason: messageOf(error) });
+      await world.clock.sleep(network.announcePeriodMs, signal).catch(() => {});
+    }
   }
 }
 
 function openServer({ context, parts, model, range, state }: Span, blocks: LoadedBlocks): BlockServer {
   const { world, plan: { config, version }, network: { rpc }, account } = context;
   const defaults = defaultLimits(model.architecture);
-  const need = memoryNeed(model, config.dtype, config["sessions.cache_tokens"] ?? defaults.cacheTokens);
+  const cacheTokens = config["sessions.cache_tokens"] ?? defaults.cacheTokens;
+  const need = { blockBytes: 0, cacheTokenBytes: blocks.cacheBytesPerToken, cacheTokens };
   const limits: ServerLimits = {
     ...defaults,
     maxLength: config["sessions.max_length"] ?? defaults.maxLength,
-    cacheTokens: cacheTokensThatFit({ ...need, blockBytes: 0 }, lengthOf(range), {
+    cacheTokens: cacheTokensThatFit(need, lengthOf(range), {
       availableBytes: parts.availableBytes(),
       reserveBytes: config["compute.reserve_bytes"],
     }),

@@ -8,6 +8,7 @@ import { lengthOf } from "../base/tensor.ts";
 import type { LoadedBlocks } from "../compute/backend.ts";
 import type { Announcer } from "../petals/server/announce.ts";
 import type { BlockServer } from "../petals/server/block_server.ts";
+import type { NextPings } from "../petals/server/next_pings.ts";
 import type { ServedModel } from "./events.ts";
 import type { BlockRates } from "./measure.ts";
 
@@ -18,6 +19,8 @@ export class ServingState {
   /** The blocks and their server, while they live. */
   loaded: LoadedBlocks | undefined;
   server: BlockServer | undefined;
+  /** Round trips to servers that may come next. */
+  nextPings: NextPings | undefined;
   /** Measured once a process. */
   rates: BlockRates | undefined;
 

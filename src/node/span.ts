@@ -5,10 +5,12 @@
  */
 import { NodeError } from "../base/errors.ts";
 import type { BlockRange, PeerId } from "../base/tensor.ts";
-import { DTYPE_BYTES } from "../base/tensor.ts";
 import type { LoadOptions } from "../compute/backend.ts";
+import { blockHeldBytes, cacheTokenBytes } from "../compute/budget.ts";
+import { isExact } from "../compute/precision.ts";
 import type { Dht } from "../dht/dht.ts";
-import type { ModelSource, TensorInfo } from "../model/source.ts";
+import { BLOCK_PARTS, blockTensorName } from "../model/slice.ts";
+import type { ModelSource } from "../model/source.ts";
 import { chooseBlocks, spansOf } from "../petals/server/choose_blocks.ts";
 import { uidsOf } from "../petals/uid.ts";
 import { decodeServerInfo, type ServerInfo } from "../petals/wire/server_info.ts";
@@ -28,27 +30,20 @@ const CACHE_SHARE = 0.5;
 /** The engine's process, its buffers and our own growth beside weights and caches. */
 const PROCESS_BYTES = 150 * 2 ** 20;
 
-/** How much one block of `model` takes when it is held as `dtype` says. */
-export function memoryNeed(
-  { architecture, tensors }: ModelSource,
-  dtype: LoadOptions["dtype"],
-  cacheTokens: number,
-): MemoryNeed {
-  const blocks = new Array<number>(architecture.blocks).fill(0);
-  for (const tensor of tensors.values()) {
-    const block = Number(tensor.name.match(/^blk\.(\d+)\./)?.[1] ?? NaN);
-    if (block < blocks.length) blocks[block]! += heldBytes(tensor, dtype);
-  }
-  const stored = [...tensors.values()].find(({ name }) => name === "blk.0.attn_q.weight")?.format;
-  const exact = dtype === "f32" || (dtype === "auto" && stored === "F32");
-  const cacheTokenBytes = 2 * architecture.kvHeads * architecture.headDim *
-    DTYPE_BYTES[exact ? "float32" : "float16"];
-  return { blockBytes: Math.max(...blocks), cacheTokenBytes, cacheTokens };
-}
-
-function heldBytes({ format, bytes }: TensorInfo, dtype: LoadOptions["dtype"]): number {
-  const expands = dtype === "f32" && (format === "F16" || format === "BF16");
-  return expands ? 2 * bytes : bytes;
+/** How much one block of `model` takes when it is held as `dtype` says. The model must have all its blocks. */
+export function memoryNeed(model: ModelSource, dtype: LoadOptions["dtype"], cacheTokens: number): MemoryNeed {
+  const { architecture, tensors } = model;
+  const blocks = Array.from(
+    { length: architecture.blocks },
+    (_, block) => blockHeldBytes(model, block, dtype),
+  );
+  const formats = BLOCK_PARTS.map((part) => tensors.get(blockTensorName(0, part))!)
+    .filter(({ shape }) => shape.length > 1).map(({ format }) => format);
+  return {
+    blockBytes: Math.max(...blocks),
+    cacheTokenBytes: cacheTokenBytes(architecture, isExact(formats, dtype)),
+    cacheTokens,
+  };
 }
 
 /** How many blocks fit into `availableBytes`, `reserveBytes` left to others; 0 when not even one does. */

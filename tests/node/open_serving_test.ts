@@ -3,7 +3,8 @@ import { NodeError } from "../../src/base/errors.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { dataPaths } from "../../src/config/paths.ts";
 import { openDhtNode } from "../../src/dht/node.ts";
-import type { ModelSource, TensorInfo } from "../../src/model/source.ts";
+import { blockTensors } from "../../src/model/slice.ts";
+import type { Architecture, ModelSource, TensorInfo } from "../../src/model/source.ts";
 import { Account } from "../../src/node/account.ts";
 import type { NodeEvent } from "../../src/node/events.ts";
 import { Health } from "../../src/node/health.ts";
@@ -30,27 +31,30 @@ const never = new AbortController().signal;
 
 /** Six blocks of 10 MiB. */
 function toyModel(): ModelSource {
+  const architecture: Architecture = {
+    family: "llama",
+    blocks: 6,
+    hiddenSize: HIDDEN,
+    ffnSize: 8,
+    heads: 2,
+    kvHeads: 1,
+    headDim: 2,
+    normEpsilon: 1e-5,
+    contextLength: 64,
+    vocabularySize: 10,
+    rope: { base: 10_000, dims: 2, pairs: "halves", scale: 1 },
+  };
   const tensors = new Map<string, TensorInfo>();
   for (let block = 0; block < 6; block++) {
-    const name = `blk.${block}.attn_q.weight`;
-    tensors.set(name, { name, format: "F32", shape: [1, 1], bytes: 10 * MIB });
+    for (const { name, shape } of blockTensors(architecture, block)) {
+      const bytes = name.endsWith("attn_q.weight") ? 10 * MIB : 0;
+      tensors.set(name, { name, format: "F32", shape, bytes });
+    }
   }
   return {
     id: "toy",
     path: "/toy.gguf",
-    architecture: {
-      family: "llama",
-      blocks: 6,
-      hiddenSize: HIDDEN,
-      ffnSize: 8,
-      heads: 2,
-      kvHeads: 1,
-      headDim: 2,
-      normEpsilon: 1e-5,
-      contextLength: 64,
-      vocabularySize: 10,
-      rope: { base: 10_000, dims: 2, pairs: "halves", scale: 1 },
-    },
+    architecture,
     tensors,
     read: () => Promise.reject(new NodeError("not_found", "no bytes")),
     readRows: () => Promise.reject(new NodeError("not_found", "no bytes")),
