@@ -5,6 +5,7 @@
  */
 import { completionVerb } from "./completion.ts";
 import { configVerb } from "./config.ts";
+import { generateVerb } from "./generate.ts";
 import { identityVerb } from "./identity.ts";
 import { startVerb } from "./start.ts";
 import { statusVerb } from "./status.ts";
@@ -15,6 +16,7 @@ import { versionVerb } from "./version.ts";
 export const VERBS: readonly Verb[] = [
   startVerb,
   statusVerb,
+  generateVerb,
   configVerb,
   identityVerb,
   versionVerb,

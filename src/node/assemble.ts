@@ -5,6 +5,9 @@
  */
 import { apiHandler } from "../api/handler.ts";
 import { openApiServer, splitHostPort } from "../api/server.ts";
+import { findModel } from "./find_model.ts";
+import { availableBytes, openEngine } from "./open_compute.ts";
+import { openServing } from "./open_serving.ts";
 import { openDataLock } from "./lock.ts";
 import { openNetwork } from "./open_network.ts";
 import type { NodeParts } from "./parts.ts";
@@ -25,7 +28,10 @@ export const realParts = (): NodeParts => ({
         log: world.log.child("api"),
       }),
     ),
-  openServing: () => {
-    throw new Error("not yet");
-  },
+  openServing: (context) =>
+    openServing(context, {
+      openModel: ({ model, paths }, tell, signal) => findModel({ name: model!, paths }, tell, signal),
+      openEngine: ({ world, plan }, _model, signal) => openEngine(world, plan, signal),
+      availableBytes: () => availableBytes(context.plan.config),
+    }),
 });

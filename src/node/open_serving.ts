@@ -13,6 +13,7 @@ import { type Announcer, openAnnouncer } from "../petals/server/announce.ts";
 import { requirePrefix } from "../petals/uid.ts";
 import { announcedInfo } from "./announced_info.ts";
 import type { Engine } from "./engine.ts";
+import type { FoundModel } from "./find_model.ts";
 import type { Serving, ServingContext } from "./parts.ts";
 import type { NodePlan } from "./plan.ts";
 import { serveUntilDeath } from "./serve_blocks.ts";
@@ -21,17 +22,10 @@ import { blocksThatFit, chooseRange, memoryNeed, requireRange } from "./span.ts"
 
 /** What serving opens; tests have toys. */
 export interface ServingParts {
-  openModel(plan: NodePlan, tell: (progress: string) => void, signal: AbortSignal): Promise<OpenModel>;
+  openModel(plan: NodePlan, tell: (progress: string) => void, signal: AbortSignal): Promise<FoundModel>;
   openEngine(context: ServingContext, model: ModelSource, signal: AbortSignal): Promise<Engine>;
   /** Memory that may still be taken. */
   availableBytes(): number;
-}
-
-/** A model, and where the public finds it. */
-export interface OpenModel {
-  readonly source: ModelSource;
-  /** `https://huggingface.co/…`, where it is known. */
-  readonly repository: string | undefined;
 }
 
 /** First pause after the engine died; doubled each time it dies again soon. */

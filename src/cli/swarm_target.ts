@@ -1,0 +1,70 @@
+/**
+ * Which swarm a short verb talks to.
+ *
+ * @module
+ */
+import type { StatusDocument } from "../api/status.ts";
+import { codeOf, NodeError } from "../base/errors.ts";
+import { type NetworkProfile, networkProfile } from "../config/network_profile.ts";
+import { readHolder } from "../node/lock.ts";
+import { askNode } from "./ask_node.ts";
+import type { Settings } from "./settings.ts";
+
+/** Where to enter, and what to ask for. */
+export interface SwarmTarget {
+  readonly network: NetworkProfile;
+  readonly bootstraps: readonly string[];
+  /** Model as it was named. */
+  readonly model: string;
+  /** Prefix that was set, or that the running node serves; else the network's rule decides. */
+  readonly prefix: string | undefined;
+}
+
+/**
+ * The named peers; else the node that runs on the data folder, whose model is the default; else the network's bootstraps.
+ * Throws `NodeError` `usage` that says what is missing.
+ */
+export async function swarmTarget({ config, origins, paths }: Settings): Promise<SwarmTarget> {
+  const network = networkProfile(config.network);
+  const named = { network, bootstraps: config.initial_peers, prefix: config.dht_prefix };
+  if (config.initial_peers.length > 0) return { ...named, model: requireModel(config.model) };
+
+  const running = await runningNode(paths);
+  if (running !== undefined) {
+    const { status, model } = running;
+    // who names a network of its own does not mean the node's
+    const own = networkProfile(origins.network === "built in" ? status.network : config.network);
+    const served = config.model === undefined ? status.serving?.prefix || undefined : undefined;
+    return {
+      network: own,
+      bootstraps: status.addresses,
+      prefix: config.dht_prefix ?? served,
+      model: requireModel(config.model ?? model),
+    };
+  }
+  if (network.bootstraps.length === 0) {
+    throw new NodeError(
+      "usage",
+      `Cannot find the swarm: no node runs on ${paths.root} and a ${network.name} network has no bootstraps, wanted --initial-peers or a running node`,
+    );
+  }
+  return { ...named, bootstraps: network.bootstraps, model: requireModel(config.model) };
+}
+
+async function runningNode(paths: Settings["paths"]) {
+  try {
+    const status = await askNode<StatusDocument>(paths, "/api/v1/status");
+    return { status, model: readHolder(paths)?.model };
+  } catch (error) {
+    if (codeOf(error, "corrupt") === "not_running") return undefined;
+    throw error;
+  }
+}
+
+function requireModel(model: string | undefined): string {
+  if (model !== undefined) return model;
+  throw new NodeError(
+    "usage",
+    "Cannot generate: no model is named, wanted --model SOURCE (its tokenizer, embeddings and output matrix are needed here)",
+  );
+}
