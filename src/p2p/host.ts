@@ -102,6 +102,8 @@ async function createNode(world: World, options: HostOptions): Promise<Libp2p> {
     transports: [tcp()],
     connectionEncrypters: [noise()],
     streamMuxers: [yamux({
+      // callers need not wait for our side of the handshake: hundreds of calls may come before it is done
+      maxEarlyStreams: MAX_STREAMS_PER_PROTOCOL,
       streamOptions: {
         maxStreamWindowSize: STREAM_WINDOW_BYTES,
         maxReadBufferLength: STREAM_WINDOW_BYTES + READ_AHEAD_BYTES,
