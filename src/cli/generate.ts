@@ -8,7 +8,7 @@ import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import { dhtPrefixOf } from "../config/network_profile.ts";
 import { openTokenizer } from "../model/tokenizer.ts";
-import { findModel } from "../node/find_model.ts";
+import { findModel, resolveContext } from "../node/find_model.ts";
 import { openClient } from "../node/open_client.ts";
 import { openEngine } from "../node/open_compute.ts";
 import {
@@ -71,17 +71,11 @@ here; the blocks are computed by whoever serves them. The prompt is continued as
     const target = await swarmTarget(settings);
     using stop = listenForSignals();
     const world = worldOf(invocation, settings, "warn");
-    const { output } = invocation;
+    const { output, environment } = invocation;
+    const json = invocation.flags.has("json");
     const signal = AbortSignal.any([stop.signal, output.closed]);
-    const end = await generateText({
-      world,
-      settings,
-      target,
-      request,
-      output,
-      json: invocation.flags.has("json"),
-    }, signal);
-    if (invocation.flags.has("json")) output.json({ schema: 1, ...generatedObject(world, end) });
+    const end = await generateText({ world, settings, target, request, output, environment, json }, signal);
+    if (json) output.json({ schema: 1, ...generatedObject(world, end) });
     else output.line("");
     return 0;
   },
@@ -93,6 +87,7 @@ interface Question {
   readonly target: SwarmTarget;
   readonly request: GenerateRequest;
   readonly output: Output;
+  readonly environment: Readonly<Record<string, string>>;
   readonly json: boolean;
 }
 
@@ -109,13 +104,14 @@ async function generateText(question: Question, signal: AbortSignal): Promise<Ge
 
 /** Swarm and model are opened at the same time; `rooms` closes whatever was opened. */
 async function openParts(
-  { world, settings, target, output }: Question,
+  { world, settings, target, output, environment }: Question,
   rooms: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<GenerateParts> {
   const { config, paths } = settings;
   const say = (text: string) => output.error(text);
-  const { source } = await findModel({ name: target.model, paths }, say, signal);
+  const context = resolveContext(world, { paths, environment }, say);
+  const { source } = await findModel(context, target.model, signal);
   rooms.use(source);
   const files = await source.tokenizer(signal);
   if (files === undefined) {

@@ -36,7 +36,7 @@ export function loadSettings(invocation: Invocation, flags: readonly Flag[]): Se
     target,
   });
   const root = absolute(dataDirectory(loaded.config.data_dir, environment));
-  const config = { ...loaded.config, data_dir: root };
+  const config = { ...loaded.config, data_dir: root, model: absoluteIfPath(loaded.config.model) };
   return { config, origins: loaded.origins, paths: dataPaths(root), file: file?.path, target };
 }
 
@@ -85,6 +85,17 @@ function readConfigFile(
     }
   }
   return undefined;
+}
+
+/** A model that is a path is one from every folder; other names stay as they are. */
+function absoluteIfPath(model: string | undefined): string | undefined {
+  if (model === undefined) return undefined;
+  try {
+    Deno.statSync(model);
+    return absolute(model);
+  } catch {
+    return model;
+  }
 }
 
 const absolute = (path: string): string => path.startsWith("/") ? path : `${Deno.cwd()}/${path}`;

@@ -40,7 +40,13 @@ Every setting, also those without a flag: kwaainet config show.`,
         "No model is named: this node serves nothing. To serve: kwaainet start --model SOURCE, such as smollm2-135m",
       );
     }
-    return await runNode({ world, plan, parts: realParts(), output: invocation.output, json }, stop.signal);
+    return await runNode({
+      world,
+      plan,
+      parts: realParts(invocation.environment),
+      output: invocation.output,
+      json,
+    }, stop.signal);
   },
 };
 

@@ -7,6 +7,7 @@ import { completionVerb } from "./completion.ts";
 import { configVerb } from "./config.ts";
 import { generateVerb } from "./generate.ts";
 import { identityVerb } from "./identity.ts";
+import { modelsVerb } from "./models.ts";
 import { startVerb } from "./start.ts";
 import { statusVerb } from "./status.ts";
 import type { Verb } from "./verb.ts";
@@ -17,6 +18,7 @@ export const VERBS: readonly Verb[] = [
   startVerb,
   statusVerb,
   generateVerb,
+  modelsVerb,
   configVerb,
   identityVerb,
   versionVerb,

@@ -5,7 +5,7 @@
  */
 import { apiHandler } from "../api/handler.ts";
 import { openApiServer, splitHostPort } from "../api/server.ts";
-import { findModel } from "./find_model.ts";
+import { findModel, resolveContext } from "./find_model.ts";
 import { availableBytes, openEngine } from "./open_compute.ts";
 import { openServing } from "./open_serving.ts";
 import { openDataLock } from "./lock.ts";
@@ -13,7 +13,7 @@ import { openNetwork } from "./open_network.ts";
 import type { NodeParts } from "./parts.ts";
 
 /** Lock, network, API and serving as they are on a machine. */
-export const realParts = (): NodeParts => ({
+export const realParts = (environment: Readonly<Record<string, string>>): NodeParts => ({
   openLock: (world, plan) => openDataLock(world.clock, plan.paths),
   openNetwork,
   openApi: (world, { config }, status) =>
@@ -30,7 +30,8 @@ export const realParts = (): NodeParts => ({
     ),
   openServing: (context) =>
     openServing(context, {
-      openModel: ({ model, paths }, tell, signal) => findModel({ name: model!, paths }, tell, signal),
+      openModel: ({ model, paths }, tell, signal) =>
+        findModel(resolveContext(context.world, { paths, environment }, tell), model!, signal),
       openEngine: ({ world, plan }, _model, signal) => openEngine(world, plan, signal),
       availableBytes: () => availableBytes(context.plan.config),
     }),

@@ -3,9 +3,12 @@
  *
  * @module
  */
+import type { World } from "../base/world.ts";
 import type { DataPaths } from "../config/paths.ts";
-import { openModel } from "../model/open_model.ts";
+import { openNamedModel, type ResolveContext } from "../model/resolve.ts";
 import type { ModelSource } from "../model/source.ts";
+import { ModelStore } from "../model/store.ts";
+import { progressText } from "../model/transfer.ts";
 
 /** A model, and where the public finds it. */
 export interface FoundModel {
@@ -14,11 +17,29 @@ export interface FoundModel {
   readonly repository: string | undefined;
 }
 
-/** Opens the model `name`. `tell` hears of long work. Throws `NodeError` `usage` with what was tried. */
+/** Where to look. */
+export interface FindOptions {
+  readonly paths: DataPaths;
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+/** The store of the data folder and everything around it; `tell` hears of long work. */
+export const resolveContext = (
+  world: World,
+  { paths, environment }: FindOptions,
+  tell: (progress: string) => void,
+): ResolveContext => ({
+  world,
+  store: new ModelStore(world, paths.models),
+  environment,
+  onProgress: (progress) => tell(progressText(progress)),
+});
+
+/** Opens the model `name`. Throws `NodeError` `usage` with what was tried. */
 export async function findModel(
-  { name }: { readonly name: string; readonly paths: DataPaths },
-  _tell: (progress: string) => void,
+  context: ResolveContext,
+  name: string,
   signal: AbortSignal,
 ): Promise<FoundModel> {
-  return { source: await openModel(name, signal), repository: undefined };
+  return await openNamedModel(context, name, signal);
 }
