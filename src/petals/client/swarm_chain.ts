@@ -168,7 +168,7 @@ class SwarmChain implements Chain {
     let { error } = failure;
     while (tries.others < MAX_TRIES_PER_STEP) {
       const fresh = await this.#substitutes(old, error, signal);
-      if (fresh.some(({ server }) => this.#swarm.bans.kindOf(server.peerId) !== undefined)) {
+      if (this.#isLastResort(fresh)) {
         if (tries.again === MAX_RETRIES_PER_STEP) break;
         await this.#world.clock.sleep(++tries.again * RETRY_PAUSE_MS, signal);
       }
@@ -211,6 +211,10 @@ class SwarmChain implements Chain {
     }
   }
 
+  #isLastResort(stops: readonly RouteStop<SwarmServer>[]): boolean {
+    return stops.some(({ server }) => this.#swarm.bans.kindOf(server.peerId) !== undefined);
+  }
+
   async #route(
     range: BlockRange,
     maxAgeMs: number,
@@ -218,7 +222,13 @@ class SwarmChain implements Chain {
   ): Promise<readonly RouteStop<SwarmServer>[]> {
     const { directory } = this.#swarm;
     let route = this.#routeIn((await directory.view(maxAgeMs, signal)).servers, range);
-    if (!route.found) route = this.#routeIn((await directory.view(0, signal)).servers, range);
+    if (!route.found || this.#isLastResort(route.stops)) {
+      // somebody may have come since; a DHT that is away as well must not take the last resort from us
+      const fresh = await directory.view(0, signal).catch((error) => {
+        if (!route.found || signal.aborted) throw error;
+      });
+      if (fresh !== undefined) route = this.#routeIn(fresh.servers, range);
+    }
     if (route.found) return route.stops;
     throw await directory.nobodyServes(route.missing, signal);
   }

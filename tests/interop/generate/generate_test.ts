@@ -4,7 +4,7 @@
  */
 import { assertEquals } from "@std/assert";
 import { alone, ask, Program, withFolder } from "../../e2e/program.ts";
-import { makeTinyModel, type Reference, startStock, VENV } from "./stock.ts";
+import { holdGeneration, makeTinyModel, type Reference, startStock, VENV } from "./stock.ts";
 
 const PROMPT = "Hello there";
 const TOKENS = 32;
@@ -103,3 +103,26 @@ for (const [stockBlocks, ourBlocks] of [["0:2", "2:4"], ["2:4", "0:2"]] as const
       }),
   });
 }
+
+Deno.test({
+  name: `generate goes on through a server that came later when the stock server is killed${why}`,
+  ignore,
+  fn: () =>
+    withFolder(async (folder) => {
+      const model = `${folder}/model`;
+      const { text } = await makeTinyModel(model, PROMPT, 400);
+      await using stock = await startStock(`${folder}/stock`, { model, prefix: PREFIX, blocks: "2:4" });
+      const { bootstrap } = stock;
+      const first = await serve(`${folder}/a`, { model, blocks: "0:2", bootstrap });
+      await using _first = first.program;
+      const held = await holdGeneration([
+        PROMPT,
+        ...["--model", model, "--network", "private", "--dht-prefix", PREFIX, "--initial-peers", bootstrap],
+        ...["--data-dir", `${folder}/client`, "--max-tokens", "400"],
+      ]);
+      const other = await serve(`${folder}/b`, { model, blocks: "2:4", bootstrap });
+      await using _other = other.program;
+      await stock.killServer();
+      assertEquals(await held.go(), text);
+    }),
+});

@@ -37,6 +37,8 @@ export interface StockPeers extends AsyncDisposable {
   /** Multiaddr of the bootstrap. */
   readonly bootstrap: string;
   readonly serverId: string;
+  /** Ends the server's processes at once; the bootstrap stays. */
+  killServer(): Promise<void>;
 }
 
 /** What the stock server is to serve. */
@@ -57,6 +59,7 @@ export async function startStock(folder: string, options: StockOptions): Promise
   return {
     bootstrap: await addressIn("boot"),
     serverId: (await addressIn("server")).split("/p2p/")[1]!,
+    killServer: async () => Deno.kill(-Number(await Deno.readTextFile(`${folder}/server.pid`)), "SIGKILL"),
     [Symbol.asyncDispose]: async () => void await runScript(["down.sh", folder]),
   };
 }
@@ -76,4 +79,37 @@ async function runScript([name, ...args]: readonly string[]): Promise<void> {
 function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
+}
+
+/** A `generate` that can be held still while the swarm around it changes. */
+export interface HeldGeneration {
+  /** Its whole output, without the last line break. */
+  go(): Promise<string>;
+}
+
+/** Starts `generate` and stops its process (SIGSTOP) at the first text it gives. */
+export async function holdGeneration(args: readonly string[]): Promise<HeldGeneration> {
+  const binary = Deno.env.get("KWAAI_BINARY");
+  const source = ["run", "-A", "--no-check", here("../../../main.ts")];
+  const command = new Deno.Command(binary ?? Deno.execPath(), {
+    args: [...(binary === undefined ? source : []), "generate", ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "inherit",
+  });
+  const child = command.spawn();
+  const reader = child.stdout.getReader();
+  const chunks = [(await reader.read()).value ?? new Uint8Array(0)];
+  child.kill("SIGSTOP");
+  return {
+    async go() {
+      child.kill("SIGCONT");
+      for (let chunk = await reader.read(); !chunk.done; chunk = await reader.read()) {
+        chunks.push(chunk.value);
+      }
+      const { code } = await child.status;
+      if (code !== 0) throw new Error(`generate ended with code ${code}`);
+      return new TextDecoder().decode(await new Blob(chunks).bytes()).replace(/\n$/, "");
+    },
+  };
 }

@@ -152,6 +152,29 @@ Deno.test("the only server is asked again after a pause, with a new session", as
   assertEquals(toy.swarm.bans.kindOf("A"), undefined);
 });
 
+Deno.test("a server that came after the route was made takes over before the failed one is asked again", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  toy.add("A", 0, 2).fault = ({ request }) => request === 1 ? "close" : undefined;
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  await chain.step(STEPS[0]!, never);
+  toy.add("B", 0, 2);
+  assertEquals(await chain.step(STEPS[1]!, never), expected(2)[1]);
+  assertEquals(names(chain.hops), "B 0:2");
+});
+
+Deno.test("the only server is asked again also while the DHT is away", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 2);
+  toy.add("A", 0, 2).fault = ({ request }) => request === 1 ? "close" : undefined;
+  await using chain = await openSwarmChain(world, toy.swarm, size, never);
+  await chain.step(STEPS[0]!, never);
+  toy.dht.get = () => Promise.reject(new NodeError("unreachable", "no peers"));
+  const answer = chain.step(STEPS[1]!, never);
+  await settle();
+  await world.clock.advance(1000);
+  assertEquals(await answer, expected(2)[1]);
+});
+
 Deno.test("after three other tries of one step the last server's words are told", async () => {
   const world = fakeWorld();
   const toy = new ToySwarm(world, 2);
