@@ -80,7 +80,10 @@ Deno.test("Directory names the models the network knows when it knows no server 
     await dht.store([record]);
   }
   const error = await directory.nobodyServes([{ start: 0, end: 4 }], never);
-  assertEquals(error.message.endsWith("(this network knows llama, smol-hf)"), true);
+  assertEquals(
+    error.message.endsWith("or name another with --dht-prefix: this network knows llama, smol-hf"),
+    true,
+  );
 });
 
 Deno.test("readModels lists what is announced and skips what cannot be read", async () => {
