@@ -3,7 +3,7 @@ const CONTROL_TOKENS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"];
 // deno-fmt-ignore
 const MERGES = [
   "Ġ t", "h e", "i n", "Ġt he", "o u", "r e", "Ġ a", "a n", "e r", "o n",
-  "Ġ i", "Ġi s", "s t", "a l", "an d", "Ġa nd", "Ġ c", "i t", "al l", "Ã ¤",
+  "Ġ i", "Ġi s", "s t", "a l", "an d", "n d", "Ġa nd", "Ġ c", "al l", "Ã ¤",
 ];
 
 /** Id at which generation ends, and the one that opens a turn. */
