@@ -96,9 +96,9 @@ export class Directory {
     }\``;
     if (servers.length > 0) return cure;
     const known = [...(await readModels(this.#dht, signal)).keys()].filter((name) => name !== this.prefix);
-    return known.length === 0
-      ? cure
-      : `${cure} (this network knows ${known.slice(0, MODELS_SHOWN).join(", ")})`;
+    if (known.length === 0) return cure;
+    const shown = known.slice(0, MODELS_SHOWN).join(", ");
+    return `${cure}, or name another with --dht-prefix: this network knows ${shown}`;
   }
 
   async #read(signal: AbortSignal): Promise<SwarmView> {
