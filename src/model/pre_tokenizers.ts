@@ -30,17 +30,38 @@ const plain = { ignoreMerges: false, startsText: false };
 const LLAMA3: ByteLevelKind = { splits: [cl100k("\\p{N}{1,3}")], ignoreMerges: true, startsText: true };
 const QWEN2: ByteLevelKind = { splits: [cl100k("\\p{N}")], normalizer: "NFC", ...plain };
 
-/** Families by name. `default` is what llama.cpp does for files that name none. */
+const SMOLLM: ByteLevelKind = { splits: ["\\p{N}", GPT2], ...plain };
+const DEFAULT: ByteLevelKind = {
+  splits: ["[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"],
+  ...plain,
+};
+const DEEPSEEK_CODER: ByteLevelKind = {
+  splits: ["[\\r\\n]", "\\s?\\p{L}+", "\\s?\\p{P}+", "[一-龥ࠀ-一가-\\uD7FF]+", "\\p{N}"],
+  ...plain,
+};
+
+/**
+ * Families by name, with the names that llama.cpp takes for the same (llama-vocab.cpp). `default` is what it does for
+ * files that name none.
+ */
 export const GPT2_PRE_TOKENIZERS: ReadonlyMap<string, ByteLevelKind> = new Map([
-  ["default", { splits: ["[\\p{P}\\$\\+<=>\\^~\\|]+", GPT2, "\\p{N}+", "[0-9][0-9][0-9]"], ...plain }],
+  ["default", DEFAULT],
   ["gpt-2", { splits: [], ...plain }],
-  ["smollm", { splits: ["\\p{N}", GPT2], ...plain }],
+  ["smollm", SMOLLM],
+  ["starcoder", SMOLLM],
+  ["refact", SMOLLM],
+  ["command-r", SMOLLM],
+  ["codeshell", SMOLLM],
+  ["exaone", SMOLLM],
   ["llama-bpe", LLAMA3],
   ["llama3", LLAMA3],
   ["llama-v3", LLAMA3],
+  ["falcon3", LLAMA3],
+  ["pixtral", LLAMA3],
   ["qwen2", QWEN2],
   ["deepseek-r1-qwen", QWEN2],
   ["tekken", { splits: [TEKKEN], ignoreMerges: true, startsText: true }],
+  ["deepseek-coder", DEEPSEEK_CODER],
 ]);
 
 /** The `pretokenizers` of a `tokenizer.json`. */
