@@ -4,7 +4,7 @@
  * @module
  */
 import { type Bytes, concatBytes } from "../base/bytes.ts";
-import { NodeError } from "../base/errors.ts";
+import { type ErrorCode, messageOf, NodeError } from "../base/errors.ts";
 import { Lane } from "../base/lane.ts";
 
 /** A file that is read in pieces. Dispose to close it. */
@@ -70,17 +70,33 @@ export function memoryRanges(bytes: Uint8Array): ByteRanges {
   };
 }
 
-/** Does `work` on `path`; the operating system's refusals become `NodeError` `not_found`, `denied` or `no_memory`. */
+/**
+ * Does `work` on `path`; the operating system's refusals become `NodeError` `not_found`, `denied`, `too_large` (the disk
+ * is full) or `corrupt` (the disk cannot read its own bytes).
+ */
 export async function fileAct<T>(act: string, path: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      throw new NodeError("not_found", `Cannot ${act} "${path}": there is no such file`, { cause: error });
-    }
-    if (error instanceof Deno.errors.PermissionDenied || error instanceof Deno.errors.NotCapable) {
-      throw new NodeError("denied", `Cannot ${act} "${path}": permission denied`, { cause: error });
-    }
-    throw error;
+    throw refusalOf(act, path, error) ?? error;
   }
+}
+
+/** Numbers of Linux: no space left, quota exceeded. */
+const DISK_FULL: ReadonlySet<string> = new Set(["28", "122"]);
+
+function refusalOf(act: string, path: string, cause: unknown): NodeError | undefined {
+  const refuse = (code: ErrorCode, what: string) =>
+    new NodeError(code, `Cannot ${act} "${path}": ${what}`, { cause });
+  if (cause instanceof Deno.errors.NotFound || cause instanceof Deno.errors.NotADirectory) {
+    return refuse("not_found", "there is no such file");
+  }
+  if (cause instanceof Deno.errors.PermissionDenied || cause instanceof Deno.errors.NotCapable) {
+    return refuse("denied", "permission denied");
+  }
+  const number = cause instanceof Error ? cause.message.match(/\(os error (\d+)\)/)?.[1] : undefined;
+  if (number === undefined) return undefined;
+  return DISK_FULL.has(number)
+    ? refuse("too_large", "the disk is full, wanted room for it")
+    : refuse("corrupt", messageOf(cause));
 }

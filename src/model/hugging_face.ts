@@ -206,7 +206,7 @@ async function fetchRest(
       if (have.bytes + piece.length > file.bytes) {
         throw new NodeError("corrupt", `Cannot ${what}: more than the stated ${file.bytes} bytes came`);
       }
-      await writeAll(out, piece);
+      await writeAll(out, piece, part);
       have.hash.update(piece);
       have.bytes += piece.length;
       meter.add(file.name, piece.length);

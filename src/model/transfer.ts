@@ -136,14 +136,16 @@ export async function copyHashed(
     () => Deno.open(to.path, { write: true, createNew: true, mode: 0o600 }),
   );
   const file = await hashFile(from, to.name, async (piece) => {
-    await writeAll(out, piece);
+    await writeAll(out, piece, to.path);
     meter.add(to.name, piece.length);
   }, signal);
   await out.syncData();
   return file;
 }
 
-/** Writes every byte, however many calls it takes. */
-export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
-  for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+/** Writes every byte, however many calls it takes. Throws `NodeError` `too_large` when the disk is full. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array, path: string): Promise<void> {
+  await fileAct("write", path, async () => {
+    for (let at = 0; at < bytes.length;) at += await file.write(bytes.subarray(at));
+  });
 }
