@@ -68,7 +68,11 @@ export function createGgmlBackend(options: GgmlOptions): BlockBackend {
 async function openEngine(options: GgmlOptions): Promise<GgmlEngine> {
   const folder = await options.folder();
   const library = openLibrary(folder, options.quiet);
-  if (options.backendDir !== undefined) library.loadBackends(options.backendDir);
+  if (options.backendDir !== undefined) {
+    const further = await Deno.realPath(options.backendDir);
+    // the operator's folder may hold a whole ggml of its own
+    if (further !== folder) library.loadBackends(further);
+  }
   const devices = library.devices();
   const info = PREFERENCE.map((kind) => devices.find((device) => device.kind === kind))
     .find((device) => device !== undefined);

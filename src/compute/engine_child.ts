@@ -1,0 +1,241 @@
+/**
+ * The engine process: native code lives here only, so what crashes ends its sessions and never the node.
+ *
+ * @module
+ */
+import { messageOf, NodeError } from "../base/errors.ts";
+import type { ModelSource } from "../model/source.ts";
+import type { BlockBackend, BlockStep, CacheStep, KvCache, LoadedBlocks, TextHead } from "./backend.ts";
+import { chooseBackend } from "./choose.ts";
+import { type EngineReply, type EngineRequest, errorToWire, readRequest } from "./engine_messages.ts";
+import { encodeFrame, floatsOf, type Frame, FrameReader } from "./engine_wire.ts";
+
+/** Where an engine finds its files. */
+export interface EngineFolders {
+  /** Native libraries are written out of the program to a folder in it. */
+  readonly dataDir: string;
+  /** Further ggml backends. */
+  readonly backendDir?: string;
+}
+
+/** What the process is put together from. */
+export interface EngineChildParts {
+  /** All engines, in the order of preference. */
+  backends(folders: EngineFolders): readonly BlockBackend[];
+  openModel(path: string, signal: AbortSignal): Promise<ModelSource>;
+}
+
+type Answer =
+  & Omit<EngineReply, "id" | "error">
+  & { readonly values?: Float32Array<ArrayBuffer> };
+type Act<A extends EngineRequest["act"]> = Extract<EngineRequest, { act: A }>;
+type Held = LoadedBlocks | KvCache | TextHead;
+
+/**
+ * Serves requests until `input` ends, which it does when the node ends, whatever way. The exit code: 0, or 1 when
+ * what came is no conversation. `complain` takes the words for that.
+ */
+export async function runEngineChild(
+  input: ReadableStream<Uint8Array<ArrayBuffer>>,
+  output: WritableStream<Uint8Array<ArrayBuffer>>,
+  parts: EngineChildParts,
+  complain: (words: string) => void,
+): Promise<number> {
+  const session = new ChildSession(output, parts);
+  const frames = new FrameReader();
+  try {
+    for await (const chunk of input) {
+      for (const frame of frames.push(chunk)) session.take(frame);
+    }
+    return 0;
+  } catch (error) {
+    complain(messageOf(error));
+    return 1;
+  } finally {
+    session.abortAll();
+  }
+}
+
+class ChildSession {
+  readonly #parts: EngineChildParts;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #running = new Map<number, AbortController>();
+  readonly #held = new Map<number, Held>();
+  #nextHandle = 1;
+  #backend: BlockBackend | undefined;
+
+  constructor(output: WritableStream<Uint8Array<ArrayBuffer>>, parts: EngineChildParts) {
+    this.#parts = parts;
+    this.#writer = output.getWriter();
+  }
+
+  /** Begins what a frame asks. Throws `NodeError` `malformed` for a frame that is no request. */
+  take({ header, payload }: Frame): void {
+    const request = readRequest(header);
+    if (request.act === "abort") {
+      this.#running.get(request.target)?.abort(
+        new NodeError("aborted", "Cannot go on: the caller has left"),
+      );
+      return;
+    }
+    const control = new AbortController();
+    this.#running.set(request.id, control);
+    this.#answer(request, payload, control.signal)
+      .then(
+        ({ values, ...answer }) =>
+          this.#write({ id: request.id, ...answer }, values === undefined ? [] : [values]),
+        (error) => this.#write({ id: request.id, error: errorToWire(error) }, []),
+      )
+      .finally(() => this.#running.delete(request.id));
+  }
+
+  /** Ends all that runs. */
+  abortAll(): void {
+    for (const control of this.#running.values()) {
+      control.abort(new NodeError("aborted", "Cannot go on: the node has ended"));
+    }
+  }
+
+  /** A node that does not read any more has ended, and so does `input`. */
+  #write(reply: EngineReply, values: readonly Float32Array<ArrayBuffer>[]): void {
+    for (const piece of encodeFrame(reply, values)) this.#writer.write(piece).catch(() => {});
+  }
+
+  async #answer(
+    request: Exclude<EngineRequest, Act<"abort">>,
+    payload: Uint8Array<ArrayBuffer>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    switch (request.act) {
+      case "open":
+        return await this.#open(request);
+      case "load":
+        return await this.#load(request, signal);
+      case "loadHead":
+        return await this.#loadHead(request, signal);
+      case "openCache": {
+        const { blocks, range, batch, capacity } = request;
+        return this.#hold(await this.#blocks(blocks).openCache({ range, batch, capacity }, signal));
+      }
+      case "step": {
+        const cache = this.#get(request.cache, isCache, "a cache");
+        const values = await this.#blocks(request.blocks).step(stepOf(request, payload), cache, signal);
+        return { values, length: cache.length };
+      }
+      case "forward":
+        return {
+          values: await this.#blocks(request.blocks).forward(
+            inputOf(request, payload),
+            request.range,
+            signal,
+          ),
+        };
+      case "embed":
+        return { values: await this.#head(request.head).embed(idsOf(payload), signal) };
+      case "logits":
+        return { values: await this.#head(request.head).logits(floatsOf(payload), request.rows, signal) };
+      case "free":
+        return await this.#free(request.handle);
+    }
+  }
+
+  async #open({ engine, dataDir, backendDir }: Act<"open">): Promise<Answer> {
+    const folders = { dataDir, ...(backendDir === undefined ? {} : { backendDir }) };
+    const { backend, reason } = await chooseBackend(this.#parts.backends(folders), engine);
+    this.#backend = backend;
+    return { facts: { engine: backend.name, reason } };
+  }
+
+  async #load({ path, range, options }: Act<"load">, signal: AbortSignal): Promise<Answer> {
+    await using model = await this.#parts.openModel(path, signal);
+    const blocks = await this.#opened().load(model, range, options, signal);
+    const { engine, device, hiddenSize, dtype, weightBytes, cacheBytesPerToken } = blocks;
+    const facts = { engine, device, hiddenSize, dtype, weightBytes, cacheBytesPerToken };
+    return { ...this.#hold(blocks), facts };
+  }
+
+  /** A head reads embeddings from its model as long as it lives. */
+  async #loadHead({ path, options }: Act<"loadHead">, signal: AbortSignal): Promise<Answer> {
+    await using parts = new AsyncDisposableStack();
+    const model = parts.use(await this.#parts.openModel(path, signal));
+    const head = parts.use(await this.#opened().loadHead(model, options, signal));
+    const owned = parts.move();
+    const { engine, hiddenSize, vocabularySize, weightBytes } = head;
+    const held: TextHead = {
+      engine,
+      hiddenSize,
+      vocabularySize,
+      weightBytes,
+      embed: (ids, signal) => head.embed(ids, signal),
+      logits: (hidden, rows, signal) => head.logits(hidden, rows, signal),
+      [Symbol.asyncDispose]: () => owned.disposeAsync(),
+    };
+    return { ...this.#hold(held), facts: { engine, hiddenSize, vocabularySize, weightBytes } };
+  }
+
+  async #free(handle: number): Promise<Answer> {
+    const held = this.#held.get(handle);
+    this.#held.delete(handle);
+    await held?.[Symbol.asyncDispose]();
+    return {};
+  }
+
+  #opened(): BlockBackend {
+    if (this.#backend === undefined) throw new TypeError("Cannot load: the engine is not opened");
+    return this.#backend;
+  }
+
+  #hold(held: Held): Answer {
+    const handle = this.#nextHandle++;
+    this.#held.set(handle, held);
+    return { handle };
+  }
+
+  readonly #blocks = (handle: number) => this.#get(handle, isBlocks, "blocks");
+  readonly #head = (handle: number) => this.#get(handle, isHead, "a head");
+
+  #get<T extends Held>(handle: number, is: (held: Held) => held is T, what: string): T {
+    const held = this.#held.get(handle);
+    if (held === undefined || !is(held)) {
+      throw new TypeError(`Cannot use handle ${handle}: it is not ${what}`);
+    }
+    return held;
+  }
+}
+
+const isBlocks = (held: Held): held is LoadedBlocks => "openCache" in held;
+const isHead = (held: Held): held is TextHead => "logits" in held;
+const isCache = (held: Held): held is KvCache => "capacity" in held;
+
+function inputOf(request: Act<"step"> | Act<"forward">, payload: Uint8Array<ArrayBuffer>): BlockStep {
+  const { batch, tokens, hidden, promptTokens } = request;
+  const values = floatsOf(payload);
+  const count = batch * tokens * hidden;
+  if (count > values.length) {
+    throw new RangeError(
+      `Cannot compute [${batch}, ${tokens}, ${hidden}]: only ${values.length} values came`,
+    );
+  }
+  const input = { batch, tokens, hidden, data: values.subarray(0, count) };
+  if (promptTokens !== undefined) {
+    return { input, prompts: { tokens: promptTokens, data: values.subarray(count) } };
+  }
+  if (count !== values.length) {
+    throw new RangeError(`Cannot compute [${batch}, ${tokens}, ${hidden}]: ${values.length} values came`);
+  }
+  return { input };
+}
+
+function stepOf(request: Act<"step">, payload: Uint8Array<ArrayBuffer>): CacheStep {
+  const { rewindTo, rows } = request;
+  return {
+    ...inputOf(request, payload),
+    ...(rewindTo === undefined ? {} : { rewindTo }),
+    ...(rows === undefined ? {} : { rows }),
+  };
+}
+
+function idsOf(payload: Uint8Array<ArrayBuffer>): number[] {
+  const words = floatsOf(payload);
+  return [...new Int32Array(words.buffer, words.byteOffset, words.length)];
+}

@@ -1,0 +1,207 @@
+/**
+ * One life of an engine process: its pipes, and who waits for an answer.
+ *
+ * @module
+ */
+import { messageOf, NodeError } from "../base/errors.ts";
+import type { World } from "../base/world.ts";
+import {
+  type EngineReply,
+  type EngineRequest,
+  errorFromWire,
+  type NewRequest,
+  readReply,
+} from "./engine_messages.ts";
+import { encodeFrame, FrameReader } from "./engine_wire.ts";
+
+/** How to start the process. */
+export interface EngineCommand {
+  /** The program and its arguments; an emulator may stand before it. */
+  readonly command: readonly string[];
+  /** Added to our own environment. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** An answer with its values. */
+export interface EngineAnswer {
+  readonly reply: EngineReply;
+  readonly payload: Uint8Array<ArrayBuffer>;
+}
+
+/** Time to end by itself once its input is closed. */
+const FAREWELL_MS = 2_000;
+/** What is kept of a line on stderr. */
+const MAX_LINE = 2_000;
+
+interface Waiting {
+  resolve(answer: EngineAnswer): void;
+  reject(error: Error): void;
+  /** Nobody wants the answer any more: what it opened is to be freed. */
+  readonly left: boolean;
+}
+
+/** A running engine process. Dispose to end it. */
+export class EngineConnection implements AsyncDisposable {
+  /** Resolves, when the process is gone, with why: `it was killed by SIGKILL`. Every waiting call has failed by then. */
+  readonly ended: Promise<string>;
+  readonly #world: World;
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #waiting = new Map<number, Waiting>();
+  #nextId = 1;
+  #lastLine = "";
+  #end: string | undefined;
+  #fault: string | undefined;
+
+  private constructor(world: World, child: Deno.ChildProcess) {
+    this.#world = world;
+    this.#child = child;
+    this.#writer = child.stdin.getWriter();
+    this.#writer.closed.catch(() => {});
+    this.ended = this.#run();
+  }
+
+  /** Starts the process. Throws `NodeError` `no_backend` when there is no such program. */
+  static open(world: World, { command, env }: EngineCommand): EngineConnection {
+    const [program, ...args] = command;
+    if (program === undefined) throw new TypeError("Cannot start the engine process: its command is empty");
+    try {
+      const child = new Deno.Command(program, {
+        args,
+        // ggml would start a debugger to print a stack
+        env: { GGML_NO_BACKTRACE: "1", ...env },
+        stdin: "piped",
+        stdout: "piped",
+        stderr: "piped",
+      }).spawn();
+      return new EngineConnection(world, child);
+    } catch (error) {
+      throw new NodeError("no_backend", `Cannot start the engine process "${program}": ${messageOf(error)}`, {
+        cause: error,
+      });
+    }
+  }
+
+  /** Process id. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /**
+   * Asks and waits for the answer. Throws what the engine threw; `NodeError` `unreachable` when the process ends; the
+   * reason of `signal` at once when that aborts, and what was opened for the caller is freed.
+   */
+  async call(
+    request: NewRequest,
+    values: readonly ArrayBufferView<ArrayBuffer>[],
+    signal: AbortSignal,
+  ): Promise<EngineAnswer> {
+    signal.throwIfAborted();
+    if (this.#end !== undefined) throw this.#gone();
+    const id = this.#nextId++;
+    const answer = Promise.withResolvers<EngineAnswer>();
+    this.#waiting.set(id, { ...answer, left: false });
+    const onAbort = () => {
+      this.#waiting.set(id, { ...answer, left: true });
+      this.#send({ id, act: "abort", target: id });
+      answer.reject(signal.reason);
+    };
+    signal.addEventListener("abort", onAbort, { once: true });
+    try {
+      this.#send({ id, ...request } as EngineRequest, values);
+      return await answer.promise;
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  /** Lets go of a handle, if the process still lives. */
+  free(handle: number): Promise<void> {
+    return this.call({ act: "free", handle }, [], new AbortController().signal).then(() => {}, () => {});
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#writer.close().catch(() => {});
+    const late = new AbortController();
+    const patience = this.#world.clock.sleep(FAREWELL_MS, late.signal).then(() => this.kill(), () => {});
+    await this.ended;
+    late.abort();
+    await patience;
+  }
+
+  /** Ends the process at once. */
+  kill(): void {
+    try {
+      this.#child.kill("SIGKILL");
+    } catch (error) {
+      // it has ended by itself in the meantime
+      if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  #send(request: EngineRequest, values: readonly ArrayBufferView<ArrayBuffer>[] = []): void {
+    // A broken pipe shows as the end of the process
+    for (const piece of encodeFrame(request, values)) this.#writer.write(piece).catch(() => {});
+  }
+
+  async #run(): Promise<string> {
+    const reading = this.#read().catch((error) => {
+      // what is no frame leaves no way to find the next one
+      this.#fault = messageOf(error);
+      this.kill();
+    });
+    const [status] = await Promise.all([this.#child.status, reading, this.#readErrors()]);
+    this.#end = describe(status, this.#fault, this.#lastLine);
+    this.#writer.abort().catch(() => {});
+    for (const { reject } of this.#waiting.values()) reject(this.#gone());
+    this.#waiting.clear();
+    return this.#end;
+  }
+
+  async #read(): Promise<void> {
+    const frames = new FrameReader();
+    for await (const chunk of this.#child.stdout) {
+      for (const { header, payload } of frames.push(chunk)) this.#take(readReply(header), payload);
+    }
+  }
+
+  #take(reply: EngineReply, payload: Uint8Array<ArrayBuffer>): void {
+    const waiting = this.#waiting.get(reply.id);
+    this.#waiting.delete(reply.id);
+    if (waiting === undefined) return;
+    if (waiting.left) {
+      if (reply.handle !== undefined) this.free(reply.handle);
+    } else if (reply.error !== undefined) waiting.reject(errorFromWire(reply.error));
+    else waiting.resolve({ reply, payload });
+  }
+
+  async #readErrors(): Promise<void> {
+    const log = this.#world.log;
+    let rest = "";
+    const take = (line: string) => {
+      const words = line.trim().slice(0, MAX_LINE);
+      if (words === "") return;
+      this.#lastLine = words;
+      log.debug("Engine process says", { line: words });
+    };
+    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!.slice(-MAX_LINE);
+      lines.forEach(take);
+    }
+    take(rest);
+  }
+
+  #gone(): NodeError {
+    return new NodeError("unreachable", `Cannot compute: the engine process ended, ${this.#end}`);
+  }
+}
+
+function describe(status: Deno.CommandStatus, fault: string | undefined, lastLine: string): string {
+  const how = fault !== undefined
+    ? `it was stopped because of what it said (${fault})`
+    : status.signal !== null
+    ? `it was killed by ${status.signal}`
+    : `it left with code ${status.code}`;
+  return lastLine === "" ? how : `${how}; its last words: ${JSON.stringify(lastLine)}`;
+}

@@ -1,0 +1,315 @@
+/**
+ * Blocks, caches and heads that live in the engine process, as the node holds them.
+ *
+ * @module
+ */
+import { NodeError } from "../base/errors.ts";
+import { type BlockRange, type FloatDType, lengthOf } from "../base/tensor.ts";
+import type {
+  BlockStep,
+  CacheSize,
+  CacheStep,
+  EngineName,
+  KvCache,
+  LoadedBlocks,
+  LoadOptions,
+  TextHead,
+} from "./backend.ts";
+import { checkBlockStep } from "./check_step.ts";
+import type { EngineConnection } from "./engine_connection.ts";
+import { readBlockFacts, readHeadFacts } from "./engine_messages.ts";
+import { floatsOf } from "./engine_wire.ts";
+
+/** Where something is: in which life of the process, under which handle. */
+interface Place {
+  readonly connection: EngineConnection;
+  readonly handle: number;
+}
+
+/** Something that is loaded again when the process was started again. */
+export interface Reloadable {
+  /** Loads it into `connection`. Throws as `BlockBackend.load`. */
+  reload(connection: EngineConnection, signal: AbortSignal): Promise<void>;
+  /** It is in no process any more, because of `why`. */
+  lose(why: NodeError): void;
+}
+
+/** What to load. */
+export interface BlocksOrder {
+  readonly path: string;
+  readonly range: BlockRange;
+  readonly options: LoadOptions;
+}
+
+const restarting = (why: NodeError | undefined) =>
+  new NodeError(
+    "busy",
+    `Cannot compute: the engine process is being started again (${why?.message ?? "new"})`,
+  );
+
+/** Loaded blocks. The same object serves over all lives of the process; its caches do not. */
+export class RemoteBlocks implements LoadedBlocks, Reloadable {
+  readonly range: BlockRange;
+  readonly #order: BlocksOrder;
+  readonly #forget: () => void;
+  readonly #caches = new Set<RemoteCache>();
+  #facts: ReturnType<typeof readBlockFacts> | undefined;
+  #place: Place | undefined;
+  #lost: NodeError | undefined;
+  #disposed = false;
+
+  /** Not loaded before `reload`. `forget` is called when it is disposed. */
+  constructor(order: BlocksOrder, forget: (blocks: RemoteBlocks) => void) {
+    this.#order = order;
+    this.range = order.range;
+    this.#forget = () => forget(this);
+  }
+
+  get engine(): EngineName {
+    return this.#known().engine;
+  }
+  get device(): string {
+    return this.#known().device;
+  }
+  get hiddenSize(): number {
+    return this.#known().hiddenSize;
+  }
+  get dtype(): FloatDType {
+    return this.#known().dtype;
+  }
+  get weightBytes(): number {
+    return this.#known().weightBytes;
+  }
+  get cacheBytesPerToken(): number {
+    return this.#known().cacheBytesPerToken;
+  }
+
+  async reload(connection: EngineConnection, signal: AbortSignal): Promise<void> {
+    const { reply } = await connection.call({ act: "load", ...this.#order }, [], signal);
+    const place = { connection, handle: handleOf(reply) };
+    this.#facts = readBlockFacts(reply.facts);
+    // it may have been disposed while it was loaded again
+    if (this.#disposed) await connection.free(place.handle);
+    else this.#place = place;
+  }
+
+  lose(why: NodeError): void {
+    this.#place = undefined;
+    this.#lost = why;
+    for (const cache of this.#caches) cache.lose(why);
+    this.#caches.clear();
+  }
+
+  async openCache(size: CacheSize, signal: AbortSignal): Promise<KvCache> {
+    const { connection, handle } = this.#here();
+    const { range, batch, capacity } = size;
+    const { reply } = await connection.call(
+      { act: "openCache", blocks: handle, range, batch, capacity },
+      [],
+      signal,
+    );
+    const cache = new RemoteCache({ range, batch, capacity }, { connection, handle: handleOf(reply) }, () => {
+      this.#caches.delete(cache);
+    });
+    this.#caches.add(cache);
+    return cache;
+  }
+
+  async forward(step: BlockStep, range: BlockRange, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    const { connection, handle } = this.#here();
+    checkBlockStep(step, { batch: step.input.batch, blocks: lengthOf(range), hidden: this.hiddenSize });
+    const { payload } = await connection.call(
+      { act: "forward", blocks: handle, range, ...sizesOf(step) },
+      valuesOf(step),
+      signal,
+    );
+    return floatsOf(payload);
+  }
+
+  async step(step: CacheStep, cache: KvCache, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    if (!(cache instanceof RemoteCache)) {
+      throw new TypeError("Cannot step: the cache belongs to other blocks");
+    }
+    // A cache of an earlier life says so, also while the process is away
+    cache.requireAlive();
+    const { connection, handle } = this.#here();
+    checkBlockStep(step, { batch: cache.batch, blocks: lengthOf(cache.range), hidden: this.hiddenSize });
+    return await cache.step(step, { connection, handle }, signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    this.#forget();
+    const place = this.#place;
+    this.lose(new NodeError("aborted", "Cannot compute: the blocks are unloaded"));
+    await place?.connection.free(place.handle);
+  }
+
+  #known(): ReturnType<typeof readBlockFacts> {
+    if (this.#facts === undefined) throw new TypeError("Cannot describe blocks: they were never loaded");
+    return this.#facts;
+  }
+
+  #here(): Place {
+    if (this.#place === undefined) throw restarting(this.#lost);
+    return this.#place;
+  }
+}
+
+class RemoteCache implements KvCache {
+  readonly range: BlockRange;
+  readonly batch: number;
+  readonly capacity: number;
+  readonly #place: Place;
+  readonly #closed: () => void;
+  #length = 0;
+  #lost: NodeError | undefined;
+  /** The last step failed somewhere in its middle: the next one says where it begins. */
+  #unsure = false;
+
+  constructor(size: CacheSize, place: Place, closed: () => void) {
+    this.range = size.range;
+    this.batch = size.batch;
+    this.capacity = size.capacity;
+    this.#place = place;
+    this.#closed = closed;
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  lose(why: NodeError): void {
+    this.#lost ??= why;
+  }
+
+  requireAlive(): void {
+    if (this.#lost !== undefined) throw this.#lost;
+  }
+
+  async step(step: CacheStep, blocks: Place, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    const rewindTo = step.rewindTo ?? (this.#unsure ? this.#length : undefined);
+    try {
+      const { reply, payload } = await blocks.connection.call(
+        {
+          act: "step",
+          blocks: blocks.handle,
+          cache: this.#place.handle,
+          ...sizesOf(step),
+          ...(rewindTo === undefined ? {} : { rewindTo }),
+          ...(step.rows === undefined ? {} : { rows: [...step.rows] }),
+        },
+        valuesOf(step),
+        signal,
+      );
+      this.#length = reply.length ?? this.#length + step.input.tokens;
+      this.#unsure = false;
+      return floatsOf(payload);
+    } catch (error) {
+      if (!(error instanceof RangeError || error instanceof TypeError)) {
+        this.#unsure = true;
+        this.#length = Math.min(this.#length, step.rewindTo ?? this.#length);
+      }
+      throw error;
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#closed();
+    if (this.#lost !== undefined) return;
+    this.lose(new NodeError("aborted", "Cannot step: the cache is closed"));
+    await this.#place.connection.free(this.#place.handle);
+  }
+}
+
+/** A loaded head. The same object serves over all lives of the process. */
+export class RemoteHead implements TextHead, Reloadable {
+  readonly #order: Omit<BlocksOrder, "range">;
+  readonly #forget: () => void;
+  #facts: ReturnType<typeof readHeadFacts> | undefined;
+  #place: Place | undefined;
+  #lost: NodeError | undefined;
+  #disposed = false;
+
+  /** Not loaded before `reload`. `forget` is called when it is disposed. */
+  constructor(order: Omit<BlocksOrder, "range">, forget: (head: RemoteHead) => void) {
+    this.#order = order;
+    this.#forget = () => forget(this);
+  }
+
+  get engine(): EngineName {
+    return this.#known().engine;
+  }
+  get hiddenSize(): number {
+    return this.#known().hiddenSize;
+  }
+  get vocabularySize(): number {
+    return this.#known().vocabularySize;
+  }
+  get weightBytes(): number {
+    return this.#known().weightBytes;
+  }
+
+  async reload(connection: EngineConnection, signal: AbortSignal): Promise<void> {
+    const { reply } = await connection.call({ act: "loadHead", ...this.#order }, [], signal);
+    const place = { connection, handle: handleOf(reply) };
+    this.#facts = readHeadFacts(reply.facts);
+    // it may have been disposed while it was loaded again
+    if (this.#disposed) await connection.free(place.handle);
+    else this.#place = place;
+  }
+
+  lose(why: NodeError): void {
+    this.#place = undefined;
+    this.#lost = why;
+  }
+
+  async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    const { connection, handle } = this.#here();
+    // what does not fit into 32 bits is no token either
+    const wrong = ids.find((id) => id !== (id | 0));
+    if (wrong !== undefined) throw new RangeError(`Cannot embed token ${wrong}: it is in no vocabulary`);
+    const { payload } = await connection.call({ act: "embed", head: handle }, [Int32Array.from(ids)], signal);
+    return floatsOf(payload);
+  }
+
+  async logits(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const { connection, handle } = this.#here();
+    const { payload } = await connection.call({ act: "logits", head: handle, rows }, [hidden], signal);
+    return floatsOf(payload);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    this.#forget();
+    const place = this.#place;
+    this.lose(new NodeError("aborted", "Cannot compute: the head is unloaded"));
+    await place?.connection.free(place.handle);
+  }
+
+  #known(): ReturnType<typeof readHeadFacts> {
+    if (this.#facts === undefined) throw new TypeError("Cannot describe a head: it was never loaded");
+    return this.#facts;
+  }
+
+  #here(): Place {
+    if (this.#place === undefined) throw restarting(this.#lost);
+    return this.#place;
+  }
+}
+
+function handleOf({ handle }: { readonly handle?: number | undefined }): number {
+  if (handle !== undefined) return handle;
+  throw new NodeError("malformed", "Cannot read a message of the engine process: it names no handle");
+}
+
+function sizesOf({ input: { batch, tokens, hidden }, prompts }: BlockStep) {
+  return { batch, tokens, hidden, ...(prompts === undefined ? {} : { promptTokens: prompts.tokens }) };
+}
+
+const valuesOf = ({ input, prompts }: BlockStep): Float32Array<ArrayBuffer>[] =>
+  prompts === undefined ? [input.data] : [input.data, prompts.data];
