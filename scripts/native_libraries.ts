@@ -1,14 +1,13 @@
 /**
  * Fetches ggml's libraries for Linux and lays them out as `native/<triple>/`, each with a `manifest.json` of sums.
  *
- *   deno run -A scripts/native_libraries.ts [--arch x86_64,aarch64] [--from FOLDER] [--to FOLDER] [--cache FOLDER]
+ *   deno run -A scripts/native_libraries.ts [--arch x86_64,aarch64] [--from FOLDER] [--to FOLDER]
  *     --arch   which processors (default: both; the tests need this machine's)
- *     --from   folder that holds the packages already, as `npm pack` names them
+ *     --from   folder that holds the packages already, as `npm pack` names them: nothing is fetched then
  *     --to     default: native/ beside this script's folder
- *     --cache  where fetched packages are kept (default: $KWAAI_CACHE, else ${XDG_CACHE_HOME:-~/.cache}/kwaainet)
  *
- * Source: npm packages of node-llama-cpp (MIT), built on Ubuntu 22.04; every file is checked against the sums below. The
- * registry is npm's own setting, so mirrors work. A second run checks the sums of what lies there and fetches nothing.
+ * Source: npm packages of node-llama-cpp (MIT), built on Ubuntu 22.04; every file is checked against the sums below. Deno
+ * fetches them, from the registry that it fetches everything else from. A second run checks the sums of what lies there.
  * Exit: 0 ok, 1 it failed.
  */
 import { parseArgs } from "@std/cli/parse-args";
@@ -33,7 +32,7 @@ const PACKAGES: Readonly<Record<string, Package>> = {
   "x86_64-unknown-linux-gnu": {
     name: "@node-llama-cpp/linux-x64",
     integrity: "5uCCDNqWCNfaAm8aR/Uzxbo4HBpKgNF91kCHPepKhgMgV2OAmatoefbOlMihsqCiH2Od35E/eUHQCFbfRBJuOg==",
-    folder: "package/bins/linux-x64",
+    folder: "bins/linux-x64",
     files: {
       "libggml-base.so": "6c342c8aeb20cb31a18099d6f79de4de6703814d1cfd5c4d754a8643087e486e",
       "libggml.v0.5.0.so": "41cd5e6ad78b9f0af31a6f80d637d3168e75ff84db14c495de4d3d9c95607444",
@@ -49,7 +48,7 @@ const PACKAGES: Readonly<Record<string, Package>> = {
   "aarch64-unknown-linux-gnu": {
     name: "@node-llama-cpp/linux-arm64",
     integrity: "W+7naKCXX9/eEjjFmRS8vvx91QyLXDbeFxexZc3bh/PtQABZgmRL3C0AtYYXn4YGTj/3Qor4lWZn2tpjZFPLdQ==",
-    folder: "package/bins/linux-arm64",
+    folder: "bins/linux-arm64",
     files: {
       "libggml-base.so": "ef8a2f781f9fccc99a744166529e20f48ea4c850e35fbb38d88762691fea1da6",
       "libggml.v0.5.0.so": "c1c7b0c0d2d67863c7e0544dd7190bf0f0897c87ae3002efca5817bdda9b9b85",
@@ -63,11 +62,7 @@ const PACKAGES: Readonly<Record<string, Package>> = {
 };
 
 async function main(args: string[]): Promise<void> {
-  const flags = parseArgs(args, { string: ["arch", "from", "to", "cache"] }) as Partial<
-    Record<string, string>
-  >;
-  const home = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/tmp"}/.cache`;
-  const cache = flags["cache"] ?? `${Deno.env.get("KWAAI_CACHE") ?? `${home}/kwaainet`}/npm`;
+  const flags = parseArgs(args, { string: ["arch", "from", "to"] }) as Partial<Record<string, string>>;
   const to = flags["to"] ?? new URL("../native", import.meta.url).pathname;
   for (const arch of (flags["arch"] ?? "x86_64,aarch64").split(",")) {
     const triple = `${arch}-unknown-linux-gnu`;
@@ -75,25 +70,21 @@ async function main(args: string[]): Promise<void> {
     if (wanted === undefined) {
       throw new Error(`Cannot fetch libraries for "${arch}", wanted x86_64 or aarch64`);
     }
-    await layOut(wanted, `${to}/${triple}`, flags["from"] ?? cache, flags["from"] === undefined);
+    await layOut(wanted, `${to}/${triple}`, flags["from"]);
     print(Deno.stdout, `${to}/${triple}`);
   }
 }
 
-async function layOut(wanted: Package, folder: string, packages: string, mayFetch: boolean): Promise<void> {
+async function layOut(wanted: Package, folder: string, from: string | undefined): Promise<void> {
   if (await isComplete(wanted, folder)) return;
-  const path = `${packages}/${wanted.name.replace("@", "").replace("/", "-")}-${VERSION}.tgz`;
-  if (!await exists(path) && mayFetch) await fetchPackage(wanted, path);
-  const archive = await Deno.readFile(path);
-  if (await sumOf("SHA-512", archive, "base64") !== wanted.integrity) {
-    throw new Error(`Cannot use ${path}: its sha512 is not the pinned one; delete it and try again`);
-  }
-  const found = await untar(archive);
+  const read = from === undefined ? await fetchPackage(wanted) : await openArchive(wanted, from);
   const fresh = await Deno.makeTempDir({ dir: await parentOf(folder), prefix: ".new-" });
   for (const [name, sum] of Object.entries(wanted.files)) {
-    const bytes = found.get(`${wanted.folder}/${name}`) ?? found.get(`package/${name}`);
+    const bytes = await read(`${wanted.folder}/${name}`) ?? await read(name);
     if (bytes === undefined || await sumOf("SHA-256", bytes, "hex") !== sum) {
-      throw new Error(`Cannot use ${path}: ${name} is missing or has another sum than the pinned one`);
+      throw new Error(
+        `Cannot use ${wanted.name} ${VERSION}: ${name} is missing or has another sum than the pinned one`,
+      );
     }
     await Deno.writeFile(`${fresh}/${name}`, bytes);
   }
@@ -114,23 +105,60 @@ async function isComplete(wanted: Package, folder: string): Promise<boolean> {
   return await exists(`${folder}/manifest.json`);
 }
 
-/** By `npm pack` where there is npm, which knows the operator's registry and its password; else straight from it. */
-async function fetchPackage(wanted: Package, path: string): Promise<void> {
-  print(Deno.stderr, `Fetching ${wanted.name} ${VERSION}`);
-  const folder = await parentOf(path);
-  const npm = new Deno.Command("npm", {
-    args: ["pack", "--silent", `${wanted.name}@${VERSION}`, "--pack-destination", folder],
-    stdout: "null",
+/** Files of a package by their path in it; `undefined` for those that it has not. */
+type PackageReader = (path: string) => Promise<Uint8Array<ArrayBuffer> | undefined>;
+
+/** Deno's cache after Deno has filled it: with packages of any processor, as nothing is installed. */
+async function fetchPackage({ name }: Package): Promise<PackageReader> {
+  print(Deno.stderr, `Fetching ${name}@${VERSION}`);
+  const { modules } = await denoInfo(`npm:${name}@${VERSION}`);
+  const failed = modules?.find(({ error }) => error !== undefined);
+  const { npmCache } = await denoInfo();
+  const root = npmCache && await findFolder(npmCache, `${name}/${VERSION}`, 4);
+  if (!root) {
+    throw new Error(`Cannot fetch ${name}@${VERSION}: ${failed?.error ?? "Deno has not stored it"}`);
+  }
+  return (path) => Deno.readFile(`${root}/${path}`).catch(() => undefined);
+}
+
+/** What we read of `deno info --json`. */
+interface DenoInfo {
+  readonly npmCache?: string;
+  readonly modules?: readonly { readonly error?: string }[];
+}
+
+async function denoInfo(...what: string[]): Promise<DenoInfo> {
+  const command = new Deno.Command(Deno.execPath(), {
+    args: ["info", "--json", "--no-config", "--no-lock", ...what],
+    // Mirrors may have a certificate that only the system knows
+    env: { DENO_TLS_CA_STORE: Deno.env.get("DENO_TLS_CA_STORE") ?? "system,mozilla" },
+    stdout: "piped",
+    stderr: "inherit",
   });
-  const packed = await npm.output().catch(() => undefined);
-  if (packed?.success && await exists(path)) return;
-  const registry = (Deno.env.get("NPM_CONFIG_REGISTRY") ?? "https://registry.npmjs.org").replace(/\/+$/, "");
-  const url = `${registry}/${wanted.name}/-/${wanted.name.split("/")[1]}-${VERSION}.tgz`;
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`Cannot fetch ${url}: it answered ${response.status}`);
-  const part = `${path}.part`;
-  await Deno.writeFile(part, response.body!);
-  await Deno.rename(part, path);
+  const { stdout } = await command.output();
+  return JSON.parse(new TextDecoder().decode(stdout)) as DenoInfo;
+}
+
+/** The cache has a folder for each registry, below each other where its address has a path. */
+async function findFolder(root: string, path: string, depth: number): Promise<string | undefined> {
+  if (await exists(`${root}/${path}`)) return `${root}/${path}`;
+  if (depth === 0) return undefined;
+  for await (const { name, isDirectory } of Deno.readDir(root)) {
+    if (!isDirectory || name.startsWith("@")) continue;
+    const found = await findFolder(`${root}/${name}`, path, depth - 1);
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+async function openArchive(wanted: Package, from: string): Promise<PackageReader> {
+  const path = `${from}/${wanted.name.replace("@", "").replace("/", "-")}-${VERSION}.tgz`;
+  const archive = await Deno.readFile(path);
+  if (await sumOf("SHA-512", archive, "base64") !== wanted.integrity) {
+    throw new Error(`Cannot use ${path}: its sha512 is not the pinned one; delete it and try again`);
+  }
+  const files = await untar(archive);
+  return (name) => Promise.resolve(files.get(`package/${name}`));
 }
 
 /** Regular files of a gzipped tar by name (POSIX ustar; names of these packages are short). */
