@@ -1,0 +1,232 @@
+import { assert, assertEquals } from "@std/assert";
+import { concatBytes, encodeUtf8 } from "../../src/base/bytes.ts";
+import { NodeError } from "../../src/base/errors.ts";
+import type { BlockBackend, KvCache, LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
+import { runEngineChild } from "../../src/compute/engine_child.ts";
+import { type EngineReply, readReply } from "../../src/compute/engine_messages.ts";
+import { encodeFrame, floatsOf, FrameReader } from "../../src/compute/engine_wire.ts";
+import type { ModelSource } from "../../src/model/source.ts";
+
+/** What happened, in order. */
+interface Toys {
+  readonly events: string[];
+  readonly backend: BlockBackend;
+  readonly model: ModelSource;
+}
+
+/** Blocks that double what they get; a step of 13 tokens never ends by itself. */
+function makeToys(): Toys {
+  const events: string[] = [];
+  const gone = (what: string) => () => {
+    events.push(`free ${what}`);
+    return Promise.resolve();
+  };
+  const cache: KvCache = {
+    range: { start: 0, end: 1 },
+    batch: 1,
+    capacity: 9,
+    length: 5,
+    [Symbol.asyncDispose]: gone("cache"),
+  };
+  const double = (values: Float32Array<ArrayBuffer>) => Promise.resolve(values.map((value) => 2 * value));
+  const blocks: LoadedBlocks = {
+    engine: "reference",
+    device: "toy",
+    range: { start: 0, end: 1 },
+    hiddenSize: 2,
+    dtype: "float32",
+    weightBytes: 10,
+    cacheBytesPerToken: 1,
+    openCache: () => Promise.resolve(cache),
+    forward: ({ input }) => double(input.data),
+    step({ input, prompts, rows, rewindTo }, _cache, signal) {
+      events.push(`step ${input.tokens} ${prompts?.data.join()} ${rows?.join()} ${rewindTo}`);
+      if (input.tokens !== 13) return double(input.data);
+      return new Promise((_, reject) => {
+        signal.addEventListener("abort", () => {
+          events.push("aborted");
+          reject(signal.reason);
+        });
+      });
+    },
+    [Symbol.asyncDispose]: gone("blocks"),
+  };
+  const head: TextHead = {
+    engine: "reference",
+    hiddenSize: 2,
+    vocabularySize: 9,
+    weightBytes: 3,
+    embed: (ids) => Promise.resolve(Float32Array.from(ids)),
+    logits: (hidden) => double(hidden),
+    [Symbol.asyncDispose]: gone("head"),
+  };
+  return {
+    events,
+    backend: {
+      name: "reference",
+      probe: () => Promise.resolve({ usable: true, device: "toy", version: "1" }),
+      load: () => Promise.resolve(blocks),
+      loadHead: () => Promise.resolve(head),
+    },
+    model: { path: "/toy", [Symbol.asyncDispose]: gone("model") } as unknown as ModelSource,
+  };
+}
+
+/** A child that reads from us and writes to us, in this process. */
+function openChild() {
+  const toys = makeToys();
+  const requests = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
+  const replies = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>(
+    undefined,
+    undefined,
+    {
+      highWaterMark: 100,
+    },
+  );
+  const complaints: string[] = [];
+  const exit = runEngineChild(requests.readable, replies.writable, {
+    backends: () => [toys.backend],
+    openModel(path) {
+      if (path === "/toy") return Promise.resolve(toys.model);
+      return Promise.reject(new NodeError("not_found", `Cannot open "${path}"`));
+    },
+  }, (words) => complaints.push(words));
+  const writer = requests.writable.getWriter();
+  const reader = replies.readable.getReader();
+  const frames = new FrameReader();
+  const ready: { reply: EngineReply; payload: Uint8Array<ArrayBuffer> }[] = [];
+  return {
+    ...toys,
+    complaints,
+    exit,
+    writer,
+    send: (header: unknown, ...parts: ArrayBufferView<ArrayBuffer>[]) =>
+      writer.write(concatBytes(...encodeFrame(header, parts))),
+    async next() {
+      while (ready.length === 0) {
+        const { value, done } = await reader.read();
+        if (done) throw new Error("the child ended");
+        for (const { header, payload } of frames.push(value)) {
+          ready.push({ reply: readReply(header), payload });
+        }
+      }
+      return ready.shift()!;
+    },
+  };
+}
+
+const OPEN = { id: 1, act: "open", engine: "auto", dataDir: "/d" };
+const OPTIONS = { dtype: "auto", threads: 1 };
+const LOAD = { id: 2, act: "load", path: "/toy", range: { start: 0, end: 1 }, options: OPTIONS };
+const STEP = { act: "step", blocks: 1, cache: 2, batch: 1, tokens: 1, hidden: 2 };
+
+Deno.test("engine child serves a session and frees what it is told to", async () => {
+  const child = openChild();
+  await child.send(OPEN);
+  assertEquals((await child.next()).reply, {
+    id: 1,
+    facts: { engine: "reference", reason: "1 on toy" },
+  });
+  await child.send(LOAD);
+  const loaded = (await child.next()).reply;
+  assertEquals(loaded.handle, 1);
+  assertEquals(loaded.facts!["device"], "toy");
+  await child.send({
+    id: 3,
+    act: "openCache",
+    blocks: 1,
+    range: { start: 0, end: 1 },
+    batch: 1,
+    capacity: 9,
+  });
+  assertEquals((await child.next()).reply, { id: 3, handle: 2 });
+  await child.send(
+    { id: 4, ...STEP, promptTokens: 1, rows: [0], rewindTo: 3 },
+    Float32Array.of(1, 2),
+    Float32Array.of(7, 8),
+  );
+  const stepped = await child.next();
+  assertEquals(stepped.reply, { id: 4, length: 5 });
+  assertEquals([...floatsOf(stepped.payload)], [2, 4]);
+  await child.send({ id: 5, act: "loadHead", path: "/toy", options: OPTIONS });
+  assertEquals((await child.next()).reply.handle, 3);
+  await child.send({ id: 6, act: "embed", head: 3 }, Int32Array.of(4, -1));
+  assertEquals([...floatsOf((await child.next()).payload)], [4, -1]);
+  await child.send({ id: 7, act: "logits", head: 3, rows: 1 }, Float32Array.of(1, 2));
+  assertEquals([...floatsOf((await child.next()).payload)], [2, 4]);
+  for (const handle of [2, 1, 3, 99]) await child.send({ id: 10 + handle, act: "free", handle });
+  for (let i = 0; i < 4; i++) await child.next();
+  await child.writer.close();
+  assertEquals(await child.exit, 0);
+  assertEquals(child.events, [
+    "free model",
+    "step 1 7,8 0 3",
+    "free cache",
+    "free blocks",
+    "free head",
+    "free model",
+  ]);
+});
+
+Deno.test("engine child answers what cannot be done with an error of the same kind", async () => {
+  const child = openChild();
+  const kindOf = async (header: object, ...parts: ArrayBufferView<ArrayBuffer>[]) => {
+    await child.send({ id: 1, ...header }, ...parts);
+    return (await child.next()).reply.error?.kind;
+  };
+  assertEquals(await kindOf(LOAD), "type");
+  assertEquals(await kindOf({ ...OPEN, engine: "onnx" }), "no_backend");
+  assertEquals(await kindOf(OPEN), undefined);
+  assertEquals(await kindOf({ ...LOAD, path: "/else" }), "not_found");
+  assertEquals(await kindOf(LOAD), undefined);
+  assertEquals(await kindOf(STEP, Float32Array.of(1, 2)), "type");
+  await kindOf({ act: "openCache", blocks: 1, range: { start: 0, end: 1 }, batch: 1, capacity: 9 });
+  assertEquals(await kindOf(STEP, Float32Array.of(1)), "range");
+  assertEquals(await kindOf(STEP, Float32Array.of(1, 2, 3)), "range");
+  assertEquals(await kindOf(STEP, Uint8Array.of(1, 2, 3)), "malformed");
+  assertEquals(await kindOf({ act: "embed", head: 1 }, Int32Array.of(1)), "type");
+  assertEquals(await kindOf({ ...STEP, blocks: 2, cache: 1 }, Float32Array.of(1, 2)), "type");
+  await child.writer.close();
+  assertEquals(await child.exit, 0);
+});
+
+Deno.test("engine child ends a request whose caller left, and all of them when the node ends", async () => {
+  const child = openChild();
+  await child.send(OPEN);
+  await child.send(LOAD);
+  await child.next();
+  await child.next();
+  await child.send({
+    id: 3,
+    act: "openCache",
+    blocks: 1,
+    range: { start: 0, end: 1 },
+    batch: 1,
+    capacity: 9,
+  });
+  await child.next();
+  const long = { ...STEP, tokens: 13 };
+  await child.send({ id: 4, ...long }, new Float32Array(26));
+  await child.send({ id: 5, ...long }, new Float32Array(26));
+  await child.send({ id: 6, act: "abort", target: 4 });
+  await child.send({ id: 7, act: "abort", target: 77 });
+  const { reply } = await child.next();
+  assertEquals([reply.id, reply.error?.kind], [4, "aborted"]);
+  await child.writer.close();
+  assertEquals(await child.exit, 0);
+  assertEquals(child.events.filter((event) => event === "aborted").length, 2);
+});
+
+Deno.test("engine child leaves with code 1 and words when what comes is no conversation", async () => {
+  for (
+    const bytes of [
+      encodeUtf8("GET / HTTP/1.1\r\n\r\n"),
+      concatBytes(...encodeFrame({ id: 1, act: "dance" })),
+    ]
+  ) {
+    const child = openChild();
+    child.writer.write(bytes).catch(() => {});
+    assertEquals(await child.exit, 1);
+    assert(child.complaints[0]!.startsWith("Cannot read a"), child.complaints[0]);
+  }
+});
