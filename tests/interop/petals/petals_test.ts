@@ -117,7 +117,8 @@ Deno.test({
 });
 
 Deno.test({
-  name: `a stock client generates 32 tokens of SmolLM2 with F32 weights, equal to transformers, and so does `generate`${WHY}`,
+  name:
+    `a stock client generates 32 tokens of SmolLM2 with F32 weights, equal to transformers, and so does our own client${WHY}`,
   ignore: ignore || smol === undefined,
   fn: () =>
     withFolder(async (folder) => {
