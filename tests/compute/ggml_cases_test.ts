@@ -1,0 +1,4 @@
+import { ggml } from "../support/native_ggml.ts";
+import { testBlockCases } from "./cases.ts";
+
+await testBlockCases(ggml);
