@@ -5,6 +5,7 @@
  */
 import { completionVerb } from "./completion.ts";
 import { configVerb } from "./config.ts";
+import { engineVerb } from "./engine.ts";
 import { generateVerb } from "./generate.ts";
 import { identityVerb } from "./identity.ts";
 import { modelsVerb } from "./models.ts";
@@ -22,5 +23,6 @@ export const VERBS: readonly Verb[] = [
   configVerb,
   identityVerb,
   versionVerb,
+  engineVerb,
   completionVerb(() => VERBS),
 ];

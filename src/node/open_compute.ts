@@ -1,41 +1,81 @@
 /**
- * The engine of this machine.
+ * The engine of this machine, in a process of its own: what crashes there does not end the node.
  *
  * @module
  */
 import type { World } from "../base/world.ts";
+import type { BlockBackend, LoadOptions } from "../compute/backend.ts";
+import { threadsFor } from "../compute/choose.ts";
+import type { EngineFolders } from "../compute/engine_child.ts";
+import { openEngineProcess } from "../compute/engine_process.ts";
+import { createGgmlBackend } from "../compute/ggml.ts";
+import { openNativeLibraries } from "../compute/native_libraries.ts";
+import { createReferenceBackend } from "../compute/reference.ts";
 import type { DataPaths } from "../config/paths.ts";
 import type { Config } from "../config/schema.ts";
-import { createGgmlBackend } from "../compute/ggml.ts";
-import { openSystemFiles } from "../device/sysfs.ts";
+import { readCpu } from "../device/cpu.ts";
 import { readMemory } from "../device/memory.ts";
+import { openSystemFiles, type SystemRoots } from "../device/sysfs.ts";
 import type { Engine } from "./engine.ts";
 
-/** Memory that may still be taken, by the kernel's figures; without them 2 GiB are assumed. */
-export function availableBytes(config: Config): number {
-  const files = openSystemFiles({ sysfs: config.sysfs, procfs: config.procfs });
-  return readMemory(files)?.availableBytes ?? 2 * 2 ** 30;
+/** Assumed where the kernel does not tell: enough for small models. */
+const UNKNOWN_MEMORY_BYTES = 2 * 2 ** 30;
+
+/** Memory that may still be taken, by the kernel's figures. */
+export const availableBytes = (roots: SystemRoots): number =>
+  readMemory(openSystemFiles(roots))?.availableBytes ?? UNKNOWN_MEMORY_BYTES;
+
+/** All engines of this program, in the order of preference. Nothing is opened before it is asked for. */
+export function backendsIn(folders: EngineFolders): readonly BlockBackend[] {
+  const { backendDir } = folders;
+  const available = () => availableBytes({ sysfs: "/sys", procfs: "/proc" });
+  return [
+    createGgmlBackend({
+      folder: () => openNativeLibraries(folders),
+      ...(backendDir === undefined ? {} : { backendDir }),
+      quiet: true,
+      availableBytes: available,
+    }),
+    createReferenceBackend({ availableBytes: available }),
+  ];
 }
 
-/** Opens ggml in this process. */
-export function openEngine(
-  _world: World,
-  { config }: { readonly config: Config; readonly paths: DataPaths },
-  _signal: AbortSignal,
-): Promise<Engine> {
-  const backend = createGgmlBackend({
-    folder: () => Promise.resolve(new URL("../../native/x86_64-unknown-linux-gnu", import.meta.url).pathname),
-    quiet: true,
-    availableBytes: () => availableBytes(config),
-  });
-  const options = { dtype: config.dtype, threads: config["compute.threads"] || 1 };
-  return Promise.resolve({
-    name: "ggml",
-    reason: "the default",
-    load: (model, range, signal) => backend.load(model, range, options, signal),
-    loadHead: (model, signal) => backend.loadHead(model, options, signal),
-    death: (signal) =>
-      new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
-    [Symbol.asyncDispose]: () => Promise.resolve(),
-  });
+/** How blocks are held and computed on this machine. */
+export function loadOptions(config: Config): LoadOptions {
+  const { cores } = readCpu(openSystemFiles(config), navigator.hardwareConcurrency);
+  return { dtype: config.dtype, threads: threadsFor(config["compute.threads"], cores) };
 }
+
+/** Starts the engine process. Throws `NodeError` `no_backend` that says why no engine is usable. */
+export async function openEngine(
+  world: World,
+  { config, paths }: { readonly config: Config; readonly paths: DataPaths },
+  signal: AbortSignal,
+): Promise<Engine> {
+  const backendDir = config["compute.backend_dir"];
+  const options = loadOptions(config);
+  const engine = await openEngineProcess(world, {
+    command: [...config["compute.command_prefix"], ...ownCommand(), "engine"],
+    engine: config.engine,
+    dataDir: paths.root,
+    ...(backendDir === undefined ? {} : { backendDir }),
+  }, signal);
+  return {
+    get name() {
+      return engine.name;
+    },
+    get reason() {
+      return engine.reason;
+    },
+    load: (model, range, signal) => engine.load(model.path, range, options, signal),
+    loadHead: (model, signal) => engine.loadHead(model.path, options, signal),
+    death: (signal) => engine.death(signal),
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  };
+}
+
+/** This program once more: the binary itself, or Deno with the module it was started with. */
+const ownCommand = (): string[] =>
+  Deno.build.standalone
+    ? [Deno.execPath()]
+    : [Deno.execPath(), "run", "-A", "--no-check", "--quiet", Deno.mainModule];

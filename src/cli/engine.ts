@@ -1,0 +1,33 @@
+/**
+ * `kwaainet engine`: the process that computes, started by the node.
+ *
+ * @module
+ */
+import { runEngineChild } from "../compute/engine_child.ts";
+import { openModel } from "../model/open_model.ts";
+import { backendsIn } from "../node/open_compute.ts";
+import type { Verb } from "./verb.ts";
+
+/** Answers frames on stdin until it ends. */
+export const engineVerb: Verb = {
+  name: "engine",
+  summary: "Compute for the node that started this process",
+  words: "",
+  wordCount: [0, 0],
+  flags: [],
+  internal: true,
+  async run({ output }) {
+    // the node decides when this ends: Ctrl-C in a terminal reaches all processes of the group
+    for (const signal of ["SIGINT", "SIGTERM"] as const) {
+      if (Deno.build.os !== "windows" || signal === "SIGINT") Deno.addSignalListener(signal, () => {});
+    }
+    const parts = { backends: backendsIn, openModel };
+    const code = await runEngineChild(
+      Deno.stdin.readable,
+      Deno.stdout.writable,
+      parts,
+      (words) => output.error(words),
+    );
+    return code;
+  },
+};
