@@ -5,8 +5,20 @@ const binary = Deno.env.get("KWAAI_BINARY");
 /** What is under test. */
 export const FLAVOUR = binary === undefined ? "source" : "binary";
 
-/** Longest wait for anything: generous, because machines of tests are slow. */
-const PATIENCE_MS = 60_000;
+/** How a program is started. */
+export interface Launch {
+  /** The program, and whatever stands before its own arguments. */
+  readonly words: readonly [string, ...string[]];
+  readonly env?: Readonly<Record<string, string>>;
+  /** Longest wait for anything: generous, because machines of tests are slow. */
+  readonly patienceMs: number;
+}
+
+/** What is under test on this machine. */
+const HERE: Launch = {
+  words: binary === undefined ? [Deno.execPath(), "run", "-A", "--no-check", main] : [binary],
+  patienceMs: 60_000,
+};
 
 /** Environment without settings of whoever runs the tests. */
 const CLEAN = Object.fromEntries(
@@ -15,13 +27,11 @@ const CLEAN = Object.fromEntries(
   ),
 );
 
-function command(args: readonly string[], env: Record<string, string>): Deno.Command {
-  const [path, before] = binary === undefined
-    ? [Deno.execPath(), ["run", "-A", "--no-check", main]]
-    : [binary, []];
+function command(args: readonly string[], env: Record<string, string>, launch: Launch): Deno.Command {
+  const [path, ...before] = launch.words;
   return new Deno.Command(path, {
     args: [...before, ...args],
-    env: { ...CLEAN, ...env },
+    env: { ...CLEAN, ...launch.env, ...env },
     clearEnv: true,
     stdin: "null",
     stdout: "piped",
@@ -37,9 +47,13 @@ export interface Answer {
 }
 
 /** Runs a verb to its end. */
-export async function ask(args: readonly string[], env: Record<string, string> = {}): Promise<Answer> {
-  const child = command(args, env).spawn();
-  const timer = setTimeout(() => child.kill("SIGKILL"), PATIENCE_MS);
+export async function ask(
+  args: readonly string[],
+  env: Record<string, string> = {},
+  launch: Launch = HERE,
+): Promise<Answer> {
+  const child = command(args, env, launch).spawn();
+  const timer = setTimeout(() => child.kill("SIGKILL"), launch.patienceMs);
   const { code, stdout, stderr } = await child.output();
   clearTimeout(timer);
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -59,7 +73,7 @@ export class Program implements AsyncDisposable {
   #ended = false;
   readonly #reading: Promise<unknown>;
 
-  constructor(readonly child: Deno.ChildProcess) {
+  constructor(readonly child: Deno.ChildProcess, readonly patienceMs: number) {
     this.#reading = Promise.all([
       lines(child.stdout, (line) => this.#line(line)),
       lines(child.stderr, (line) => void (this.err += `${line}\n`)),
@@ -69,8 +83,12 @@ export class Program implements AsyncDisposable {
     });
   }
 
-  static start(args: readonly string[], env: Record<string, string> = {}): Program {
-    return new Program(command(["start", "--json", ...args], env).spawn());
+  static start(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    launch: Launch = HERE,
+  ): Program {
+    return new Program(command(["start", "--json", ...args], env, launch).spawn(), launch.patienceMs);
   }
 
   #line(line: string): void {
@@ -88,8 +106,8 @@ export class Program implements AsyncDisposable {
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(
-        () => reject(new Error(`no event "${name}" in ${PATIENCE_MS} ms: ${this.#story()}`)),
-        PATIENCE_MS,
+        () => reject(new Error(`no event "${name}" in ${this.patienceMs} ms: ${this.#story()}`)),
+        this.patienceMs,
       );
     });
     try {
@@ -116,7 +134,7 @@ export class Program implements AsyncDisposable {
 
   /** The exit code, once it is there. */
   async exit(): Promise<number> {
-    const timer = setTimeout(() => this.child.kill("SIGKILL"), PATIENCE_MS);
+    const timer = setTimeout(() => this.child.kill("SIGKILL"), this.patienceMs);
     const { code } = await this.child.status;
     await this.#reading;
     clearTimeout(timer);
