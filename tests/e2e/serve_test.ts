@@ -82,3 +82,30 @@ Deno.test(`${FLAVOUR}: a node that cannot serve what was asked for says why and 
     assertEquals(await none.exit(), 2);
     assertMatch(none.err, /kwaainet: Cannot find the model .*there is no file/);
   }));
+
+Deno.test(`${FLAVOUR}: a node outlives its engine: it says so and serves again`, () =>
+  withFolder(async (folder) => {
+    const model = `${folder}/tiny.gguf`;
+    await writeTinyGguf(model);
+    const data = `${folder}/data`;
+    await using node = Program.start([...alone(data), "--model", model]);
+    await node.event("ready");
+    const engine = await childOf(node.child.pid);
+    Deno.kill(engine, "SIGKILL");
+    const degraded = await node.event("degraded");
+    assertEquals(degraded.what, "engine");
+    assertMatch(degraded.why, /SIGKILL/);
+    const isSecond = ({ at }: { at: number }) => at > degraded.at;
+    await node.event("announced", isSecond);
+    const answer = await ask(["generate", "--data-dir", data, ...QUESTION]);
+    assertEquals(answer.code, 0, answer.err);
+    assertEquals(await node.stop(), 0);
+  }));
+
+/** The one child of a process. */
+async function childOf(pid: number): Promise<number> {
+  const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
+  const children = text.trim().split(" ").map(Number);
+  assertEquals(children.length, 1);
+  return children[0]!;
+}
