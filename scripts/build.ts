@@ -175,6 +175,8 @@ async function ortFlags(deno: string, arch: Arch): Promise<string[]> {
       if (await exists(`${bin}/${other}`)) flags.push("--exclude", `${bin}/${other}`);
     }
   }
+  // The program names the package in a variable only; this import is what brings it in
+  await Deno.writeTextFile(`${dist}/with_onnxruntime.js`, `import ${JSON.stringify(ORT)};\n`);
   return ["--include", "dist/with_onnxruntime.js", ...flags];
 }
 
