@@ -198,6 +198,14 @@ export class ProtoWriter {
     return values.length === 0 ? this : this.bytes(field, concatBytes(...values.map(encodeUvarint)));
   }
 
+  /** A float field (single precision). */
+  float(field: number, value: number): this {
+    const bytes = new Uint8Array(4);
+    viewOf(bytes).setFloat32(0, value, true);
+    this.#parts.push(encodeUvarint(field * 8 + 5), bytes);
+    return this;
+  }
+
   /** A double field. */
   double(field: number, value: number): this {
     this.#parts.push(encodeUvarint(field * 8 + 1), doubles([value]));

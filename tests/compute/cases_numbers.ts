@@ -93,6 +93,9 @@ const SHAPES: readonly (readonly [name: string, options: TinyGgufOptions])[] = [
       "llama.rope.scaling.factor": { type: "f32", value: 4 },
     },
   }],
+  ["half of each head's dimensions turned", {
+    metadata: { "llama.rope.dimension_count": { type: "u32", value: 8 } },
+  }],
   ["another rope base", { ropeBase: 500_000 }],
 ];
 

@@ -1,0 +1,159 @@
+/**
+ * Llama blocks (Touvron et al., 2023; grouped heads of Ainslie et al., 2023) and the output matrix as ONNX graphs.
+ *
+ * Weights are inputs, not constants: one small graph serves every block of a model, its memory is ours and not held
+ * twice, and nothing meets the 2 GB at which a protobuf ends.
+ *
+ * @module
+ */
+import type { Bytes } from "../base/bytes.ts";
+import { BLOCK_PARTS, blockShapes } from "../model/slice.ts";
+import type { Architecture } from "../model/source.ts";
+import { encodeOnnx, type OnnxNode, type OnnxValue } from "./onnx_proto.ts";
+
+/** Collects the nodes of a graph; each method adds one and gives the name of its result. */
+class GraphBuilder {
+  readonly nodes: OnnxNode[] = [];
+  readonly constants = new Map<string, readonly number[]>();
+
+  add(
+    operator: string,
+    inputs: readonly string[],
+    { name, ...more }: Pick<OnnxNode, "attributes" | "domain"> & { readonly name?: string } = {},
+  ): string {
+    const output = name ?? `${operator}_${this.nodes.length}`;
+    this.nodes.push({ operator, inputs, outputs: [output], ...more });
+    return output;
+  }
+
+  /** `x` `[…, in]` times the transpose of a stored matrix `[out, in]`. */
+  product(x: string, matrix: string): string {
+    return this.add("FusedMatMul", [x, matrix], { domain: "com.microsoft", attributes: { transB: 1 } });
+  }
+
+  norm(x: string, weight: string, epsilon: number): string {
+    return this.add("SimplifiedLayerNormalization", [x, weight], {
+      attributes: { epsilon: { float: epsilon } },
+    });
+  }
+
+  transpose(x: string, order: readonly number[], name?: string): string {
+    return this.add("Transpose", [x], { attributes: { perm: order }, ...(name && { name }) });
+  }
+
+  /** As ONNX has it: 0 keeps a dimension, -1 is what is left. */
+  reshape(x: string, shape: readonly number[]): string {
+    const constant = `shape_${shape.join("_")}`;
+    this.constants.set(constant, shape);
+    return this.add("Reshape", [x, constant]);
+  }
+}
+
+/**
+ * One block.
+ *
+ * Inputs: `hidden` `[batch, tokens, hidden]`; `keys`, `values` that are held `[position, batch, kvHeads × headDim]`; `cos`,
+ * `sin` of the new positions `[tokens, dims / 2]`; `mask` `[tokens, position + tokens]`, 0 where a token may look, minus
+ * infinity elsewhere; the weights by their names in `BLOCK_PARTS`.
+ * Outputs: `output` as `hidden`; `fresh_keys`, `fresh_values` `[tokens, batch, kvHeads × headDim]`.
+ */
+export function blockGraph(architecture: Architecture): Bytes {
+  const { hiddenSize, heads, kvHeads, headDim, normEpsilon, rope } = architecture;
+  const width = kvHeads * headDim;
+  const shapes = blockShapes(architecture);
+  const graph = new GraphBuilder();
+  const normed = graph.norm("hidden", "attn_norm", normEpsilon);
+  const queries = rotated(graph, graph.product(normed, "attn_q"), architecture, heads);
+  const keys = rotated(graph, graph.product(normed, "attn_k"), architecture, kvHeads);
+  graph.transpose(keys, [1, 0, 2], "fresh_keys");
+  graph.transpose(graph.product(normed, "attn_v"), [1, 0, 2], "fresh_values");
+  const attended = attention(graph, queries, architecture);
+  const hidden = graph.add("Add", ["hidden", graph.product(attended, "attn_output")]);
+
+  const feed = graph.norm(hidden, "ffn_norm", normEpsilon);
+  const gate = graph.product(feed, "ffn_gate");
+  const silu = graph.add("Mul", [gate, graph.add("Sigmoid", [gate])]);
+  const gated = graph.add("Mul", [silu, graph.product(feed, "ffn_up")]);
+  graph.add("Add", [hidden, graph.product(gated, "ffn_down")], { name: "output" });
+
+  const held = ["position", "batch", width];
+  const turned = ["tokens", rope.dims / 2];
+  const inputs: OnnxValue[] = [
+    { name: "hidden", shape: ["batch", "tokens", hiddenSize] },
+    { name: "keys", shape: held },
+    { name: "values", shape: held },
+    { name: "cos", shape: turned },
+    { name: "sin", shape: turned },
+    { name: "mask", shape: ["tokens", "positions"] },
+    ...BLOCK_PARTS.map((name) => ({ name, shape: shapes[name] })),
+  ];
+  const fresh = ["tokens", "batch", width];
+  const outputs: OnnxValue[] = [
+    { name: "output", shape: ["batch", "tokens", hiddenSize] },
+    { name: "fresh_keys", shape: fresh },
+    { name: "fresh_values", shape: fresh },
+  ];
+  return encodeOnnx({ inputs, outputs, nodes: graph.nodes, constants: graph.constants });
+}
+
+/** Turns each head of `x` `[batch, tokens, heads × headDim]`; the tables begin with the first token's position. */
+function rotated(
+  graph: GraphBuilder,
+  x: string,
+  { headDim, rope }: Architecture,
+  heads: number,
+): string {
+  graph.constants.set("first_position", [0]);
+  return graph.add("RotaryEmbedding", [x, "first_position", "cos", "sin"], {
+    domain: "com.microsoft",
+    attributes: {
+      interleaved: rope.pairs === "adjacent" ? 1 : 0,
+      num_heads: heads,
+      ...(rope.dims === headDim ? {} : { rotary_embedding_dim: rope.dims }),
+    },
+  });
+}
+
+/** What each head sees, `[batch, tokens, heads × headDim]`. Heads of a group stand beside each other. */
+function attention(graph: GraphBuilder, queries: string, { heads, kvHeads, headDim }: Architecture): string {
+  /** All positions as `[batch, kvHeads, 1, positions, headDim]`. */
+  const whole = (held: string, fresh: string) => {
+    const joined = graph.add("Concat", [held, fresh], { attributes: { axis: 0 } });
+    return graph.transpose(graph.reshape(joined, [0, 0, kvHeads, 1, headDim]), [1, 2, 3, 0, 4]);
+  };
+  const grouped = graph.transpose(
+    graph.reshape(queries, [0, 0, kvHeads, heads / kvHeads, headDim]),
+    [0, 2, 3, 1, 4],
+  );
+  const scores = graph.add("FusedMatMul", [grouped, whole("keys", "fresh_keys")], {
+    domain: "com.microsoft",
+    attributes: { transB: 1, alpha: { float: 1 / Math.sqrt(headDim) } },
+  });
+  const weights = graph.add("Softmax", [graph.add("Add", [scores, "mask"])], { attributes: { axis: 4 } });
+  const seen = graph.add("MatMul", [weights, whole("values", "fresh_values")]);
+  return graph.reshape(graph.transpose(seen, [0, 3, 1, 2, 4]), [0, 0, heads * headDim]);
+}
+
+/**
+ * Final norm and output matrix. Inputs: `hidden` `[rows, hidden]`, `norm` `[hidden]`, `matrix` `[vocabulary, hidden]`.
+ * Output: `scores` `[rows, vocabulary]`.
+ */
+export function headGraph({ hiddenSize, vocabularySize, normEpsilon }: Architecture): Bytes {
+  const graph = new GraphBuilder();
+  const normed = graph.norm("hidden", "norm", normEpsilon);
+  graph.add("FusedMatMul", [normed, "matrix"], {
+    name: "scores",
+    domain: "com.microsoft",
+    attributes: { transB: 1 },
+  });
+  return encodeOnnx({
+    inputs: [
+      { name: "hidden", shape: ["rows", hiddenSize] },
+      { name: "norm", shape: [hiddenSize] },
+      { name: "matrix", shape: [vocabularySize, hiddenSize] },
+    ],
+    outputs: [{ name: "scores", shape: ["rows", vocabularySize] }],
+    nodes: graph.nodes,
+    constants: graph.constants,
+  });
+}

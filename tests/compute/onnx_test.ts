@@ -1,0 +1,4 @@
+import { createOnnxBackend } from "../../src/compute/onnx.ts";
+import { testBlockCases } from "./cases.ts";
+
+await testBlockCases(createOnnxBackend());
