@@ -9,6 +9,8 @@ import type { LoadOptions } from "./backend.ts";
 import type { GgmlDevice, GgmlMemory, GgmlTensor } from "./ggml_ffi.ts";
 import { heldFormat, holdAs } from "./precision.ts";
 
+const NEVER = new AbortController().signal;
+
 /** Tensors of a model by their GGUF names. Dispose to free them. */
 export interface GgmlWeights extends Disposable {
   readonly bytes: number;
@@ -44,7 +46,9 @@ export async function loadGgmlWeights(
   for (const [name, { tensor, memory }] of placed) {
     const info = model.tensors.get(name)!;
     const held = holdAs(heldFormat(info, dtype), info.format, await model.read(name, signal));
-    await lane.run(() => memory.fill(tensor, held), signal);
+    // A fill that has begun is waited for: what it writes to is freed as soon as this function ends
+    await lane.run(() => memory.fill(tensor, held), NEVER);
+    signal.throwIfAborted();
   }
   const owned = parts.move();
   return {
