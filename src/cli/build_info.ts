@@ -13,6 +13,3 @@ export const VERSION: string = manifest.version;
 
 /** Commit the binary was built from; `source` when it runs from source. */
 export const commit = (): string => COMMIT.startsWith("@") ? "source" : COMMIT;
-
-/** Whether this is a compiled binary. */
-export const isCompiled = (): boolean => Deno.build.standalone;

@@ -3,9 +3,6 @@
  *
  * @module
  */
-import { runEngineChild } from "../compute/engine_child.ts";
-import { openModel } from "../model/open_model.ts";
-import { backendsIn } from "../node/open_compute.ts";
 import type { Verb } from "./verb.ts";
 
 /** Answers frames on stdin until it ends. */
@@ -21,6 +18,9 @@ export const engineVerb: Verb = {
     for (const signal of ["SIGINT", "SIGTERM"] as const) {
       if (Deno.build.os !== "windows" || signal === "SIGINT") Deno.addSignalListener(signal, () => {});
     }
+    const { runEngineChild } = await import("../compute/engine_child.ts");
+    const { openModel } = await import("../model/open_model.ts");
+    const { backendsIn } = await import("../node/open_compute.ts");
     const parts = { backends: backendsIn, openModel };
     const code = await runEngineChild(
       Deno.stdin.readable,

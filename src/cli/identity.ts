@@ -5,7 +5,6 @@
  */
 import { NodeError } from "../base/errors.ts";
 import type { DataPaths } from "../config/paths.ts";
-import { openIdentity, readIdentity } from "../identity/keys.ts";
 import { unknownWord } from "./config.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { loadSettings } from "./settings.ts";
@@ -34,6 +33,7 @@ export const identityVerb: Verb = {
 };
 
 async function show(paths: DataPaths) {
+  const { readIdentity } = await import("../identity/keys.ts");
   const identity = await readIdentity(paths.identity);
   if (identity !== undefined) return identity;
   throw new NodeError(
@@ -44,6 +44,7 @@ async function show(paths: DataPaths) {
 
 /** Keeps a key that is there already: it is what others know this node by. */
 async function init(paths: DataPaths) {
+  const { openIdentity } = await import("../identity/keys.ts");
   await Deno.mkdir(paths.root, { recursive: true, mode: 0o700 });
   return await openIdentity(paths.identity);
 }
