@@ -10,7 +10,6 @@ import { Lane } from "../base/lane.ts";
 import type { BlockRange } from "../base/tensor.ts";
 import {
   BLOCK_PARTS,
-  blockShapes,
   blockTensorName,
   outputTensorName,
   requireBlocks,
@@ -23,10 +22,11 @@ import { expandModel, matrixFormats, readValues } from "./expanded.ts";
 import { type BlockKernel, HostBlocks, type Place } from "./host_blocks.ts";
 import type { BlockMemory } from "./host_cache.ts";
 import { type HeadKernel, HostHead } from "./host_head.ts";
-import { blockGraph, headGraph } from "./onnx_graph.ts";
+import { blockGraph, headGraph, weightShape } from "./onnx_graph.ts";
 import { type OnnxRuntime, openOnnxRuntime } from "./onnx_runtime.ts";
 import { answerDType } from "./precision.ts";
 import { ropeAngles } from "./rope_angles.ts";
+import { transpose } from "./transpose.ts";
 
 /** What the backend is to work with. */
 export interface OnnxOptions {
@@ -82,15 +82,13 @@ async function loadBlocks(
   const model = expandModel(stored, load.dtype);
   requireRoomForBlocks(model, range, "f32", engine.availableBytes());
   const { architecture } = model;
-  const shapes = blockShapes(architecture);
   const blocks: Feeds[] = [];
   let weightBytes = 0;
   for (let block = range.start; block < range.end; block++) {
     const weights: Record<string, Ort.Tensor> = {};
     for (const part of BLOCK_PARTS) {
-      const values = await readValues(model, blockTensorName(block, part), signal);
-      weightBytes += values.byteLength;
-      weights[part] = tensorOf(engine, values, shapes[part]);
+      weights[part] = await loadWeight(engine, model, blockTensorName(block, part), signal);
+      weightBytes += 4 * weights[part].size;
     }
     blocks.push(weights);
   }
@@ -113,6 +111,19 @@ type Feeds = Readonly<Record<string, Ort.Tensor>>;
 /** Nothing is copied: the library reads `values` where they are. */
 const tensorOf = ({ runtime }: OnnxEngine, values: Floats, shape: readonly number[]): Ort.Tensor =>
   new runtime.Tensor("float32", values, shape);
+
+async function loadWeight(
+  engine: OnnxEngine,
+  model: ModelSource,
+  name: string,
+  signal: AbortSignal,
+): Promise<Ort.Tensor> {
+  const { shape } = model.tensors.get(name)!;
+  const values = await readValues(model, name, signal);
+  const [rows, columns] = shape;
+  const turned = columns === undefined ? values : transpose(values, rows!, columns);
+  return tensorOf(engine, turned, weightShape(shape));
+}
 
 async function openSession(
   { runtime }: OnnxEngine,
@@ -214,8 +225,8 @@ async function loadHead(
   const names = { norm: "output_norm.weight", matrix: outputTensorName(model) };
   const bytes = model.tensors.get(names.norm)!.bytes + model.tensors.get(names.matrix)!.bytes;
   requireRoom(`load the output matrix of "${model.id}"`, bytes + WORKING_BYTES, engine.availableBytes());
-  const norm = await readValues(model, names.norm, signal);
-  const matrix = await readValues(model, names.matrix, signal);
+  const norm = await loadWeight(engine, model, names.norm, signal);
+  const matrix = await loadWeight(engine, model, names.matrix, signal);
   const session = await openSession(engine, headGraph(model.architecture), threads);
   return new HostHead({
     engine: "onnx",
@@ -228,14 +239,11 @@ async function loadHead(
 
 function headKernel(
   engine: OnnxEngine,
-  { hiddenSize, vocabularySize }: Architecture,
-  { norm, matrix }: { readonly norm: Floats; readonly matrix: Floats },
+  { hiddenSize }: Architecture,
+  loaded: Feeds,
   session: Ort.InferenceSession,
 ): HeadKernel {
-  let weights: Feeds = {
-    norm: tensorOf(engine, norm, [hiddenSize]),
-    matrix: tensorOf(engine, matrix, [vocabularySize, hiddenSize]),
-  };
+  let weights = loaded;
   return {
     async score(hidden, rows, scores) {
       const out = await session.run({ ...weights, hidden: tensorOf(engine, hidden, [rows, hiddenSize]) });

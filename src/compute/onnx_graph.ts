@@ -26,9 +26,8 @@ class GraphBuilder {
     return output;
   }
 
-  /** `x` `[…, in]` times the transpose of a stored matrix `[out, in]`. */
   product(x: string, matrix: string): string {
-    return this.add("FusedMatMul", [x, matrix], { domain: "com.microsoft", attributes: { transB: 1 } });
+    return this.add("MatMul", [x, matrix]);
   }
 
   norm(x: string, weight: string, epsilon: number): string {
@@ -50,11 +49,17 @@ class GraphBuilder {
 }
 
 /**
+ * The shape of a stored weight as the graphs take it: matrices `[in, out]`. Products with one token, which are most, are
+ * twice as fast so (measured with onnxruntime 1.27.0 on x86_64; level from eight tokens on).
+ */
+export const weightShape = (stored: readonly number[]): readonly number[] => stored.toReversed();
+
+/**
  * One block.
  *
  * Inputs: `hidden` `[batch, tokens, hidden]`; `keys`, `values` that are held `[position, batch, kvHeads × headDim]`; `cos`,
  * `sin` of the new positions `[tokens, dims / 2]`; `mask` `[tokens, position + tokens]`, 0 where a token may look, minus
- * infinity elsewhere; the weights by their names in `BLOCK_PARTS`.
+ * infinity elsewhere; the weights by their names in `BLOCK_PARTS`, matrices as `weightShape` says.
  * Outputs: `output` as `hidden`; `fresh_keys`, `fresh_values` `[tokens, batch, kvHeads × headDim]`.
  */
 export function blockGraph(architecture: Architecture): Bytes {
@@ -85,7 +90,7 @@ export function blockGraph(architecture: Architecture): Bytes {
     { name: "cos", shape: turned },
     { name: "sin", shape: turned },
     { name: "mask", shape: ["tokens", "positions"] },
-    ...BLOCK_PARTS.map((name) => ({ name, shape: shapes[name] })),
+    ...BLOCK_PARTS.map((name) => ({ name, shape: weightShape(shapes[name]) })),
   ];
   const fresh = ["tokens", "batch", width];
   const outputs: OnnxValue[] = [
@@ -135,22 +140,18 @@ function attention(graph: GraphBuilder, queries: string, { heads, kvHeads, headD
 }
 
 /**
- * Final norm and output matrix. Inputs: `hidden` `[rows, hidden]`, `norm` `[hidden]`, `matrix` `[vocabulary, hidden]`.
+ * Final norm and output matrix. Inputs: `hidden` `[rows, hidden]`, `norm` `[hidden]`, `matrix` `[hidden, vocabulary]`.
  * Output: `scores` `[rows, vocabulary]`.
  */
 export function headGraph({ hiddenSize, vocabularySize, normEpsilon }: Architecture): Bytes {
   const graph = new GraphBuilder();
   const normed = graph.norm("hidden", "norm", normEpsilon);
-  graph.add("FusedMatMul", [normed, "matrix"], {
-    name: "scores",
-    domain: "com.microsoft",
-    attributes: { transB: 1 },
-  });
+  graph.add("MatMul", [normed, "matrix"], { name: "scores" });
   return encodeOnnx({
     inputs: [
       { name: "hidden", shape: ["rows", hiddenSize] },
       { name: "norm", shape: [hiddenSize] },
-      { name: "matrix", shape: [vocabularySize, hiddenSize] },
+      { name: "matrix", shape: [hiddenSize, vocabularySize] },
     ],
     outputs: [{ name: "scores", shape: ["rows", vocabularySize] }],
     nodes: graph.nodes,
