@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { benchVerb } from "./bench.ts";
 import { completionVerb } from "./completion.ts";
 import { configVerb } from "./config.ts";
 import { engineVerb } from "./engine.ts";
@@ -22,6 +23,7 @@ export const VERBS: readonly Verb[] = [
   modelsVerb,
   configVerb,
   identityVerb,
+  benchVerb,
   versionVerb,
   engineVerb,
   completionVerb(() => VERBS),
