@@ -68,7 +68,7 @@ function encodeNode({ operator, inputs, outputs, attributes, domain }: OnnxNode)
     const attribute = new ProtoWriter().text(1, name);
     if (typeof value === "number") attribute.uint(3, value).uint(20, ATTRIBUTE.int);
     else if ("float" in value) attribute.float(2, value.float).uint(20, ATTRIBUTE.float);
-    else attribute.packedUint(8, value).uint(20, ATTRIBUTE.ints);
+    else value.reduce((to, item) => to.uint(8, item), attribute).uint(20, ATTRIBUTE.ints);
     writer.bytes(5, attribute.finish());
   }
   if (domain !== undefined) writer.text(7, domain);
@@ -78,7 +78,7 @@ function encodeNode({ operator, inputs, outputs, attributes, domain }: OnnxNode)
 function encodeConstant(name: string, values: readonly number[]): Bytes {
   const raw = new Uint8Array(8 * values.length);
   values.forEach((value, i) => viewOf(raw).setBigInt64(8 * i, BigInt(value), true));
-  return new ProtoWriter().packedUint(1, [values.length]).uint(2, INT64).text(8, name).bytes(9, raw).finish();
+  return new ProtoWriter().uint(1, values.length).uint(2, INT64).text(8, name).bytes(9, raw).finish();
 }
 
 function encodeValue({ name, shape }: OnnxValue): Bytes {
