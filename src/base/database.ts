@@ -54,6 +54,20 @@ function openFile(path: string): DatabaseSync {
 
 const isDamaged = (error: unknown) => /not a database|malformed/.test(String(error));
 
+/** A table that keeps nothing over a restart. */
+export function memoryTable(): Table {
+  const entries = new Map<string, Uint8Array>();
+  return {
+    get: (key) => entries.get(key),
+    put: (key, value) => void entries.set(key, value.slice()),
+    delete: (key) => void entries.delete(key),
+    list: (prefix) => sorted([...entries].filter(([key]) => key.startsWith(prefix))),
+  };
+}
+
+const sorted = <T extends readonly [string, Uint8Array]>(entries: T[]): T[] =>
+  entries.sort(([a], [b]) => a < b ? -1 : 1);
+
 class SqliteDatabase implements Database {
   readonly #tables = new Map<string, SqliteTable>();
   #bytes = 0;
@@ -133,14 +147,16 @@ class SqliteTable implements Table {
 
   list(prefix: string): readonly (readonly [string, Uint8Array])[] {
     const found = new Map(
-      this.#list.all(prefix, `${prefix}\uffff`).map(({ key, value }) => [key as string, value as Uint8Array]),
+      this.#list.all(prefix, `${prefix}\u{10ffff}`).map((
+        { key, value },
+      ) => [key as string, value as Uint8Array]),
     );
     for (const [key, value] of this.#changes) {
       if (!key.startsWith(prefix)) continue;
       if (value === undefined) found.delete(key);
       else found.set(key, value);
     }
-    return [...found].sort(([a], [b]) => a < b ? -1 : 1);
+    return sorted([...found]);
   }
 
   /** Inside a transaction: what was gathered goes to the file. Gives its size. */

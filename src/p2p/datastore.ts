@@ -7,46 +7,67 @@ import { BaseDatastore } from "datastore-core";
 import { type Datastore, Key, type KeyQuery, type Pair, type Query } from "interface-datastore";
 import { NotFoundError } from "interface-store";
 import type { Table } from "../base/database.ts";
+import { MAX_KNOWN_PEERS } from "./constants.ts";
 
-/** Most entries kept: strangers' addresses must not fill the disk. */
-const MAX_ENTRIES = 2000;
+/** Where libp2p's peer store keeps peers. Under its other names kad keeps what strangers give it. */
+const PEERS = "/peers/";
 
-/** A datastore of libp2p over `table`. At the limit, new keys are not kept; known ones go on being updated. */
-export function datastoreOf(table: Table): Datastore {
-  return new TableDatastore(table);
+/**
+ * A datastore of libp2p over `table`. It remembers peers and nothing else: kad's records and providers come from
+ * strangers, and nothing here reads them. Above `maxPeers` those not written or looked up for longest are forgotten;
+ * libp2p looks up its own entry for each newcomer, so that it stays.
+ */
+export function datastoreOf(table: Table, maxPeers: number = MAX_KNOWN_PEERS): Datastore {
+  return new PeerDatastore(table, maxPeers);
 }
 
 // libp2p's own base class carries the queries; it is made to be extended
-class TableDatastore extends BaseDatastore {
-  #count: number;
+class PeerDatastore extends BaseDatastore {
+  /** Names in the order of their last use. */
+  readonly #names: Set<string>;
 
-  constructor(readonly table: Table) {
+  constructor(readonly table: Table, readonly maxPeers: number) {
     super();
-    this.#count = table.list("").length;
+    this.#names = new Set(table.list(PEERS).map(([name]) => name));
+    this.#forget();
   }
 
   override put(key: Key, value: Uint8Array): Key {
     const name = key.toString();
-    const isNew = this.table.get(name) === undefined;
-    if (isNew && this.#count >= MAX_ENTRIES) return key;
-    if (isNew) this.#count++;
+    if (!name.startsWith(PEERS)) return key;
+    this.#use(name);
     this.table.put(name, value);
+    this.#forget();
     return key;
   }
 
+  #use(name: string): void {
+    this.#names.delete(name);
+    this.#names.add(name);
+  }
+
+  #forget(): void {
+    for (const name of this.#names) {
+      if (this.#names.size <= this.maxPeers) return;
+      this.#names.delete(name);
+      this.table.delete(name);
+    }
+  }
+
   override get(key: Key): Uint8Array {
-    const value = this.table.get(key.toString());
+    const name = key.toString();
+    const value = this.table.get(name);
     if (value === undefined) throw new NotFoundError();
+    this.#use(name);
     return value;
   }
 
   override has(key: Key): boolean {
-    return this.table.get(key.toString()) !== undefined;
+    return this.#names.has(key.toString());
   }
 
   override delete(key: Key): void {
-    if (this.has(key)) this.#count--;
-    this.table.delete(key.toString());
+    if (this.#names.delete(key.toString())) this.table.delete(key.toString());
   }
 
   override *_all(query: Query): Generator<Pair> {

@@ -18,17 +18,28 @@ import { codeOf, messageOf, NodeError } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import type { Identity } from "../identity/keys.ts";
-import { type Channel, PendingBytes } from "./channel.ts";
+import { memoryTable } from "../base/database.ts";
+import { ByteBudget } from "./byte_budget.ts";
+import type { Channel } from "./channel.ts";
 import {
+  ADDRESS_LIFE_MS,
+  ASK_AGAIN_MS,
+  CONNECTION_CHECK_MS,
   DIAL_MS,
   GOODBYE_MS,
   MAX_CONNECTIONS,
+  MAX_HELD_BYTES,
+  MAX_HELD_BYTES_PER_PEER,
+  MAX_INBOUND_CALLS,
+  MAX_INBOUND_CALLS_PER_PEER,
   MAX_NEW_CONNECTIONS_PER_HOST,
   MAX_PENDING_CONNECTIONS,
   MAX_STREAMS_PER_PROTOCOL,
   READ_AHEAD_BYTES,
   STREAM_WINDOW_BYTES,
+  TABLES_FILL_MS,
 } from "./constants.ts";
+import { datastoreOf } from "./datastore.ts";
 import { loggerOf } from "./libp2p_log.ts";
 import { makeStreamCall, makeUnaryCall } from "./make_call.ts";
 import type { Rpc, RpcStream, StreamHandler, UnaryHandler } from "./rpc.ts";
@@ -45,8 +56,10 @@ export interface HostOptions {
   readonly announce?: readonly string[];
   /** Told to peers by identify, such as `kwaainet/0.1.0`. */
   readonly agent: string;
-  /** Keeps known peers over a restart. */
+  /** Keeps known peers over a restart; they are forgotten with the host where absent. */
   readonly datastore?: Datastore;
+  /** Open connections at most; 200 where absent. */
+  readonly maxConnections?: number;
   /** Longest wait for a connection; 10 s where absent. */
   readonly dialMs?: number;
 }
@@ -110,13 +123,16 @@ async function createNode(world: World, options: HostOptions): Promise<Libp2p> {
       },
     })],
     connectionManager: {
-      maxConnections: MAX_CONNECTIONS,
+      maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
       inboundConnectionThreshold: MAX_NEW_CONNECTIONS_PER_HOST,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
     },
+    connectionMonitor: { pingInterval: CONNECTION_CHECK_MS },
+    peerStore: { maxAddressAge: ADDRESS_LIFE_MS, maxPeerAge: ADDRESS_LIFE_MS },
+    // never libp2p's own: kad would keep in it whatever strangers put
+    datastore: options.datastore ?? datastoreOf(memoryTable()),
     logger: loggerOf(world.log),
     services: { identify: identify(), ping: ping(), kad },
-    ...(options.datastore === undefined ? {} : { datastore: options.datastore }),
   });
   if (!clientOnly) await node.services.kad.setMode("server");
   return node as unknown as Libp2p;
@@ -143,6 +159,9 @@ function listenError(listen: readonly string[], error: unknown): Error {
   );
 }
 
+/** How libp2p says that no address of a peer was found. */
+const UNKNOWN_PEER: ReadonlySet<string> = new Set(["NotFoundError", "NoValidAddressesError"]);
+
 /** What `Connection` has besides its interface: the muxer that opens streams without negotiating. */
 interface MuxedConnection {
   readonly muxer?: { createStream(options: { readonly signal: AbortSignal }): Promise<Stream> };
@@ -154,12 +173,19 @@ class Libp2pHost implements Host {
   readonly #callee: Callee;
   readonly #served = new Set<string>();
   readonly #running = new Set<Promise<void>>();
+  readonly #runningOf = new Map<PeerId, number>();
+  readonly #inbound = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_PEER);
+  /** Apart from the other: what strangers send must not hinder our own calls. */
+  readonly #outbound = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_PEER);
+  /** When the last connection was made. */
+  #connectedAt = -Infinity;
   /** Dials under way: callers of one peer share one. */
   readonly #dials = new Map<PeerId, Promise<Connection>>();
 
   constructor(readonly world: World, readonly node: Libp2p, readonly dialMs: number) {
     this.self = node.peerId.toString();
-    this.#callee = { world, pending: new PendingBytes(), leaving: this.#leaving.signal };
+    this.#callee = { world, leaving: this.#leaving.signal };
+    node.addEventListener("connection:open", () => this.#connectedAt = world.clock.monotonic());
   }
 
   addresses(): readonly string[] {
@@ -193,9 +219,12 @@ class Libp2pHost implements Host {
     this.#served.add(method);
     // registration is asynchronous only in its type: libp2p's registrar has it when the call returns
     this.node.handle(method, (stream, connection) => {
-      const call = serve(channelOf(stream, connection.remotePeer.toString()));
-      this.#running.add(call);
-      call.finally(() => this.#running.delete(call));
+      const peer = connection.remotePeer.toString();
+      const ofPeer = this.#runningOf.get(peer) ?? 0;
+      if (this.#running.size >= MAX_INBOUND_CALLS || ofPeer >= MAX_INBOUND_CALLS_PER_PEER) {
+        return stream.abort(new NodeError("busy", "Too many calls at one time"));
+      }
+      this.#track(peer, serve(channelOf(stream, peer, this.#inbound)));
     }, STREAM_OPTIONS).catch((error) =>
       this.world.log.child("p2p").error("Method not served", { method, error: messageOf(error) })
     );
@@ -205,6 +234,18 @@ class Libp2pHost implements Host {
         this.node.unhandle(method).catch(() => {});
       },
     };
+  }
+
+  /** Keeps count of a call, which never throws, until its end. */
+  #track(peer: PeerId, call: Promise<void>): void {
+    this.#running.add(call);
+    this.#runningOf.set(peer, (this.#runningOf.get(peer) ?? 0) + 1);
+    call.then(() => {
+      this.#running.delete(call);
+      const left = this.#runningOf.get(peer)! - 1;
+      if (left === 0) this.#runningOf.delete(peer);
+      else this.#runningOf.set(peer, left);
+    });
   }
 
   async callUnary(peer: PeerId, method: string, data: Uint8Array, signal: AbortSignal): Promise<Uint8Array> {
@@ -230,9 +271,12 @@ class Libp2pHost implements Host {
       try {
         const { muxer } = connection as unknown as MuxedConnection;
         if (muxer === undefined) throw new Error("the connection has no muxer");
-        return channelOf(await muxer.createStream({ signal }), peer);
+        return channelOf(await muxer.createStream({ signal }), peer, this.#outbound);
       } catch (error) {
         signal.throwIfAborted();
+        if (error instanceof Error && error.name === "TooManyOutboundProtocolStreamsError") {
+          throw new NodeError("busy", `Cannot call ${method} at ${peer}: too many calls at one time`);
+        }
         // a connection that was just lost may still look open once
         if (attempt > 0) throw unreachable(peer, error);
         connection.abort(new Error("No stream could be opened"));
@@ -260,11 +304,20 @@ class Libp2pHost implements Host {
 
   async #dial(peer: PeerId): Promise<Connection> {
     using late = openDeadline(this.world.clock, this.dialMs, `connect to ${peer}`, this.#leaving.signal);
-    try {
-      return await this.node.dial(peerIdFromString(peer), { signal: late.signal });
-    } catch (error) {
-      throw dialError(peer, error, late.signal);
+    while (true) {
+      try {
+        return await this.node.dial(peerIdFromString(peer), { signal: late.signal });
+      } catch (error) {
+        if (!this.#mayBeKnownSoon(error) || late.signal.aborted) throw dialError(peer, error, late.signal);
+      }
+      await this.world.clock.sleep(ASK_AGAIN_MS, late.signal);
     }
+  }
+
+  /** Whether nobody knew the peer, but our first neighbours have only just been met: identify and kad take a moment. */
+  #mayBeKnownSoon(error: unknown): boolean {
+    const isUnknown = error instanceof Error && UNKNOWN_PEER.has(error.name);
+    return isUnknown && this.world.clock.monotonic() - this.#connectedAt < TABLES_FILL_MS;
   }
 
   async dial(address: string, signal: AbortSignal): Promise<PeerId> {

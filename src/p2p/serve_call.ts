@@ -3,11 +3,18 @@
  *
  * @module
  */
-import { openDeadline, orAbort } from "../base/deadline.ts";
+import { openFirstOf, orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
-import { type Channel, PendingBytes, receiveWithin, sendAll } from "./channel.ts";
-import { LEAVING_LINGER_MS, LINGER_MS, MID_MESSAGE_MS } from "./constants.ts";
+import type { ByteShare } from "./byte_budget.ts";
+import { type Channel, endChannel, receiveWithin, sendAll } from "./channel.ts";
+import {
+  FIRST_MESSAGE_MS,
+  LEAVING_LINGER_MS,
+  LINGER_MS,
+  MID_MESSAGE_MS,
+  STREAM_IDLE_MS,
+} from "./constants.ts";
 import type { StreamHandler, UnaryHandler } from "./rpc.ts";
 import { encodeStreamError, encodeStreamMessage, type StreamEvent, StreamReader } from "./stream.ts";
 import {
@@ -21,27 +28,30 @@ import {
 /** What all calls of a node share. */
 export interface Callee {
   readonly world: World;
-  readonly pending: PendingBytes;
   /** Aborts when the node stops, with the words its callers get. */
   readonly leaving: AbortSignal;
 }
 
 /** Answers one unary call and sees its stream to the end. Never throws. */
 export async function serveUnaryCall(callee: Callee, channel: Channel, handler: UnaryHandler): Promise<void> {
+  using share = channel.budget.open(channel.peer);
   try {
-    const request = await readRequest(callee, channel);
+    const request = await readRequest(callee, channel, share);
     if (request === undefined) {
       return channel.abort(new NodeError("malformed", "The stream ended before a request"));
     }
-    const signal = AbortSignal.any([channel.gone, callee.leaving]);
+    using left = openFirstOf(channel.gone, callee.leaving);
     let answer: Uint8Array;
     try {
-      const reply = await orAbort(handler(request.data, { peer: channel.peer, signal }), signal);
+      const reply = await orAbort(
+        handler(request.data, { peer: channel.peer, signal: left.signal }),
+        left.signal,
+      );
       answer = encodeUnaryResponse(request.callId, reply);
     } catch (error) {
-      if (channel.gone.aborted) return;
       answer = encodeUnaryError(request.callId, pythonRepr(error));
     }
+    share.hold(answer.length);
     await sendAll(callee.world.clock, channel, answer);
     await finish(callee, channel);
   } catch (error) {
@@ -49,26 +59,23 @@ export async function serveUnaryCall(callee: Callee, channel: Channel, handler: 
   }
 }
 
-async function readRequest(callee: Callee, channel: Channel): Promise<UnaryRequest | undefined> {
+async function readRequest(
+  callee: Callee,
+  channel: Channel,
+  share: ByteShare,
+): Promise<UnaryRequest | undefined> {
   const reader = new UnaryReader();
-  let held = 0;
-  try {
-    while (true) {
-      const chunk = await receiveWithin(callee.world.clock, channel, {
-        ms: MID_MESSAGE_MS,
-        what: "read a request",
-      });
-      if (chunk === undefined) return undefined;
-      const frame = reader.push(chunk);
-      callee.pending.change(held, reader.pending);
-      held = reader.pending;
-      if (frame?.kind === "request") return frame;
-      if (frame !== undefined) {
-        throw new NodeError("malformed", `Cannot answer a frame of kind ${frame.kind}`);
-      }
-    }
-  } finally {
-    callee.pending.change(held, 0);
+  while (true) {
+    const chunk = await receiveWithin(callee.world.clock, channel, {
+      ms: MID_MESSAGE_MS,
+      what: "read a request",
+    });
+    if (chunk === undefined) return undefined;
+    const frame = reader.push(chunk);
+    // the request counts as long as its handler works on it
+    share.hold(frame?.kind === "request" ? frame.data.length : reader.pending);
+    if (frame?.kind === "request") return frame;
+    if (frame !== undefined) throw new NodeError("malformed", `Cannot answer a frame of kind ${frame.kind}`);
   }
 }
 
@@ -78,24 +85,27 @@ export async function serveStreamCall(
   channel: Channel,
   handler: StreamHandler,
 ): Promise<void> {
-  const left = AbortSignal.any([channel.gone, callee.leaving]);
-  const replies = handler(readRequests(callee, channel), { peer: channel.peer, signal: left })
-    [Symbol.asyncIterator]();
+  using requests = channel.budget.open(channel.peer);
+  using answer = channel.budget.open(channel.peer);
+  using left = openFirstOf(channel.gone, callee.leaving);
+  let replies: AsyncIterator<Uint8Array> | undefined;
   try {
     try {
+      const context = { peer: channel.peer, signal: left.signal };
+      replies = handler(readRequests(callee, channel, requests), context)[Symbol.asyncIterator]();
       while (true) {
-        const next = await orAbort(replies.next(), left);
+        const next = await orAbort(replies.next(), left.signal);
         if (next.done) break;
+        answer.hold(next.value.length);
         await sendAll(callee.world.clock, channel, encodeStreamMessage(next.value));
+        answer.hold(0);
       }
     } catch (error) {
       // a stock client waits 180 s for a stream that only ends: an error frame comes first
-      if (!channel.gone.aborted) {
-        await sendAll(callee.world.clock, channel, encodeStreamError(messageOf(error)));
-      }
+      await sendAll(callee.world.clock, channel, encodeStreamError(messageOf(error)));
     } finally {
       // a handler that waits for an engine may take its time; nobody waits for it here
-      replies.return?.().catch(() => {});
+      replies?.return?.().catch(() => {});
     }
     await finish(callee, channel);
   } catch (error) {
@@ -103,32 +113,31 @@ export async function serveStreamCall(
   }
 }
 
-/** Messages until the caller's end, its error or its leaving. A caller that stops inside a message is a time-out. */
-async function* readRequests(callee: Callee, channel: Channel): AsyncGenerator<Uint8Array> {
+/** Messages until the caller's end, its error, its leaving or its silence. */
+async function* readRequests(callee: Callee, channel: Channel, share: ByteShare): AsyncGenerator<Uint8Array> {
   const reader = new StreamReader();
-  let held = 0;
-  try {
-    while (true) {
-      const chunk = held === 0 ? await channel.receive() : await receiveWithin(callee.world.clock, channel, {
-        ms: MID_MESSAGE_MS,
-        what: "read the rest of a message",
-      });
-      if (chunk === undefined) {
-        if (held > 0) throw new NodeError("malformed", "Cannot read a message: the stream ended inside it");
-        return;
-      }
-      const events = reader.push(chunk);
-      callee.pending.change(held, reader.pending);
-      held = reader.pending;
-      for (const event of events) {
-        if (event.kind === "end") return;
-        yield messageIn(event);
-      }
+  let patience = { ms: FIRST_MESSAGE_MS, what: "read the first message" };
+  while (true) {
+    const chunk = await receiveWithin(callee.world.clock, channel, reader.pending === 0 ? patience : REST);
+    if (chunk === undefined) {
+      if (reader.pending === 0) return;
+      throw new NodeError("malformed", "Cannot read a message: the stream ended inside it");
     }
-  } finally {
-    callee.pending.change(held, 0);
+    const events = reader.push(chunk);
+    let held = events.reduce((sum, event) => sum + sizeOf(event), reader.pending);
+    for (const event of events) {
+      share.hold(held);
+      if (event.kind === "end") return;
+      yield messageIn(event);
+      held -= sizeOf(event); // it counts as long as its handler works on it
+    }
+    share.hold(reader.pending);
+    if (events.length > 0) patience = { ms: STREAM_IDLE_MS, what: "read the next message" };
   }
 }
+
+const REST = { ms: MID_MESSAGE_MS, what: "read the rest of a message" };
+const sizeOf = (event: StreamEvent) => event.kind === "message" ? event.body.length : 0;
 
 /** The body of a message; throws the other side's words for an error. */
 export function messageIn(event: Exclude<StreamEvent, { kind: "end" }>): Uint8Array {
@@ -136,21 +145,12 @@ export function messageIn(event: Exclude<StreamEvent, { kind: "end" }>): Uint8Ar
   throw new NodeError("remote", event.message === "" ? "the peer failed without words" : event.message);
 }
 
-/** Closes our side at once and waits a little for the other's: its end frame may still come. */
-async function finish(callee: Callee, channel: Channel): Promise<void> {
-  await channel.closeWrite();
-  const drained = (async () => {
-    for (let more = await channel.receive(); more !== undefined;) more = await channel.receive();
-  })();
-  const ms = callee.leaving.aborted ? LEAVING_LINGER_MS : LINGER_MS;
-  using late = openDeadline(
-    callee.world.clock,
-    ms,
-    "end a stream",
-    callee.leaving.aborted ? undefined : callee.leaving,
-  );
-  await orAbort(drained, late.signal).catch(() => {});
-  channel.abort(new NodeError("aborted", "The call is over"));
+/** Ends a call that was answered: the caller's end frame may still come. */
+function finish(callee: Callee, channel: Channel): Promise<void> {
+  const { world, leaving } = callee;
+  return leaving.aborted
+    ? endChannel(world.clock, channel, LEAVING_LINGER_MS)
+    : endChannel(world.clock, channel, LINGER_MS, leaving);
 }
 
 const asError = (error: unknown): Error => error instanceof Error ? error : new Error(String(error));

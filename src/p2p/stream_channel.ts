@@ -6,28 +6,34 @@
 import type { Stream, StreamMessageEvent } from "@libp2p/interface";
 import { NodeError } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
+import type { ByteBudget, ByteShare } from "./byte_budget.ts";
 import type { Channel } from "./channel.ts";
-import { READ_AHEAD_BYTES } from "./constants.ts";
+import { READ_AHEAD_BYTES, STREAM_WINDOW_BYTES } from "./constants.ts";
 
 /** Takes over `stream`, which nobody else may read from then on. */
-export function channelOf(stream: Stream, peer: PeerId): Channel {
-  return new StreamChannel(stream, peer);
+export function channelOf(stream: Stream, peer: PeerId, budget: ByteBudget): Channel {
+  return new StreamChannel(stream, peer, budget);
 }
 
 class StreamChannel implements Channel {
   readonly #gone = new AbortController();
   readonly #chunks: Uint8Array[] = [];
+  readonly #share: ByteShare;
   #held = 0;
   #ended = false;
   #failure: NodeError | undefined;
   #wake: () => void = () => {};
+  #wakeSender: () => void = () => {};
 
-  constructor(readonly stream: Stream, readonly peer: PeerId) {
+  constructor(readonly stream: Stream, readonly peer: PeerId, readonly budget: ByteBudget) {
+    this.#share = budget.open(peer);
     stream.addEventListener("message", (event) => this.#take(event));
     stream.addEventListener("remoteCloseWrite", () => {
       this.#ended = true;
       this.#wake();
     });
+    // libp2p goes on sending in a microtask of its own, which stands before ours
+    stream.addEventListener("drain", () => queueMicrotask(() => this.#wakeSender()));
     stream.addEventListener("close", (event) => this.#close(event.error));
     if (stream.status !== "open") this.#close();
     if (stream.remoteWriteStatus === "closed") this.#ended = true;
@@ -40,9 +46,28 @@ class StreamChannel implements Channel {
   #take(event: StreamMessageEvent): void {
     // chunks may be views of a pool that is used again
     const bytes = new Uint8Array(event.data.subarray());
+    try {
+      this.#count(this.#held + bytes.length);
+    } catch (error) {
+      return this.#refuse(error as NodeError);
+    }
     this.#chunks.push(bytes);
-    this.#held += bytes.length;
     if (this.#held > READ_AHEAD_BYTES && this.stream.readStatus === "readable") this.stream.pause();
+    this.#wake();
+  }
+
+  /** A peer that is held back may still fill its window: that counts as held. */
+  #count(held: number): void {
+    this.#share.hold(held > READ_AHEAD_BYTES ? held + STREAM_WINDOW_BYTES : held);
+    this.#held = held;
+  }
+
+  /** What came is dropped; the owner of the call hears why, and may still answer. */
+  #refuse(error: NodeError): void {
+    this.#failure ??= error;
+    this.#chunks.length = 0;
+    this.#count(0);
+    if (this.stream.readStatus === "readable") this.stream.pause();
     this.#wake();
   }
 
@@ -51,14 +76,24 @@ class StreamChannel implements Channel {
     if (error !== undefined) this.#failure ??= lost(this.peer, error);
     if (!this.#gone.signal.aborted) this.#gone.abort(this.#failure ?? lost(this.peer));
     this.#wake();
+    this.#wakeSender();
   }
 
-  async send(bytes: Uint8Array): Promise<void> {
+  send(bytes: Uint8Array): boolean {
     if (this.#gone.signal.aborted) throw this.#gone.signal.reason;
     try {
-      if (!this.stream.send(bytes)) await this.stream.onDrain();
+      return this.stream.send(bytes);
     } catch (error) {
       throw this.#failure ?? lost(this.peer, error);
+    }
+  }
+
+  /** Not by `stream.onDrain`: in libp2p 3.3.11 that promise is made once, so that it holds nobody back a second time. */
+  async drained(): Promise<void> {
+    while (true) {
+      if (this.#gone.signal.aborted) throw this.#gone.signal.reason;
+      if (!this.stream.writableNeedsDrain) return;
+      await new Promise<void>((resolve) => this.#wakeSender = resolve);
     }
   }
 
@@ -66,14 +101,14 @@ class StreamChannel implements Channel {
     while (true) {
       const chunk = this.#chunks.shift();
       if (chunk !== undefined) {
-        this.#held -= chunk.length;
+        this.#count(this.#held - chunk.length);
         return chunk;
       }
+      if (this.#failure !== undefined) throw this.#failure;
       if (this.stream.readStatus === "paused") {
         this.stream.resume(); // hands over at once what came meanwhile
         continue;
       }
-      if (this.#failure !== undefined) throw this.#failure;
       if (this.#ended) return undefined;
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
@@ -89,6 +124,8 @@ class StreamChannel implements Channel {
 
   abort(reason: Error): void {
     this.#failure ??= reason instanceof NodeError ? reason : lost(this.peer, reason);
+    this.#chunks.length = 0;
+    this.#count(0);
     this.stream.abort(reason);
     this.#close();
   }
