@@ -30,8 +30,12 @@ export interface EngineAnswer {
 
 /** Time to end by itself once its input is closed. */
 const FAREWELL_MS = 2_000;
+/** Time for its last words to arrive once it has ended. */
+const LAST_WORDS_MS = 500;
 /** What is kept of a line on stderr. */
 const MAX_LINE = 2_000;
+
+type Reader = ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
 
 interface Waiting {
   resolve(answer: EngineAnswer): void;
@@ -145,23 +149,35 @@ export class EngineConnection implements AsyncDisposable {
   }
 
   async #run(): Promise<string> {
-    const reading = this.#read().catch((error) => {
+    const stdout = this.#child.stdout.getReader();
+    const stderr = this.#child.stderr.getReader();
+    const reading = this.#read(stdout).catch((error) => {
       // what is no frame leaves no way to find the next one
       this.#fault = messageOf(error);
       this.kill();
     });
-    const [status] = await Promise.all([this.#child.status, reading, this.#readErrors()]);
-    this.#end = describe(status, this.#fault, this.#lastLine);
+    const drained = Promise.all([reading, this.#readErrors(stderr)]);
+    const status = await this.#child.status;
     this.#writer.abort().catch(() => {});
+    // processes that it started may hold on to its pipes
+    await this.#atMost(LAST_WORDS_MS, drained);
+    await Promise.all([stdout.cancel(), stderr.cancel(), drained]);
+    this.#end = describe(status, this.#fault, this.#lastLine);
     for (const { reject } of this.#waiting.values()) reject(this.#gone());
     this.#waiting.clear();
     return this.#end;
   }
 
-  async #read(): Promise<void> {
+  async #atMost(ms: number, work: Promise<unknown>): Promise<void> {
+    const done = new AbortController();
+    await Promise.race([work, this.#world.clock.sleep(ms, done.signal)]);
+    done.abort();
+  }
+
+  async #read(stdout: Reader): Promise<void> {
     const frames = new FrameReader();
-    for await (const chunk of this.#child.stdout) {
-      for (const { header, payload } of frames.push(chunk)) this.#take(readReply(header), payload);
+    for (let read = await stdout.read(); !read.done; read = await stdout.read()) {
+      for (const { header, payload } of frames.push(read.value)) this.#take(readReply(header), payload);
     }
   }
 
@@ -175,17 +191,17 @@ export class EngineConnection implements AsyncDisposable {
     else waiting.resolve({ reply, payload });
   }
 
-  async #readErrors(): Promise<void> {
-    const log = this.#world.log;
+  async #readErrors(stderr: Reader): Promise<void> {
+    const decoder = new TextDecoder();
     let rest = "";
     const take = (line: string) => {
       const words = line.trim().slice(0, MAX_LINE);
       if (words === "") return;
       this.#lastLine = words;
-      log.debug("Engine process says", { line: words });
+      this.#world.log.debug("Engine process says", { line: words });
     };
-    for await (const text of this.#child.stderr.pipeThrough(new TextDecoderStream())) {
-      const lines = (rest + text).split("\n");
+    for (let read = await stderr.read(); !read.done; read = await stderr.read()) {
+      const lines = (rest + decoder.decode(read.value, { stream: true })).split("\n");
       rest = lines.pop()!.slice(-MAX_LINE);
       lines.forEach(take);
     }

@@ -89,7 +89,11 @@ export class GgmlBlocks implements LoadedBlocks {
   async openCache(size: CacheSize, signal: AbortSignal): Promise<KvCache> {
     checkCacheSize(size, this.range);
     this.#requireLoaded();
-    return await this.#engine.lane.run(() => Promise.resolve(this.#newCache(size)), signal);
+    signal.throwIfAborted();
+    const cache = await this.#engine.lane.run(() => Promise.resolve(this.#newCache(size)), NEVER);
+    if (signal.aborted) await cache[Symbol.asyncDispose]();
+    signal.throwIfAborted();
+    return cache;
   }
 
   async step(step: CacheStep, cache: KvCache, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
