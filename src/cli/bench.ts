@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CONFIG_FLAGS, JSON_FLAG, settingFlag } from "./flags.ts";
+import { BACKEND_DIR_FLAG, CONFIG_FLAGS, JSON_FLAG, settingFlag } from "./flags.ts";
 import type { Verb } from "./verb.ts";
 
 /** Blocks measured when nobody names some: the slowest engine has to stand it too. */
@@ -19,6 +19,7 @@ export const benchVerb: Verb = {
     settingFlag("model", "SOURCE"),
     settingFlag("blocks", "A:B"),
     settingFlag("engine", "auto|ggml|onnx|reference"),
+    BACKEND_DIR_FLAG,
     settingFlag("dtype", "f32|f16|bf16|auto"),
     ...CONFIG_FLAGS,
     JSON_FLAG,

@@ -109,7 +109,10 @@ interface Job {
 async function measureEngines(job: Job, signal: AbortSignal): Promise<EngineFigures[]> {
   const { config, paths } = job.settings;
   const backendDir = config["compute.backend_dir"];
-  const backends = backendsIn({ dataDir: paths.root, ...(backendDir === undefined ? {} : { backendDir }) });
+  const backends = backendsIn(job.world.clock, {
+    dataDir: paths.root,
+    ...(backendDir === undefined ? {} : { backendDir }),
+  });
   const figures: EngineFigures[] = [];
   for (const backend of backends.filter(({ name }) => config.engine === "auto" || config.engine === name)) {
     figures.push(await measureBackend(job, backend, signal));

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { openSystemWorld } from "../base/system_world.ts";
+import type { EngineFolders } from "../compute/engine_child.ts";
 import type { Verb } from "./verb.ts";
 
 /** Answers frames on stdin until it ends. */
@@ -21,7 +23,8 @@ export const engineVerb: Verb = {
     const { runEngineChild } = await import("../compute/engine_child.ts");
     const { openModel } = await import("../model/open_model.ts");
     const { backendsIn } = await import("../node/open_compute.ts");
-    const parts = { backends: backendsIn, openModel };
+    const { clock } = openSystemWorld({ level: "warn", json: false });
+    const parts = { backends: (folders: EngineFolders) => backendsIn(clock, folders), openModel };
     const code = await runEngineChild(
       Deno.stdin.readable,
       Deno.stdout.writable,

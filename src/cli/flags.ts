@@ -18,6 +18,15 @@ export function settingFlag(setting: ConfigPath, value: string): Flag {
   };
 }
 
+/** Further ggml backends; deep in the settings, but asked for by name. */
+export const BACKEND_DIR_FLAG: Flag = {
+  name: "backend-dir",
+  kind: "text",
+  value: "DIR",
+  sentence: CONFIG_KEYS["compute.backend_dir"].sentence,
+  setting: "compute.backend_dir",
+};
+
 /** Machine-readable output. */
 export const JSON_FLAG: Flag = { name: "json", kind: "boolean", sentence: "Answer in JSON." };
 

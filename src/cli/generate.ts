@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CONFIG_FLAGS, JSON_FLAG, settingFlag } from "./flags.ts";
+import { BACKEND_DIR_FLAG, CONFIG_FLAGS, JSON_FLAG, settingFlag } from "./flags.ts";
 import type { Flag, Verb } from "./verb.ts";
 
 /** Tokens generated when nobody says how many. */
@@ -15,6 +15,7 @@ const FLAGS: readonly Flag[] = [
   settingFlag("network", "kwaai|petals|private"),
   settingFlag("dht_prefix", "P"),
   settingFlag("engine", "auto|ggml|onnx|reference"),
+  BACKEND_DIR_FLAG,
   {
     name: "max-tokens",
     kind: "text",

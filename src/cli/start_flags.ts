@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { CONFIG_FLAGS, settingFlag } from "./flags.ts";
+import { BACKEND_DIR_FLAG, CONFIG_FLAGS, settingFlag } from "./flags.ts";
 import type { Flag } from "./verb.ts";
 
 /** All that `start` takes besides `--json`. */
@@ -24,6 +24,7 @@ export const START_FLAGS: readonly Flag[] = [
   settingFlag("dht_prefix", "P"),
   settingFlag("dtype", "f32|f16|bf16|auto"),
   settingFlag("engine", "auto|ggml|onnx|reference"),
+  BACKEND_DIR_FLAG,
   settingFlag("initial_peers", "MADDR[,MADDR…]"),
   settingFlag("listen", "MADDR[,MADDR…]"),
   settingFlag("api", "HOST:PORT"),

@@ -3,13 +3,14 @@
  *
  * @module
  */
-import type { World } from "../base/world.ts";
+import type { Clock, World } from "../base/world.ts";
 import type { BlockBackend, LoadOptions } from "../compute/backend.ts";
 import { threadsFor } from "../compute/choose.ts";
 import type { EngineFolders } from "../compute/engine_child.ts";
 import { openEngineProcess } from "../compute/engine_process.ts";
 import { createGgmlBackend } from "../compute/ggml.ts";
 import { openNativeLibraries } from "../compute/native_libraries.ts";
+import { createOnnxBackend } from "../compute/onnx.ts";
 import { createReferenceBackend } from "../compute/reference.ts";
 import type { DataPaths } from "../config/paths.ts";
 import type { Config } from "../config/schema.ts";
@@ -31,8 +32,11 @@ const LEAN_MALLOC = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: 
 export const availableBytes = (roots: SystemRoots): number =>
   readMemory(openSystemFiles(roots))?.availableBytes ?? UNKNOWN_MEMORY_BYTES;
 
+/** A pause that lets the event loop turn: shorter ones end before it does. */
+const PAUSE_MS = 0.01;
+
 /** All engines of this program, in the order of preference. Nothing is opened before it is asked for. */
-export function backendsIn(folders: EngineFolders): readonly BlockBackend[] {
+export function backendsIn(clock: Clock, folders: EngineFolders): readonly BlockBackend[] {
   const { backendDir } = folders;
   const available = () => availableBytes({ sysfs: "/sys", procfs: "/proc" });
   return [
@@ -42,7 +46,8 @@ export function backendsIn(folders: EngineFolders): readonly BlockBackend[] {
       quiet: true,
       availableBytes: available,
     }),
-    createReferenceBackend({ availableBytes: available }),
+    createOnnxBackend({ availableBytes: available }),
+    createReferenceBackend({ availableBytes: available, pause: () => clock.sleep(PAUSE_MS) }),
   ];
 }
 
