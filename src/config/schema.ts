@@ -114,7 +114,7 @@ export const CONFIG_KEYS = {
     [],
     "Addresses told to others in place of the ones listened on.",
   ),
-  "p2p.max_connections": key("integer", whole(8, 100_000), 300, "Most connections kept open.", "connections"),
+  "p2p.max_connections": key("integer", whole(8, 100_000), 200, "Most connections kept open.", "connections"),
   "compute.threads": key(
     "integer",
     whole(0, 1024),

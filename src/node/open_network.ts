@@ -26,6 +26,7 @@ export async function openNetwork(world: World, plan: NodePlan): Promise<Network
       listen: plan.config.listen,
       announce: plan.config["p2p.announce"],
       agent: `kwaainet/${plan.version}`,
+      maxConnections: plan.config["p2p.max_connections"],
       datastore: datastoreOf(state.database.table("peerstore")),
     }),
   );
