@@ -69,9 +69,17 @@ class ChildSession {
     this.#writer = output.getWriter();
   }
 
-  /** Begins what a frame asks. Throws `NodeError` `malformed` for a frame that is no request. */
+  /** Begins what a frame asks. Throws `NodeError` `malformed` for a frame that nobody waits on. */
   take({ header, payload }: Frame): void {
-    const request = readRequest(header);
+    let request: EngineRequest;
+    try {
+      request = readRequest(header);
+    } catch (error) {
+      // One request that cannot be is no reason to end the sessions of all others
+      const id = idOf(header);
+      if (id === undefined) throw error;
+      return this.#write({ id, error: errorToWire(error) }, []);
+    }
     if (request.act === "abort") {
       this.#running.get(request.target)?.abort(
         new NodeError("aborted", "Cannot go on: the caller has left"),
@@ -201,6 +209,11 @@ class ChildSession {
     }
     return held;
   }
+}
+
+function idOf(header: unknown): number | undefined {
+  const id = typeof header === "object" && header !== null && "id" in header ? header.id : undefined;
+  return typeof id === "number" && Number.isSafeInteger(id) && id >= 0 ? id : undefined;
 }
 
 const isBlocks = (held: Held): held is LoadedBlocks => "openCache" in held;

@@ -5,13 +5,7 @@
  */
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
-import {
-  type EngineReply,
-  type EngineRequest,
-  errorFromWire,
-  type NewRequest,
-  readReply,
-} from "./engine_messages.ts";
+import { type EngineReply, errorFromWire, type NewRequest, readReply } from "./engine_messages.ts";
 import { encodeFrame, FrameReader } from "./engine_wire.ts";
 
 /** How to start the process. */
@@ -104,15 +98,16 @@ export class EngineConnection implements AsyncDisposable {
     if (this.#end !== undefined) throw this.#gone();
     const id = this.#nextId++;
     const answer = Promise.withResolvers<EngineAnswer>();
+    const pieces = encodeFrame({ id, ...request }, values);
     this.#waiting.set(id, { ...answer, left: false });
     const onAbort = () => {
       this.#waiting.set(id, { ...answer, left: true });
-      this.#send({ id, act: "abort", target: id });
+      this.#write(encodeFrame({ id, act: "abort", target: id }));
       answer.reject(signal.reason);
     };
     signal.addEventListener("abort", onAbort, { once: true });
     try {
-      this.#send({ id, ...request } as EngineRequest, values);
+      this.#write(pieces);
       return await answer.promise;
     } finally {
       signal.removeEventListener("abort", onAbort);
@@ -143,9 +138,9 @@ export class EngineConnection implements AsyncDisposable {
     }
   }
 
-  #send(request: EngineRequest, values: readonly ArrayBufferView<ArrayBuffer>[] = []): void {
+  #write(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
     // A broken pipe shows as the end of the process
-    for (const piece of encodeFrame(request, values)) this.#writer.write(piece).catch(() => {});
+    for (const piece of pieces) this.#writer.write(piece).catch(() => {});
   }
 
   async #run(): Promise<string> {

@@ -120,6 +120,9 @@ export class EngineProcess implements AsyncDisposable {
     options: LoadOptions,
     signal: AbortSignal,
   ): Promise<LoadedBlocks> {
+    if (!(Number.isSafeInteger(range.start) && range.start >= 0 && range.start < range.end)) {
+      throw new RangeError(`Cannot load blocks ${range.start} to ${range.end}`);
+    }
     const blocks = new RemoteBlocks({ path, range, options }, () => this.#loaded.delete(blocks));
     await this.#loadInto(blocks, signal);
     return blocks;

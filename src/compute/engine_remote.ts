@@ -4,7 +4,8 @@
  * @module
  */
 import { NodeError } from "../base/errors.ts";
-import { type BlockRange, type FloatDType, lengthOf } from "../base/tensor.ts";
+import { Lane } from "../base/lane.ts";
+import { type BlockRange, containsRange, type FloatDType, lengthOf } from "../base/tensor.ts";
 import type {
   BlockStep,
   CacheSize,
@@ -15,7 +16,7 @@ import type {
   LoadOptions,
   TextHead,
 } from "./backend.ts";
-import { checkBlockStep } from "./check_step.ts";
+import { checkBlockStep, checkCacheSize, checkCacheStep } from "./check_step.ts";
 import type { EngineConnection } from "./engine_connection.ts";
 import { readBlockFacts, readHeadFacts } from "./engine_messages.ts";
 import { floatsOf } from "./engine_wire.ts";
@@ -31,7 +32,7 @@ export interface Reloadable {
   /** Loads it into `connection`. Throws as `BlockBackend.load`. */
   reload(connection: EngineConnection, signal: AbortSignal): Promise<void>;
   /** It is in no process any more, because of `why`. */
-  lose(why: NodeError): void;
+  lose(why: Error): void;
 }
 
 /** What to load. */
@@ -41,11 +42,11 @@ export interface BlocksOrder {
   readonly options: LoadOptions;
 }
 
-const restarting = (why: NodeError | undefined) =>
-  new NodeError(
-    "busy",
-    `Cannot compute: the engine process is being started again (${why?.message ?? "new"})`,
-  );
+/** What a call meets between two lives; a mistake of ours, such as a call after the end, stays one. */
+const absence = (why: Error | undefined): Error =>
+  why instanceof NodeError && why.code === "unreachable"
+    ? new NodeError("busy", `Cannot compute: the engine process is being started again (${why.message})`)
+    : why ?? new TypeError("Cannot compute: nothing was loaded");
 
 /** Loaded blocks. The same object serves over all lives of the process; its caches do not. */
 export class RemoteBlocks implements LoadedBlocks, Reloadable {
@@ -55,7 +56,7 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
   readonly #caches = new Set<RemoteCache>();
   #facts: ReturnType<typeof readBlockFacts> | undefined;
   #place: Place | undefined;
-  #lost: NodeError | undefined;
+  #lost: Error | undefined;
   #disposed = false;
 
   /** Not loaded before `reload`. `forget` is called when it is disposed. */
@@ -93,7 +94,7 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
     else this.#place = place;
   }
 
-  lose(why: NodeError): void {
+  lose(why: Error): void {
     this.#place = undefined;
     this.#lost = why;
     for (const cache of this.#caches) cache.lose(why);
@@ -102,6 +103,7 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
 
   async openCache(size: CacheSize, signal: AbortSignal): Promise<KvCache> {
     const { connection, handle } = this.#here();
+    checkCacheSize(size, this.range);
     const { range, batch, capacity } = size;
     const { reply } = await connection.call(
       { act: "openCache", blocks: handle, range, batch, capacity },
@@ -117,6 +119,9 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
 
   async forward(step: BlockStep, range: BlockRange, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
     const { connection, handle } = this.#here();
+    if (!containsRange(this.range, range)) {
+      throw new RangeError(`Cannot compute blocks ${range.start} to ${range.end}: they are not loaded`);
+    }
     checkBlockStep(step, { batch: step.input.batch, blocks: lengthOf(range), hidden: this.hiddenSize });
     const { payload } = await connection.call(
       { act: "forward", blocks: handle, range, ...sizesOf(step) },
@@ -130,18 +135,20 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
     if (!(cache instanceof RemoteCache)) {
       throw new TypeError("Cannot step: the cache belongs to other blocks");
     }
-    // A cache of an earlier life says so, also while the process is away
-    cache.requireAlive();
-    const { connection, handle } = this.#here();
-    checkBlockStep(step, { batch: cache.batch, blocks: lengthOf(cache.range), hidden: this.hiddenSize });
-    return await cache.step(step, { connection, handle }, signal);
+    return await cache.lane.run(async () => {
+      // A cache of an earlier life says so, also while the process is away
+      cache.requireAlive();
+      const place = this.#here();
+      checkCacheStep(step, cache, this.hiddenSize);
+      return await cache.step(step, place, signal);
+    }, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     this.#forget();
     const place = this.#place;
-    this.lose(new NodeError("aborted", "Cannot compute: the blocks are unloaded"));
+    this.lose(new TypeError("Cannot compute: the blocks are unloaded"));
     await place?.connection.free(place.handle);
   }
 
@@ -151,7 +158,7 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
   }
 
   #here(): Place {
-    if (this.#place === undefined) throw restarting(this.#lost);
+    if (this.#place === undefined) throw absence(this.#lost);
     return this.#place;
   }
 }
@@ -160,10 +167,12 @@ class RemoteCache implements KvCache {
   readonly range: BlockRange;
   readonly batch: number;
   readonly capacity: number;
+  /** One step at a time: the next one begins where the last one ended. */
+  readonly lane: Lane = new Lane();
   readonly #place: Place;
   readonly #closed: () => void;
   #length = 0;
-  #lost: NodeError | undefined;
+  #lost: Error | undefined;
   /** The last step failed somewhere in its middle: the next one says where it begins. */
   #unsure = false;
 
@@ -179,7 +188,7 @@ class RemoteCache implements KvCache {
     return this.#length;
   }
 
-  lose(why: NodeError): void {
+  lose(why: Error): void {
     this.#lost ??= why;
   }
 
@@ -217,7 +226,7 @@ class RemoteCache implements KvCache {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed();
     if (this.#lost !== undefined) return;
-    this.lose(new NodeError("aborted", "Cannot step: the cache is closed"));
+    this.lose(new TypeError("Cannot step: the cache is closed"));
     await this.#place.connection.free(this.#place.handle);
   }
 }
@@ -228,7 +237,7 @@ export class RemoteHead implements TextHead, Reloadable {
   readonly #forget: () => void;
   #facts: ReturnType<typeof readHeadFacts> | undefined;
   #place: Place | undefined;
-  #lost: NodeError | undefined;
+  #lost: Error | undefined;
   #disposed = false;
 
   /** Not loaded before `reload`. `forget` is called when it is disposed. */
@@ -259,7 +268,7 @@ export class RemoteHead implements TextHead, Reloadable {
     else this.#place = place;
   }
 
-  lose(why: NodeError): void {
+  lose(why: Error): void {
     this.#place = undefined;
     this.#lost = why;
   }
@@ -279,6 +288,11 @@ export class RemoteHead implements TextHead, Reloadable {
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
     const { connection, handle } = this.#here();
+    if (!Number.isSafeInteger(rows) || rows < 0 || hidden.length !== rows * this.hiddenSize) {
+      throw new RangeError(
+        `Cannot score ${rows} rows of ${hidden.length} values: wanted width ${this.hiddenSize}`,
+      );
+    }
     const { payload } = await connection.call({ act: "logits", head: handle, rows }, [hidden], signal);
     return floatsOf(payload);
   }
@@ -287,7 +301,7 @@ export class RemoteHead implements TextHead, Reloadable {
     this.#disposed = true;
     this.#forget();
     const place = this.#place;
-    this.lose(new NodeError("aborted", "Cannot compute: the head is unloaded"));
+    this.lose(new TypeError("Cannot compute: the head is unloaded"));
     await place?.connection.free(place.handle);
   }
 
@@ -297,7 +311,7 @@ export class RemoteHead implements TextHead, Reloadable {
   }
 
   #here(): Place {
-    if (this.#place === undefined) throw restarting(this.#lost);
+    if (this.#place === undefined) throw absence(this.#lost);
     return this.#place;
   }
 }

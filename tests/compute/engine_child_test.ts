@@ -184,6 +184,8 @@ Deno.test("engine child answers what cannot be done with an error of the same ki
   assertEquals(await kindOf(STEP, Float32Array.of(1)), "range");
   assertEquals(await kindOf(STEP, Float32Array.of(1, 2, 3)), "range");
   assertEquals(await kindOf(STEP, Uint8Array.of(1, 2, 3)), "malformed");
+  assertEquals(await kindOf({ ...STEP, rewindTo: -1 }, Float32Array.of(1, 2)), "malformed");
+  assertEquals(await kindOf({ act: "dance" }), "malformed");
   assertEquals(await kindOf({ act: "embed", head: 1 }, Int32Array.of(1)), "type");
   assertEquals(await kindOf({ ...STEP, blocks: 2, cache: 1 }, Float32Array.of(1, 2)), "type");
   await child.writer.close();
@@ -221,7 +223,7 @@ Deno.test("engine child leaves with code 1 and words when what comes is no conve
   for (
     const bytes of [
       encodeUtf8("GET / HTTP/1.1\r\n\r\n"),
-      concatBytes(...encodeFrame({ id: 1, act: "dance" })),
+      concatBytes(...encodeFrame({ act: "dance" })),
     ]
   ) {
     const child = openChild();

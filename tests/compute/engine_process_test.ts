@@ -3,6 +3,7 @@ import { NodeError } from "../../src/base/errors.ts";
 import type { BlockStep, LoadOptions } from "../../src/compute/backend.ts";
 import { type EngineState, openEngineProcess } from "../../src/compute/engine_process.ts";
 import { openModel } from "../../src/model/open_model.ts";
+import { CHILD_COMMAND } from "../support/engine_child.ts";
 import { ggml, noGgml } from "../support/native_ggml.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
 import { randomNumbers, writeTinyGguf } from "../support/tiny_model.ts";
@@ -11,9 +12,7 @@ import { fakeWorld } from "../support/world.ts";
 const signal = new AbortController().signal;
 const RANGE = { start: 0, end: 4 };
 const OPTIONS: LoadOptions = { dtype: "auto", threads: 1 };
-const MAIN = new URL("../support/engine_child_main.ts", import.meta.url).pathname;
 const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
-const COMMAND = [Deno.execPath(), "run", "-A", "--no-check", "--config", CONFIG, MAIN];
 
 function processTest(name: string, fn: () => Promise<void>): void {
   const title = `engine process ${name}`;
@@ -21,7 +20,7 @@ function processTest(name: string, fn: () => Promise<void>): void {
 }
 
 /** A process with a tiny model on disk. `states` tells of its deaths and returns. */
-async function openTest(command: readonly string[] = COMMAND) {
+async function openTest(command: readonly string[] = CHILD_COMMAND) {
   const parts = new AsyncDisposableStack();
   const folder = parts.use(await temporaryFolder());
   const path = `${folder.path}/tiny.gguf`;
@@ -180,7 +179,7 @@ processTest(
 );
 
 processTest("tells its last words, and waits twice as long for each early death", async () => {
-  await using test = await openTest([...COMMAND, "FOLDER/broken"]);
+  await using test = await openTest([...CHILD_COMMAND, "FOLDER/broken"]);
   const { engine, world, states, path, folder } = test;
   const blocks = await engine.load(path, RANGE, OPTIONS, signal);
   const asserted = await assertRejects(() => engine.load("abort", RANGE, OPTIONS, signal), NodeError);
@@ -233,7 +232,7 @@ processTest("does not outlive a node that was killed", async () => {
       `import { openEngineProcess } from "${new URL("../../src/compute/engine_process.ts", import.meta.url)}";
        import { fakeWorld } from "${new URL("../support/world.ts", import.meta.url)}";
        const engine = await openEngineProcess(fakeWorld(), {
-         command: ${JSON.stringify(COMMAND)}, engine: "auto", dataDir: "/tmp",
+         command: ${JSON.stringify(CHILD_COMMAND)}, engine: "auto", dataDir: "/tmp",
        }, new AbortController().signal);
        Deno.stdout.writeSync(new TextEncoder().encode(String(engine.pid)));`,
     ],
