@@ -1,7 +1,7 @@
 /** Calls of a node's blocks from this process, and what the answers should be. */
 import { openSystemWorld } from "../../src/base/system_world.ts";
 import { type Activations, type BlockRange, fromFloat32, toFloat32 } from "../../src/base/tensor.ts";
-import { createReferenceBackend } from "../../src/compute/reference.ts";
+import type { BlockBackend } from "../../src/compute/backend.ts";
 import { createIdentity } from "../../src/identity/keys.ts";
 import { openModel } from "../../src/model/open_model.ts";
 import { type Host, openHost } from "../../src/p2p/host.ts";
@@ -15,37 +15,33 @@ import { randomNumbers } from "../support/tiny_model.ts";
 /** Longest wait for all answers of one node, which may be emulated. */
 const PATIENCE_MS = 120_000;
 
-/** Hidden states for some blocks, and what comes out of them. */
+/** Hidden states for some blocks of the model `prefix`. */
 export interface Question {
   readonly prefix: string;
   readonly blocks: BlockRange;
   readonly input: Activations;
-  /** By plain TypeScript in single precision, on weights expanded from their format. */
-  readonly expected: Float32Array<ArrayBuffer>;
 }
 
-/** Random hidden states `[1, tokens, hidden]` for `blocks` of the model at `path`. */
-export async function randomQuestion(
+/** Random hidden states `[1, tokens, hidden]`. */
+export function randomInput(tokens: number, hidden: number): Activations {
+  const next = randomNumbers(7);
+  return { batch: 1, tokens, hidden, data: Float32Array.from({ length: tokens * hidden }, next) };
+}
+
+/** What `backend` makes of them in this process, with the model at `path`. */
+export async function answerOf(
+  backend: BlockBackend,
   path: string,
-  { prefix, blocks, tokens }: {
-    readonly prefix: string;
-    readonly blocks: BlockRange;
-    readonly tokens: number;
-  },
-): Promise<Question> {
+  { blocks, input }: Question,
+): Promise<Float32Array<ArrayBuffer>> {
   const { signal } = new AbortController();
   await using model = await openModel(path, signal);
-  const options = { dtype: "f32", threads: 1 } as const;
-  await using loaded = await createReferenceBackend().load(model, blocks, options, signal);
-  const hidden = model.architecture.hiddenSize;
-  const next = randomNumbers(7);
-  const data = Float32Array.from({ length: tokens * hidden }, next);
-  const input = { batch: 1, tokens, hidden, data };
-  return { prefix, blocks, input, expected: await loaded.forward({ input }, blocks, signal) };
+  await using loaded = await backend.load(model, blocks, { dtype: "auto", threads: 1 }, signal);
+  return await loaded.forward({ input }, blocks, signal);
 }
 
-/** Of the distance to `expected`, relative to its length, the largest one of a token. */
-export function relativeError(values: Float32Array, { expected, input: { hidden } }: Question): number {
+/** Of the distances between tokens of `hidden` values, relative to their expected length, the largest one. */
+export function relativeError(values: Float32Array, expected: Float32Array, hidden: number): number {
   if (values.length !== expected.length) return Infinity;
   let worst = 0;
   for (let from = 0; from < expected.length; from += hidden) {

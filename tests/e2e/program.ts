@@ -122,6 +122,18 @@ export class Program implements AsyncDisposable {
     }
   }
 
+  /** The process that computes: the only child there is. */
+  async engine(): Promise<number> {
+    const tasks = `/proc/${this.child.pid}/task`;
+    const children: string[] = [];
+    for await (const { name } of Deno.readDir(tasks)) {
+      const text = await Deno.readTextFile(`${tasks}/${name}/children`);
+      children.push(...text.split(" ").filter((pid) => pid !== ""));
+    }
+    if (children.length !== 1) throw new Error(`children [${children}], wanted one: ${this.#story()}`);
+    return Number(children[0]);
+  }
+
   /** Sends a signal and waits for the exit code. */
   async stop(signal: Deno.Signal = "SIGTERM"): Promise<number> {
     try {

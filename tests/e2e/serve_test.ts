@@ -90,8 +90,7 @@ Deno.test(`${FLAVOUR}: a node outlives its engine: it says so and serves again`,
     const data = `${folder}/data`;
     await using node = Program.start([...alone(data), "--model", model]);
     await node.event("ready");
-    const engine = await childOf(node.child.pid);
-    Deno.kill(engine, "SIGKILL");
+    Deno.kill(await node.engine(), "SIGKILL");
     const degraded = await node.event("degraded");
     assertEquals(degraded.what, "engine");
     assertMatch(degraded.why, /SIGKILL/);
@@ -101,11 +100,3 @@ Deno.test(`${FLAVOUR}: a node outlives its engine: it says so and serves again`,
     assertEquals(answer.code, 0, answer.err);
     assertEquals(await node.stop(), 0);
   }));
-
-/** The one child of a process. */
-async function childOf(pid: number): Promise<number> {
-  const text = await Deno.readTextFile(`/proc/${pid}/task/${pid}/children`);
-  const children = text.trim().split(" ").map(Number);
-  assertEquals(children.length, 1);
-  return children[0]!;
-}
