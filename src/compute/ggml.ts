@@ -18,14 +18,8 @@ import type { BlockBackend, LoadedBlocks, LoadOptions, Probe, TextHead } from ".
 import { requireRoom, requireRoomForBlocks, WORKING_BYTES } from "./budget.ts";
 import type { BlockWeights } from "./ggml_block_graph.ts";
 import { GgmlBlocks, type GgmlEngine } from "./ggml_blocks.ts";
-import {
-  GGML_VERSION,
-  type GgmlDeviceInfo,
-  GgmlLibrary,
-  type GgmlMemory,
-  type GgmlTensor,
-  whyNotOpened,
-} from "./ggml_ffi.ts";
+import type { GgmlTensor } from "./ggml_context.ts";
+import { GGML_VERSION, type GgmlDeviceInfo, GgmlLibrary, type GgmlMemory, whyNotOpened } from "./ggml_ffi.ts";
 import { GgmlHead } from "./ggml_head.ts";
 import { loadGgmlWeights } from "./ggml_weights.ts";
 import { answerDType, heldBytes, isExact } from "./precision.ts";

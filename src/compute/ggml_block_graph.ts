@@ -6,7 +6,8 @@
  */
 import type { Architecture } from "../model/source.ts";
 import type { BlockPart } from "../model/slice.ts";
-import type { GgmlGraph, GgmlRope, GgmlTensor } from "./ggml_ffi.ts";
+import type { GgmlTensor } from "./ggml_context.ts";
+import type { GgmlGraph, GgmlRope } from "./ggml_graph.ts";
 
 /** Weights of one block. */
 export type BlockWeights = Readonly<Record<BlockPart, GgmlTensor>>;

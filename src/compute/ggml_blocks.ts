@@ -17,7 +17,8 @@ import {
   type GraphShape,
 } from "./ggml_block_graph.ts";
 import { GgmlCache, type PlacedGraph } from "./ggml_cache.ts";
-import type { GgmlDevice, GgmlRope, GgmlScratch } from "./ggml_ffi.ts";
+import type { GgmlDevice, GgmlScratch } from "./ggml_ffi.ts";
+import type { GgmlRope } from "./ggml_graph.ts";
 import { fillInputs, readOutput } from "./ggml_step.ts";
 
 /** The device as everything loaded on it shares it. */

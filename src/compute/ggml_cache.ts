@@ -8,7 +8,8 @@ import { type BlockRange, lengthOf } from "../base/tensor.ts";
 import type { Architecture } from "../model/source.ts";
 import type { CacheSize, KvCache } from "./backend.ts";
 import type { BlockCache, BlockGraphEnds, GraphShape } from "./ggml_block_graph.ts";
-import type { GgmlDevice, GgmlGraph, GgmlMemory } from "./ggml_ffi.ts";
+import type { GgmlDevice, GgmlMemory } from "./ggml_ffi.ts";
+import type { GgmlGraph } from "./ggml_graph.ts";
 
 /** A graph that is placed and can be computed. */
 export interface PlacedGraph extends Disposable {

@@ -1,11 +1,25 @@
 /**
- * ggml 0.25.1 by FFI: the only file that makes pointers and looks into them. To everybody else a handle is opaque.
+ * ggml 0.25.1 by FFI: the only file that opens libraries and looks behind pointers. To all others handles are opaque.
  *
  * @module
  */
 import { encodeUtf8 } from "../base/bytes.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
-import type { WeightFormat } from "../model/source.ts";
+import {
+  type Allocator,
+  type Backend,
+  type Buffer,
+  type BufferType,
+  type Context,
+  type Device,
+  type GgmlTensor,
+  type GgmlType,
+  type Graph,
+  newContext,
+  type Symbols,
+  TYPE,
+} from "./ggml_context.ts";
+import { GgmlGraph } from "./ggml_graph.ts";
 import { BASE_SYMBOLS, FRONT_SYMBOLS } from "./ggml_symbols.ts";
 
 /** The version whose struct layouts and enum numbers are written here. */
@@ -15,50 +29,10 @@ export const BASE_LIBRARY = "libggml-base.so";
 /** The library that keeps the list of backends. */
 export const FRONT_LIBRARY = "libggml.v0.5.0.so";
 
-/** `enum ggml_type`. */
-const TYPE = {
-  F32: 0,
-  F16: 1,
-  Q4_0: 2,
-  Q4_1: 3,
-  Q5_0: 6,
-  Q5_1: 7,
-  Q8_0: 8,
-  Q4_K: 12,
-  Q5_K: 13,
-  Q6_K: 14,
-  I32: 26,
-  I64: 27,
-  BF16: 30,
-} as const satisfies Record<WeightFormat | "I32" | "I64", number>;
-/** Element types of tensors, by ggml's names. */
-export type GgmlType = keyof typeof TYPE;
-
 /** `offsetof(struct ggml_tensor, buffer)`. */
 const TENSOR_BUFFER_OFFSET = 8;
 /** `enum ggml_backend_dev_type`. */
 const DEVICE_KINDS = ["cpu", "gpu", "igpu", "accel"] as const;
-
-/** A tensor: belongs to the memory or graph that made it, and dies with it. */
-export type GgmlTensor = Deno.PointerObject<"ggml_tensor">;
-type Context = Deno.PointerObject<"ggml_context">;
-type Graph = Deno.PointerObject<"ggml_cgraph">;
-type Allocator = Deno.PointerObject<"ggml_gallocr">;
-type Buffer = Deno.PointerObject<"ggml_backend_buffer">;
-type BufferType = Deno.PointerObject<"ggml_backend_buffer_type">;
-type Device = Deno.PointerObject<"ggml_backend_device">;
-type Backend = Deno.PointerObject<"ggml_backend">;
-type Symbols =
-  & Deno.DynamicLibrary<typeof BASE_SYMBOLS>["symbols"]
-  & Deno.DynamicLibrary<typeof FRONT_SYMBOLS>["symbols"];
-
-/** Arrays that can be handed over. */
-export type GgmlData =
-  | Uint8Array<ArrayBuffer>
-  | Uint16Array<ArrayBuffer>
-  | Float32Array<ArrayBuffer>
-  | Int32Array<ArrayBuffer>
-  | BigInt64Array<ArrayBuffer>;
 
 const text = (pointer: Deno.PointerValue): string =>
   pointer === null ? "" : Deno.UnsafePointerView.getCString(pointer);
@@ -176,6 +150,9 @@ export function explain(words: string): string {
   if (/libstdc\+\+|libgomp|libgcc/.test(words)) {
     return `a system library is missing (${words}), wanted the packages libstdc++6 and libgomp1`;
   }
+  if (/failed to map segment/.test(words)) {
+    return `its folder forbids programs (noexec), wanted a data folder on another file system (${words})`;
+  }
   return words;
 }
 
@@ -257,7 +234,7 @@ export class GgmlDevice implements Disposable {
 
   /** Places everything the graph needs. Throws `NodeError` `no_memory`, and `unsupported` for what the device lacks. */
   allocate(graph: GgmlGraph, scratch: GgmlScratch): void {
-    if (this.kind !== "cpu") graph.requireSupport(this.#device, this.description);
+    if (this.kind !== "cpu") this.#requireSupport(graph);
     scratch.allocate(graph.handle);
   }
 
@@ -267,6 +244,19 @@ export class GgmlDevice implements Disposable {
     const status = await this.#symbols.computeAside(this.#backend, graph.handle);
     if (status !== 0) {
       throw new NodeError("no_backend", `Cannot compute on "${this.description}": ggml answered ${status}`);
+    }
+  }
+
+  /** An operation that the device lacks would end the process. */
+  #requireSupport(graph: GgmlGraph): void {
+    const symbols = this.#symbols;
+    for (const node of graph.nodes()) {
+      if (symbols.ggml_backend_dev_supports_op(this.#device, node) !== 0) continue;
+      const operation = text(symbols.ggml_op_desc(node));
+      throw new NodeError(
+        "unsupported",
+        `Cannot compute on "${this.description}": it has no ${operation} for this model`,
+      );
     }
   }
 
@@ -297,20 +287,6 @@ export class GgmlDevice implements Disposable {
     }
   }
 }
-
-function newContext(symbols: Symbols, tensors: number, graphNodes: number): Context {
-  const bytes = symbols.ggml_tensor_overhead() * big(tensors) +
-    (graphNodes === 0 ? 0n : symbols.ggml_graph_overhead_custom(big(graphNodes), 0));
-  const parameters = new DataView(new ArrayBuffer(24));
-  parameters.setBigUint64(0, bytes, true);
-  parameters.setUint8(16, 1);
-  const context = symbols.ggml_init(new Uint8Array(parameters.buffer)) as Context | null;
-  if (context === null) throw outOfMemory(Number(bytes));
-  return context;
-}
-
-const outOfMemory = (bytes: number) =>
-  new NodeError("no_memory", `Cannot allocate ${bytes} bytes: the device has no more memory`);
 
 /** Tensors that lie in one buffer. */
 export class GgmlMemory implements Disposable {
@@ -409,182 +385,3 @@ export class GgmlScratch implements Disposable {
     this.#symbols.ggml_gallocr_free(this.#allocator);
   }
 }
-
-/** Where a view into a tensor begins and how far apart its rows are, in bytes. */
-export interface GgmlStrides {
-  readonly row: number;
-  readonly plane: number;
-  readonly volume: number;
-  readonly offset: number;
-}
-
-/** Arguments of `ggml_rope_ext` that a model decides. */
-export interface GgmlRope {
-  readonly dims: number;
-  readonly pairs: "adjacent" | "halves";
-  readonly base: number;
-  readonly scale: number;
-  readonly factors: GgmlTensor | undefined;
-}
-
-/**
- * Operations to be computed together. Shapes are in ggml's order here, innermost first: what others write as
- * `[tokens, hidden]` is `(hidden, tokens)`.
- */
-export class GgmlGraph implements Disposable {
-  /** For `GgmlDevice`. */
-  readonly handle: Graph;
-  readonly #symbols: Symbols;
-  readonly #context: Context;
-
-  /** Made by `GgmlDevice.newGraph`. */
-  constructor(symbols: Symbols, nodes: number) {
-    this.#symbols = symbols;
-    this.#context = newContext(symbols, nodes, nodes);
-    this.handle = symbols.ggml_new_graph_custom(this.#context, big(nodes), 0) as Graph;
-  }
-
-  /** Number of operations. */
-  get nodes(): number {
-    return this.#symbols.ggml_graph_n_nodes(this.handle);
-  }
-
-  /** A tensor that is set before each computation. */
-  input(type: GgmlType, columns: number, rows = 1, planes = 1): GgmlTensor {
-    const dims = [big(columns), big(rows), big(planes)] as const;
-    const tensor = this.#symbols.ggml_new_tensor_3d(this.#context, TYPE[type], ...dims);
-    this.#symbols.ggml_set_input(tensor);
-    return tensor as GgmlTensor;
-  }
-
-  /** Marks what is read after each computation, and adds it to the graph. */
-  output(tensor: GgmlTensor): void {
-    this.#symbols.ggml_set_output(tensor);
-    this.expand(tensor);
-  }
-
-  /** Puts `tensor` and all it needs next in the order of computation. */
-  expand(tensor: GgmlTensor): void {
-    this.#symbols.ggml_build_forward_expand(this.handle, tensor);
-  }
-
-  /** Overwrites `data.length` values of an input, beginning `offset` bytes in. */
-  set(tensor: GgmlTensor, data: GgmlData, offset = 0): void {
-    this.#symbols.ggml_backend_tensor_set(tensor, data, big(offset), big(data.byteLength));
-  }
-
-  /** Fills `out` from an output, beginning `offset` bytes in. */
-  get(tensor: GgmlTensor, out: Float32Array<ArrayBuffer>, offset = 0): void {
-    this.#symbols.ggml_backend_tensor_get(tensor, out, big(offset), big(out.byteLength));
-  }
-
-  /** Root mean square norm of each row, times `weight`. */
-  norm(x: GgmlTensor, weight: GgmlTensor, epsilon: number): GgmlTensor {
-    const symbols = this.#symbols;
-    return symbols.ggml_mul(
-      this.#context,
-      symbols.ggml_rms_norm(this.#context, x, epsilon),
-      weight,
-    ) as GgmlTensor;
-  }
-
-  /** Sum, element by element. */
-  add(a: GgmlTensor, b: GgmlTensor): GgmlTensor {
-    return this.#symbols.ggml_add(this.#context, a, b) as GgmlTensor;
-  }
-
-  /** `(columns, rows)` weights times `(columns, n)` values: `(rows, n)`. */
-  multiply(weight: GgmlTensor, x: GgmlTensor): GgmlTensor {
-    return this.#symbols.ggml_mul_mat(this.#context, weight, x) as GgmlTensor;
-  }
-
-  /** `silu(gate) * up`. */
-  swiglu(gate: GgmlTensor, up: GgmlTensor): GgmlTensor {
-    return this.#symbols.ggml_swiglu_split(this.#context, gate, up) as GgmlTensor;
-  }
-
-  /** The same values in another shape of 2 to 4 dimensions. */
-  reshape(x: GgmlTensor, a: number, b: number, c?: number, d?: number): GgmlTensor {
-    const symbols = this.#symbols;
-    const reshaped = c === undefined
-      ? symbols.ggml_reshape_2d(this.#context, x, big(a), big(b))
-      : d === undefined
-      ? symbols.ggml_reshape_3d(this.#context, x, big(a), big(b), big(c))
-      : symbols.ggml_reshape_4d(this.#context, x, big(a), big(b), big(c), big(d));
-    return reshaped as GgmlTensor;
-  }
-
-  /** A window of four dimensions into `x`. */
-  view(x: GgmlTensor, dims: readonly [number, number, number, number], strides: GgmlStrides): GgmlTensor {
-    return this.#symbols.ggml_view_4d(
-      this.#context,
-      x,
-      big(dims[0]),
-      big(dims[1]),
-      big(dims[2]),
-      big(dims[3]),
-      big(strides.row),
-      big(strides.plane),
-      big(strides.volume),
-      big(strides.offset),
-    ) as GgmlTensor;
-  }
-
-  /** The second and third dimension change places. */
-  swapMiddle(x: GgmlTensor): GgmlTensor {
-    return this.#symbols.ggml_permute(this.#context, x, 0, 2, 1, 3) as GgmlTensor;
-  }
-
-  /** Rotary positions on `(headDim, heads, tokens)`. */
-  rope(x: GgmlTensor, positions: GgmlTensor, rope: GgmlRope): GgmlTensor {
-    return this.#symbols.ggml_rope_ext(
-      this.#context,
-      x,
-      positions,
-      rope.factors ?? null,
-      rope.dims,
-      rope.pairs === "adjacent" ? 0 : 2,
-      0,
-      rope.base,
-      rope.scale,
-      0,
-      1,
-      32,
-      1,
-    ) as GgmlTensor;
-  }
-
-  /** Writes the rows of `x` to rows `indices` of `target`. */
-  setRows(target: GgmlTensor, x: GgmlTensor, indices: GgmlTensor): GgmlTensor {
-    return this.#symbols.ggml_set_rows(this.#context, target, x, indices) as GgmlTensor;
-  }
-
-  /** Attention of `q` `(headDim, tokens, heads, rows)` over `k` and `v`: `(headDim, heads, tokens, rows)`. */
-  attention(
-    { q, k, v, mask }: Readonly<Record<"q" | "k" | "v" | "mask", GgmlTensor>>,
-    scale: number,
-  ): GgmlTensor {
-    return this.#symbols.ggml_flash_attn_ext(this.#context, q, k, v, mask, scale, 0, 0) as GgmlTensor;
-  }
-
-  /** Throws `NodeError` `unsupported` when `device` lacks one of the operations: it would end the process. */
-  requireSupport(device: Device, description: string): void {
-    for (let i = 0; i < this.nodes; i++) {
-      const node = this.#symbols.ggml_graph_node(this.handle, i);
-      if (this.#symbols.ggml_backend_dev_supports_op(device, node) !== 0) continue;
-      const operation = text(this.#symbols.ggml_op_desc(node));
-      throw new NodeError(
-        "unsupported",
-        `Cannot compute on "${description}": it has no ${operation} for this model`,
-      );
-    }
-  }
-
-  [Symbol.dispose](): void {
-    this.#symbols.ggml_free(this.#context);
-  }
-}
-
-/** Bytes of `columns` values of `type`. Of plain types only: they have no blocks. */
-export const plainBytes = (type: "F32" | "F16", columns: number): number =>
-  columns * (type === "F32" ? 4 : 2);

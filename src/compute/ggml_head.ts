@@ -8,7 +8,9 @@ import { outputTensorName } from "../model/slice.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { TextHead } from "./backend.ts";
 import type { GgmlEngine } from "./ggml_blocks.ts";
-import type { GgmlGraph, GgmlScratch, GgmlTensor } from "./ggml_ffi.ts";
+import type { GgmlTensor } from "./ggml_context.ts";
+import type { GgmlScratch } from "./ggml_ffi.ts";
+import type { GgmlGraph } from "./ggml_graph.ts";
 import type { GgmlWeights } from "./ggml_weights.ts";
 
 /** Hidden states that go through the output matrix at once. */

@@ -6,7 +6,8 @@
 import type { Lane } from "../base/lane.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { LoadOptions } from "./backend.ts";
-import type { GgmlDevice, GgmlMemory, GgmlTensor } from "./ggml_ffi.ts";
+import type { GgmlTensor } from "./ggml_context.ts";
+import type { GgmlDevice, GgmlMemory } from "./ggml_ffi.ts";
 import { heldFormat, holdAs } from "./precision.ts";
 
 const NEVER = new AbortController().signal;
