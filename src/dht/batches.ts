@@ -4,7 +4,16 @@
  * @module
  */
 import { ID_BYTES, MAX_STORE_BYTES, MAX_STORE_ENTRIES } from "./constants.ts";
-import type { WireRecord } from "./protocol.ts";
+import type { DhtId } from "./id.ts";
+
+/** A record on its way; `subkey` and `value` are the fields of the wire, `expiration` is Unix seconds. */
+export interface WireRecord {
+  readonly id: DhtId;
+  readonly subkey: Uint8Array;
+  readonly value: Uint8Array;
+  readonly expiration: number;
+  readonly inCache?: boolean;
+}
 
 /** Bytes of field headers, expiration and cache flag around a record. */
 const OVERHEAD = 32;

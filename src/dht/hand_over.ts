@@ -8,10 +8,9 @@ import type { World } from "../base/world.ts";
 import { HAND_OVER_PAUSE_MS, MAX_HAND_OVER_BYTES, MAX_REPLY_BYTES, REPLICAS } from "./constants.ts";
 import type { Background } from "./background.ts";
 import type { Contact, DhtId } from "./id.ts";
-import type { WireRecord } from "./protocol.ts";
 import { DICTIONARY_SUBKEY, encodeDictionary, type Held, PLAIN_SUBKEY } from "./record.ts";
 import type { RoutingTable } from "./routing_table.ts";
-import { batchesOf } from "./batches.ts";
+import { batchesOf, type WireRecord } from "./batches.ts";
 import type { Storage } from "./storage.ts";
 
 /** What the hand-over needs of the node. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { WireRecord } from "./batches.ts";
 import { openDeadline } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import { peerIdFromBytes } from "../base/peer_id.ts";
@@ -53,15 +54,6 @@ export interface PingAnswer {
   readonly clock: ClockReading;
   /** Whether the peer could call us back; false unless asked to try. */
   readonly available: boolean;
-}
-
-/** A record on its way; `subkey` and `value` are the fields of the wire, `expiration` is Unix seconds. */
-export interface WireRecord {
-  readonly id: DhtId;
-  readonly subkey: Uint8Array;
-  readonly value: Uint8Array;
-  readonly expiration: number;
-  readonly inCache?: boolean;
 }
 
 /** What a peer knows of one key. */

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { openFirstOf } from "../base/deadline.ts";
 import { NodeError } from "../base/errors.ts";
 import { ExpirationHeap, type HeapItem } from "./expiration_heap.ts";
 import type { DhtId } from "./id.ts";
@@ -56,8 +57,9 @@ export class Refresher {
 
   async #sleep(ms: number, signal: AbortSignal): Promise<void> {
     const wake = this.#wake = new AbortController();
+    using either = openFirstOf(signal, wake.signal);
     try {
-      await this.protocol.world.clock.sleep(ms, AbortSignal.any([signal, wake.signal]));
+      await this.protocol.world.clock.sleep(ms, either.signal);
     } catch (error) {
       signal.throwIfAborted();
       if (!wake.signal.aborted) throw error;

@@ -9,7 +9,8 @@ import { batchesOf } from "./batches.ts";
 import { BEAM, MAX_REMEMBERED_KEYS, REPLICAS, ROUNDS_PER_FIND } from "./constants.ts";
 import type { StoreOutcome } from "./dht.ts";
 import { byDistance, type Contact, type DhtId } from "./id.ts";
-import type { DhtProtocol, WireRecord } from "./protocol.ts";
+import type { WireRecord } from "./batches.ts";
+import type { DhtProtocol } from "./protocol.ts";
 import { findNearest } from "./search.ts";
 import type { StoredRecord } from "./storage.ts";
 
