@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { openFirstOf } from "../base/deadline.ts";
 import { blocksOf } from "../api/status.ts";
 import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
@@ -36,7 +37,8 @@ export async function runGenerate(invocation: Invocation, flags: readonly Flag[]
   const world = worldOf(invocation, settings, "warn");
   const { output, environment } = invocation;
   const json = invocation.flags.has("json");
-  const signal = AbortSignal.any([stop.signal, output.closed]);
+  using either = openFirstOf(stop.signal, output.closed);
+  const { signal } = either;
   const end = await generateText({ world, settings, target, request, output, environment, json }, signal);
   if (json) output.json({ schema: 1, ...generatedObject(world, end) });
   else output.line("");

@@ -59,10 +59,11 @@ function verbOf(word: string): Verb {
   );
 }
 
+/** Asked of arguments and environment alone: the configuration may be what failed. */
 function wantsStack(args: readonly string[]): boolean {
   const at = args.findIndex((arg) => /^--log-level(=|$)/.test(arg));
-  const level = args[at]?.split("=")[1] ?? args[at + 1];
-  return at >= 0 && (level === "debug" || level === "trace");
+  const level = at < 0 ? Deno.env.get("KWAAI_LOG_LEVEL") : args[at]!.split("=")[1] ?? args[at + 1];
+  return level === "debug" || level === "trace";
 }
 
 function stackOf(error: Error): string {

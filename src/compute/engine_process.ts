@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openDeadline } from "../base/deadline.ts";
+import { openDeadline, openFirstOf } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { BlockRange } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
@@ -150,7 +150,8 @@ export class EngineProcess implements AsyncDisposable {
   }
 
   async #loadInto(thing: Reloadable, signal: AbortSignal): Promise<void> {
-    const either = AbortSignal.any([signal, this.#end.signal]);
+    using first = openFirstOf(signal, this.#end.signal);
+    const either = first.signal;
     while (this.#state.kind !== "running") await this.#change(either);
     const connection = this.#connection;
     await thing.reload(connection, either);

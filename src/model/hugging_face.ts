@@ -4,7 +4,7 @@
  * @module
  */
 import { join } from "node:path";
-import { openDeadline, orAbort } from "../base/deadline.ts";
+import { openDeadline, openFirstOf, orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import { fileAct } from "./byte_ranges.ts";
@@ -186,7 +186,8 @@ async function fetchRest(
     path.split("/").map(encodeURIComponent).join("/")
   }`;
   const end = new AbortController();
-  const either = AbortSignal.any([signal, end.signal]);
+  using first = openFirstOf(signal, end.signal);
+  const either = first.signal;
   const headers = have.bytes > 0 ? { range: `bytes=${have.bytes}-` } : {};
   try {
     const response = await patiently(world, what, signal, request(hub, url, { what, headers }, either));

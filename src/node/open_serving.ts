@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { openFirstOf } from "../base/deadline.ts";
 import { blocksOf } from "../api/status.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import { type BlockRange, lengthOf } from "../base/tensor.ts";
@@ -28,6 +29,8 @@ export interface ServingParts {
   availableBytes(): number;
 }
 
+/** Longest wait for the first try to join: blocks are chosen by what others serve, but not at any price. */
+const JOIN_WAIT_MS = 10_000;
 /** First pause after the engine died; doubled each time it dies again soon. */
 const FIRST_PAUSE_MS = 1_000;
 /** Longest such pause. */
@@ -76,7 +79,7 @@ async function serve(
   const { blocks } = model.architecture;
   requireBlocks(model, requireRange(plan.range ?? { start: 0, end: blocks }, model));
   await using engine = await parts.openEngine(context, model, signal);
-  await context.joined;
+  await joinedOrLate(context, signal);
   const range = await rangeOf(context, { model, prefix, availableBytes: parts.availableBytes() }, signal);
   state.choose({ model: model.id, prefix, blocks: range, engine: engine.name });
   say(`Loading blocks ${blocksOf(range).join(":")} of ${model.id} with ${engine.name} (${engine.reason})`);
@@ -98,6 +101,18 @@ async function serve(
   } finally {
     await goodbye();
   }
+}
+
+async function joinedOrLate(
+  { joined, world: { clock } }: ServingContext,
+  signal: AbortSignal,
+): Promise<void> {
+  const done = new AbortController();
+  using either = openFirstOf(signal, done.signal);
+  const late = clock.sleep(JOIN_WAIT_MS, either.signal).catch(() => {});
+  await Promise.race([joined, late]);
+  done.abort(new NodeError("aborted", "The wait is over"));
+  signal.throwIfAborted();
 }
 
 async function rangeOf(

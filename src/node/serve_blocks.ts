@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { openFirstOf } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { LoadedBlocks } from "../compute/backend.ts";
@@ -28,13 +29,13 @@ export async function serveUntilDeath(span: Span, signal: AbortSignal): Promise<
   const loadMs = world.clock.monotonic() - startedAtMs;
   tell({ kind: "loaded", ...state.served!, weightBytes: blocks.weightBytes, loadMs });
   const over = new AbortController();
-  const alive = AbortSignal.any([signal, over.signal]);
-  const death = engine.death(alive);
+  using alive = openFirstOf(signal, over.signal);
+  const death = engine.death(alive.signal);
   death.catch(() => {});
   state.loaded = blocks;
   try {
     state.rates ??= await measureBlocks(world.clock, blocks, signal);
-    return await serveLoaded(span, blocks, death, alive);
+    return await serveLoaded(span, blocks, death, alive.signal);
   } finally {
     over.abort(new NodeError("aborted", "The blocks are no longer served"));
     state.loaded = undefined;
@@ -49,7 +50,8 @@ async function serveLoaded(
 ): Promise<string> {
   const { context: { health }, state } = span;
   const over = new AbortController();
-  const signal = AbortSignal.any([alive, over.signal]);
+  using either = openFirstOf(alive, over.signal);
+  const { signal } = either;
   const server = openServer(span, blocks);
   state.server = server;
   const pinging = keepPinging(span, signal);

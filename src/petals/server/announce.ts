@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openDeadline } from "../../base/deadline.ts";
+import { openDeadline, openFirstOf } from "../../base/deadline.ts";
 import { codeOf, messageOf } from "../../base/errors.ts";
 import type { BlockRange, PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
@@ -121,7 +121,8 @@ class Rounds implements Announcer {
       if (leftMs >= 1) {
         const woken = new AbortController();
         this.#wake = () => woken.abort(); // a round was made meanwhile: reckon anew
-        await clock.sleep(leftMs, AbortSignal.any([signal, woken.signal])).catch(() => {});
+        using either = openFirstOf(signal, woken.signal);
+        await clock.sleep(leftMs, either.signal).catch(() => {});
       } else {
         await this.#say(signal);
       }

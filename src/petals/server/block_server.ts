@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { openDeadline, orAbort } from "../../base/deadline.ts";
+import { openDeadline, openFirstOf, orAbort } from "../../base/deadline.ts";
 import { messageOf, NodeError } from "../../base/errors.ts";
 import { lengthOf, type PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
@@ -176,17 +176,16 @@ class OpenCalls {
 
   unary(handler: UnaryHandler): UnaryHandler {
     return async (request, context) => {
-      using _call = this.#enter();
-      return await handler(request, this.#watched(context));
+      using call = this.#enter(context);
+      return await handler(request, call.context);
     };
   }
 
   stream(handler: StreamHandler): StreamHandler {
-    const enter = () => this.#enter();
-    const watched = (context: RpcContext) => this.#watched(context);
+    const enter = (context: RpcContext) => this.#enter(context);
     return async function* (requests, context) {
-      using _call = enter();
-      yield* handler(requests, watched(context));
+      using call = enter(context);
+      yield* handler(requests, call.context);
     };
   }
 
@@ -220,17 +219,17 @@ class OpenCalls {
     });
   }
 
-  #enter(): Disposable {
+  /** Counts a call until disposed; its context's signal aborts also when the server leaves. */
+  #enter(context: RpcContext): Disposable & { readonly context: RpcContext } {
     this.#leaving.signal.throwIfAborted();
+    const either = openFirstOf(context.signal, this.#leaving.signal);
     this.#calls++;
     return {
+      context: { ...context, signal: either.signal },
       [Symbol.dispose]: () => {
+        either[Symbol.dispose]();
         if (--this.#calls === 0) this.#idle();
       },
     };
-  }
-
-  #watched(context: RpcContext): RpcContext {
-    return { ...context, signal: AbortSignal.any([context.signal, this.#leaving.signal]) };
   }
 }
