@@ -61,6 +61,19 @@ const plugin: Deno.lint.Plugin = {
         };
       },
     },
+    signals: {
+      create(context) {
+        if (!inSource(context.filename)) return {};
+        return {
+          "MemberExpression[object.name='AbortSignal'][property.name='any']": (node: Deno.lint.Node) =>
+            context.report({
+              node,
+              message: "AbortSignal.any may never abort on Deno 2.6.10",
+              hint: "Take openFirstOf of base/deadline.ts and dispose it",
+            }),
+        };
+      },
+    },
     documented: {
       create(context) {
         if (!inSource(context.filename)) return {};

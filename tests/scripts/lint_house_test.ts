@@ -23,6 +23,11 @@ Deno.test("house/clock reports every way to read the clock", () => {
   assertEquals(messages("/r/src/dht/x.ts", source).length, 4);
   assertEquals(messages("/r/src/base/system_world.ts", source).length, 0);
 });
+Deno.test("house/signals reports AbortSignal.any", () => {
+  assertEquals(messages("/r/src/dht/x.ts", "AbortSignal.any([]);"), [
+    "house/signals: AbortSignal.any may never abort on Deno 2.6.10",
+  ]);
+});
 Deno.test("advice/sizes reports a fifth parameter and a 61st line", () => {
   assertEquals(
     messages("/r/src/dht/x.ts", "function f(a: 1, b: 2, c: 3, d: 4, e: 5) {}", advice).length,
