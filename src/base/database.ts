@@ -46,7 +46,7 @@ export function openDatabase(path: string): Database {
 
 function openFile(path: string): DatabaseSync {
   const database = new DatabaseSync(path);
-  // a rollback journal writes less than a write-ahead log where transactions are rare
+  // at rest there is one file and nothing to replay: docs/decisions/journal.md
   database.exec("PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA quick_check");
   database.prepare("SELECT count(*) FROM sqlite_master").get();
   return database;
