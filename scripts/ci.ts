@@ -65,6 +65,11 @@ const SUITES: readonly Suite[] = [
     command: test(deno, "tests/e2e"),
     skip: noBinary,
     env: { KWAAI_BINARY: binary },
+    limitMinutes: 15,
+  },
+  {
+    name: "e2e-source",
+    command: test(deno, "tests/e2e/node_test.ts", "tests/e2e/serve_test.ts"),
     limitMinutes: 8,
   },
   {
