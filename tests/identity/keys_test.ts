@@ -35,7 +35,8 @@ Deno.test("identity is created once, with mode 0600, and stays the same", async 
     assertEquals(first.type, "Ed25519");
     assertEquals((await Deno.stat(path)).mode! & 0o777, 0o600);
     assertEquals((await openIdentity(path)).peerId, first.peerId);
-    assertEquals([...Deno.readDirSync(dir)].map((entry) => entry.name), ["identity.key"]);
+    const names = await Array.fromAsync(Deno.readDir(dir), (entry) => entry.name);
+    assertEquals(names, ["identity.key"]);
   });
 });
 
