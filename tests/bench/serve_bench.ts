@@ -187,13 +187,37 @@ if (import.meta.main) {
       (row.tok_s / base).toFixed(2)
     } | ${row.ms_a_token} | ${row.server_cpu_s_per_100} | ${row.processes}, ${row.pss_mb} |`
   );
+  const instantMs = rows.find((row) => row.prefix === "instant")!.ms_a_token;
+  const libraries = here(`../../native/${Deno.build.arch}-unknown-linux-gnu`);
+  const shares: string[] = [];
+  for (const [prefix, model] of [["ours-f32", f32], ["ours-q8", q8]] as const) {
+    const bare = Number(
+      await run([
+        Deno.execPath(),
+        "run",
+        "-A",
+        "--no-check",
+        here("bare_engine.ts"),
+        model,
+        libraries,
+        tokens,
+      ]),
+    );
+    const mine = rows.find((row) => row.prefix === prefix)!.ms_a_token;
+    const allowed = instantMs + 1.15 * bare;
+    shares.push(
+      `${prefix}: ${mine} ms a token; instant ${instantMs} + 1.15 × bare engine ${bare} = ${
+        allowed.toFixed(1)
+      } ms`,
+    );
+  }
   const runtime = binary === undefined
     ? `source on Deno ${Deno.version.deno}`
     : (await run([binary, "version"])).trim();
   await Deno.stdout.write(new TextEncoder().encode(
     `${runtime}; ${threads} thread(s), ${rounds} rounds of ${tokens} tokens\n\n` +
       "| server | tokens/s (min–max) | ratio | ms a token | server CPU s per 100 tokens | processes, PSS MB |\n|---|---|---|---|---|---|\n" +
-      table.join("\n") + "\n",
+      table.join("\n") + `\n\n${shares.join("\n")}\n`,
   ));
   await all.disposeAsync();
   Deno.exit(0);
