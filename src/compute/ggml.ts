@@ -22,6 +22,7 @@ import type { GgmlTensor } from "./ggml_context.ts";
 import { GGML_VERSION, type GgmlDeviceInfo, GgmlLibrary, type GgmlMemory, whyNotOpened } from "./ggml_ffi.ts";
 import { GgmlHead } from "./ggml_head.ts";
 import { loadGgmlWeights } from "./ggml_weights.ts";
+import { ThreadChoice } from "./thread_choice.ts";
 import { answerDType, heldBytes, isExact } from "./precision.ts";
 
 /** What the backend is to work with. */
@@ -34,6 +35,8 @@ export interface GgmlOptions {
   readonly quiet: boolean;
   /** Memory that may still be taken. */
   availableBytes(): number;
+  /** Milliseconds since an arbitrary start; without them it is not watched whether many threads are slower than one. */
+  monotonic?(): number;
 }
 
 /** Devices in the order in which they are taken, when there is a choice. */
@@ -76,6 +79,7 @@ async function openEngine(options: GgmlOptions): Promise<GgmlEngine> {
     device,
     lane: new Lane(),
     availableBytes: () => device.freeMemory() ?? options.availableBytes(),
+    monotonic: () => options.monotonic?.() ?? 0,
   };
 }
 
@@ -123,21 +127,27 @@ async function loadBlocks(
   const factors = await loadFactors(engine, architecture.rope.factors);
   if (factors !== undefined) parts.use(factors.memory);
   const owned = parts.move();
-  return new GgmlBlocks(engine, {
-    architecture,
-    range,
-    blocks: blocks.map((block) =>
-      Object.fromEntries(
-        BLOCK_PARTS.map((part) => [part, weights.get(blockTensorName(block, part))]),
-      ) as BlockWeights
-    ),
-    rope: { ...architecture.rope, factors: factors?.tensor },
-    weightBytes: weights.bytes,
-    exact: isExact(formats, load.dtype),
-    dtype: answerDType(formats, load.dtype),
-    threads: load.threads,
-    free: () => owned.dispose(),
-  });
+  await using opened = new AsyncDisposableStack();
+  const loaded = opened.use(
+    new GgmlBlocks(engine, {
+      architecture,
+      range,
+      blocks: blocks.map((block) =>
+        Object.fromEntries(
+          BLOCK_PARTS.map((part) => [part, weights.get(blockTensorName(block, part))]),
+        ) as BlockWeights
+      ),
+      rope: { ...architecture.rope, factors: factors?.tensor },
+      weightBytes: weights.bytes,
+      exact: isExact(formats, load.dtype),
+      dtype: answerDType(formats, load.dtype),
+      threads: new ThreadChoice(load.threads),
+      free: () => owned.dispose(),
+    }),
+  );
+  if (load.threads > 1) await loaded.tryThreads(signal);
+  opened.move();
+  return loaded;
 }
 
 async function loadFactors(

@@ -20,6 +20,7 @@ import { GgmlCache, type PlacedGraph } from "./ggml_cache.ts";
 import type { GgmlDevice, GgmlScratch } from "./ggml_ffi.ts";
 import type { GgmlRope } from "./ggml_graph.ts";
 import { fillInputs, readOutput } from "./ggml_step.ts";
+import { type ThreadChoice, TRIAL_STEPS } from "./thread_choice.ts";
 
 /** The device as everything loaded on it shares it. */
 export interface GgmlEngine {
@@ -28,6 +29,8 @@ export interface GgmlEngine {
   readonly lane: Lane;
   /** Memory that may still be taken. */
   availableBytes(): number;
+  /** Milliseconds since an arbitrary start. */
+  monotonic(): number;
 }
 
 /** Blocks that are in the device's memory. */
@@ -40,7 +43,7 @@ export interface GgmlBlocksParts {
   /** Single precision in the cache too. */
   readonly exact: boolean;
   readonly dtype: FloatDType;
-  readonly threads: number;
+  readonly threads: ThreadChoice;
   /** Frees the weights. */
   free(): void;
 }
@@ -142,6 +145,17 @@ export class GgmlBlocks implements LoadedBlocks {
     return out;
   }
 
+  /** Some steps, so that the first trial of threads is over before sessions come. */
+  async tryThreads(signal: AbortSignal): Promise<void> {
+    const steps = 2 * TRIAL_STEPS;
+    await using cache = await this.openCache({ range: this.range, batch: 1, capacity: steps }, signal);
+    const data = Float32Array.from({ length: this.hiddenSize }, (_, i) => (i % 17 - 8) / 64);
+    const input = { batch: 1, tokens: 1, hidden: this.hiddenSize, data };
+    for (let step = 0; step < steps && this.#parts.threads.trying; step++) {
+      await this.step({ input }, cache, signal);
+    }
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
@@ -204,7 +218,7 @@ export class GgmlBlocks implements LoadedBlocks {
           });
           try {
             fillInputs(placed, step, chunk, { position, capacity: cache.capacity });
-            await this.#engine.device.compute(placed.graph, this.#parts.threads);
+            await this.#run(placed, lengthOf(cache.range));
             readOutput(placed, out, chunk, step.input);
           } finally {
             if (cache.kept !== placed) placed[Symbol.dispose]();
@@ -213,6 +227,15 @@ export class GgmlBlocks implements LoadedBlocks {
       }
     }
     return out;
+  }
+
+  async #run({ graph, shape }: PlacedGraph, blocks: number): Promise<void> {
+    const { threads } = this.#parts;
+    const startedAtMs = this.#engine.monotonic();
+    await this.#engine.device.compute(graph, threads.threads);
+    // The cost of many tokens depends on their number: single ones tell how the machine is
+    if (shape.rows * shape.tokens > 1) return;
+    threads.record(`${blocks} ${shape.positions}`, this.#engine.monotonic() - startedAtMs);
   }
 
   #graphFor(cache: GgmlCache, shape: GraphShape): PlacedGraph {

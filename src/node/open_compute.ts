@@ -45,6 +45,7 @@ export function backendsIn(clock: Clock, folders: EngineFolders): readonly Block
       ...(backendDir === undefined ? {} : { backendDir }),
       quiet: true,
       availableBytes: available,
+      monotonic: () => clock.monotonic(),
     }),
     createOnnxBackend({ availableBytes: available }),
     createReferenceBackend({ availableBytes: available, pause: () => clock.sleep(PAUSE_MS) }),

@@ -435,6 +435,19 @@ ggmlTest("is not used after it was unloaded", async () => {
   await assertRejects(() => blocks.openCache({ range: ALL, batch: 1, capacity: 4 }, signal), TypeError);
 });
 
+ggmlTest("tries threads before sessions come, and computes the same with those it chose", async () => {
+  await using model = await openTiny();
+  // calls come in pairs around each step: one thread takes 1 ms, two seem to take 100
+  let calls = 0;
+  const monotonic = () => calls++ % 2 === 0 ? 0 : calls <= 8 ? 1 : 100;
+  const busy = openTestGgml({ monotonic });
+  await using one = await loadTiny(model);
+  await using tried = await busy.load(model, ALL, { dtype: "auto", threads: 2 }, signal);
+  assertEquals(calls, 12);
+  const step = inputOf(1, 20);
+  assertEquals(await tried.forward(step, ALL, signal), await one.forward(step, ALL, signal));
+});
+
 ggmlTest("gives back the memory of two hundred sessions", async () => {
   await using model = await openTiny();
   await using blocks = await loadTiny(model);
