@@ -18,6 +18,8 @@ export interface Channel {
   readonly budget: ByteBudget;
   /** Aborts with a `NodeError` when the stream is gone: closed by both, reset, or the connection lost. */
   readonly gone: AbortSignal;
+  /** Aborts when the other side sends no more; what it sent may still wait to be received. */
+  readonly ended: AbortSignal;
   /**
    * Hands bytes over, which must not be changed afterwards. `false` when `drained` is to be awaited before more.
    * Throws `NodeError` `unreachable` when the stream is gone.

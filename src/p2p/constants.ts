@@ -45,6 +45,8 @@ export const STREAM_IDLE_MS = 1_800_000;
 export const SEND_PIECE_BYTES = 256 * 2 ** 10;
 /** Longest time for one such piece: a peer that takes less reads no more. */
 export const SEND_STALL_MS = 60_000;
+/** How long a call goes on whose caller sends no more: it may be done, as rust-libp2p is, or gone, as a p2pd is. */
+export const HALF_CLOSED_MS = 10_000;
 /** How long a finished stream may stay half-open. */
 export const LINGER_MS = 10_000;
 /** The same while the node stops: time for the last bytes to leave. */

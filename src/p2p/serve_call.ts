@@ -3,13 +3,14 @@
  *
  * @module
  */
-import { openFirstOf, orAbort } from "../base/deadline.ts";
+import { type Deadline, openFirstOf, orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { ByteShare } from "./byte_budget.ts";
 import { type Channel, endChannel, receiveWithin, sendAll } from "./channel.ts";
 import {
   FIRST_MESSAGE_MS,
+  HALF_CLOSED_MS,
   LEAVING_LINGER_MS,
   LINGER_MS,
   MID_MESSAGE_MS,
@@ -40,7 +41,7 @@ export async function serveUnaryCall(callee: Callee, channel: Channel, handler: 
     if (request === undefined) {
       return channel.abort(new NodeError("malformed", "The stream ended before a request"));
     }
-    using left = openFirstOf(channel.gone, callee.leaving);
+    using left = openLeft(callee, channel);
     let answer: Uint8Array;
     try {
       const reply = await orAbort(
@@ -57,6 +58,28 @@ export async function serveUnaryCall(callee: Callee, channel: Channel, handler: 
   } catch (error) {
     channel.abort(asError(error));
   }
+}
+
+/** Aborts when nobody waits for the answer any more: the caller is gone or long silent, or the node stops. */
+function openLeft({ world, leaving }: Callee, channel: Channel): Deadline {
+  const patience = new AbortController();
+  const done = new AbortController();
+  const wait = () =>
+    world.clock.sleep(HALF_CLOSED_MS, done.signal).then(
+      () => patience.abort(new NodeError("unreachable", `Cannot answer ${channel.peer}: it left`)),
+      () => {},
+    );
+  if (channel.ended.aborted) wait();
+  else channel.ended.addEventListener("abort", wait, { once: true });
+  const first = openFirstOf(channel.gone, leaving, patience.signal);
+  return {
+    signal: first.signal,
+    [Symbol.dispose]() {
+      channel.ended.removeEventListener("abort", wait);
+      done.abort();
+      first[Symbol.dispose]();
+    },
+  };
 }
 
 async function readRequest(
@@ -87,7 +110,7 @@ export async function serveStreamCall(
 ): Promise<void> {
   using requests = channel.budget.open(channel.peer);
   using answer = channel.budget.open(channel.peer);
-  using left = openFirstOf(channel.gone, callee.leaving);
+  using left = openLeft(callee, channel);
   let replies: AsyncIterator<Uint8Array> | undefined;
   try {
     try {

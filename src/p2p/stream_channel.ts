@@ -17,10 +17,10 @@ export function channelOf(stream: Stream, peer: PeerId, budget: ByteBudget): Cha
 
 class StreamChannel implements Channel {
   readonly #gone = new AbortController();
+  readonly #end = new AbortController();
   readonly #chunks: Uint8Array[] = [];
   readonly #share: ByteShare;
   #held = 0;
-  #ended = false;
   #failure: NodeError | undefined;
   #wake: () => void = () => {};
   #wakeSender: () => void = () => {};
@@ -29,18 +29,22 @@ class StreamChannel implements Channel {
     this.#share = budget.open(peer);
     stream.addEventListener("message", (event) => this.#take(event));
     stream.addEventListener("remoteCloseWrite", () => {
-      this.#ended = true;
+      this.#end.abort();
       this.#wake();
     });
     // libp2p goes on sending in a microtask of its own, which stands before ours
     stream.addEventListener("drain", () => queueMicrotask(() => this.#wakeSender()));
     stream.addEventListener("close", (event) => this.#close(event.error));
     if (stream.status !== "open") this.#close();
-    if (stream.remoteWriteStatus === "closed") this.#ended = true;
+    if (stream.remoteWriteStatus === "closed") this.#end.abort();
   }
 
   get gone(): AbortSignal {
     return this.#gone.signal;
+  }
+
+  get ended(): AbortSignal {
+    return this.#end.signal;
   }
 
   #take(event: StreamMessageEvent): void {
@@ -72,7 +76,7 @@ class StreamChannel implements Channel {
   }
 
   #close(error?: Error): void {
-    this.#ended = true;
+    this.#end.abort();
     if (error !== undefined) this.#failure ??= lost(this.peer, error);
     if (!this.#gone.signal.aborted) this.#gone.abort(this.#failure ?? lost(this.peer));
     this.#wake();
@@ -109,7 +113,7 @@ class StreamChannel implements Channel {
         this.stream.resume(); // hands over at once what came meanwhile
         continue;
       }
-      if (this.#ended) return undefined;
+      if (this.ended.aborted) return undefined;
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }

@@ -7,8 +7,8 @@ import type { Channel } from "../../src/p2p/channel.ts";
 export class FakeChannel implements Channel {
   readonly peer = "QmWbJJwtuMuahxZLB8qXqNysnRzEZgpzukpqwNK3s8Qsvn";
   readonly #gone = new AbortController();
+  readonly #end = new AbortController();
   readonly #incoming: Uint8Array[] = [];
-  #ended = false;
   #wake: () => void = () => {};
   #drain: () => void = () => {};
   /** What was sent, in pieces. */
@@ -25,6 +25,10 @@ export class FakeChannel implements Channel {
     return this.#gone.signal;
   }
 
+  get ended(): AbortSignal {
+    return this.#end.signal;
+  }
+
   /** All that was sent. */
   get sent(): Uint8Array {
     return concatBytes(...this.pieces);
@@ -38,7 +42,7 @@ export class FakeChannel implements Channel {
   }
 
   end(): void {
-    this.#ended = true;
+    this.#end.abort();
     this.#wake();
   }
 
@@ -72,7 +76,7 @@ export class FakeChannel implements Channel {
       const chunk = this.#incoming.shift();
       if (chunk !== undefined) return chunk;
       if (this.gone.aborted) throw this.gone.reason;
-      if (this.#ended) return undefined;
+      if (this.ended.aborted) return undefined;
       await new Promise<void>((resolve) => this.#wake = resolve);
     }
   }

@@ -4,6 +4,7 @@ import { NodeError } from "../../src/base/errors.ts";
 import { ByteBudget } from "../../src/p2p/byte_budget.ts";
 import {
   FIRST_MESSAGE_MS,
+  HALF_CLOSED_MS,
   LINGER_MS,
   MID_MESSAGE_MS,
   SEND_PIECE_BYTES,
@@ -123,6 +124,29 @@ Deno.test("serveUnaryCall tells the handler when its caller leaves", async () =>
   channel.lose();
   await call;
   assertEquals([(reason as NodeError).code, channel.pieces.length], ["unreachable", 0]);
+});
+
+Deno.test("a caller that only closed its side is answered; one that stays away is told apart by time", async () => {
+  const handlers = [
+    { unary: () => new Promise<Uint8Array>(() => {}) },
+    { stream: () => ({ [Symbol.asyncIterator]: () => ({ next: () => new Promise<never>(() => {}) }) }) },
+  ];
+  for (const handler of handlers) {
+    const { channel, call, clock } = serving(handler);
+    channel.push(requestOf(channel, new Uint8Array(1)));
+    channel.end(); // as rust-libp2p does after each request, and p2pd when its caller cancels
+    await settle();
+    await clock.advance(HALF_CLOSED_MS - 1);
+    assertEquals([channel.pieces.length, channel.aborted], [0, undefined]);
+    await clock.advance(1);
+    await call;
+    assertEquals([channel.pieces.length > 0, clock.sleepers], [true, 0]);
+  }
+  const { channel, call, clock } = serving({ unary: echo });
+  channel.push(requestOf(channel, Uint8Array.of(1)));
+  channel.end();
+  await call;
+  assertEquals([answerOn(channel)?.kind, clock.sleepers], ["response", 0]);
 });
 
 Deno.test("serveUnaryCall answers in words when the node leaves", async () => {
