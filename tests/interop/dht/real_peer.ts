@@ -97,17 +97,23 @@ export async function startBootstrap(initialPeers: readonly string[] = []): Prom
   }
 }
 
-/** A `DHTNode` that does what it is told (peer.py). */
+/** A `DHTNode` (peer.py), or what another script opens, that does what it is told. */
 export class RealPeer implements AsyncDisposable {
-  readonly #group = new ProcessGroup("python", [new URL("./peer.py", import.meta.url).pathname], "stdout");
+  readonly #group: ProcessGroup;
   peer = "";
   address = "";
 
-  private constructor() {}
+  private constructor(script: URL) {
+    this.#group = new ProcessGroup("python", [script.pathname], "stdout");
+  }
 
-  /** Starts a node that joins through `boots`. */
-  static async start(boots: readonly string[], more: { readonly client?: boolean } = {}): Promise<RealPeer> {
-    const peer = new RealPeer();
+  /** Starts a peer that joins through `boots`; `more` goes to the script's `create`. */
+  static async start(
+    boots: readonly string[],
+    more: Readonly<Record<string, unknown>> = {},
+    script: URL = new URL("./peer.py", import.meta.url),
+  ): Promise<RealPeer> {
+    const peer = new RealPeer(script);
     try {
       const { peer: id, maddrs } = await peer.do("create", { boots, ...more }) as {
         peer: string;
