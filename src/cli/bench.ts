@@ -3,11 +3,8 @@
  *
  * @module
  */
-import { BACKEND_DIR_FLAG, CONFIG_FLAGS, JSON_FLAG, settingFlag } from "./flags.ts";
+import { BACKEND_DIR_FLAG, CONFIG_FLAGS, DEFAULT_BENCH_BLOCKS, JSON_FLAG, settingFlag } from "./flags.ts";
 import type { Verb } from "./verb.ts";
-
-/** Blocks measured when nobody names some: the slowest engine has to stand it too. */
-export const DEFAULT_BLOCKS = 4;
 
 /** Measures this machine. */
 export const benchVerb: Verb = {
@@ -25,7 +22,7 @@ export const benchVerb: Verb = {
     JSON_FLAG,
   ],
   more:
-    `Without --model the demo model is measured where it is at hand; without --blocks its first ${DEFAULT_BLOCKS}.
+    `Without --model the demo model is measured where it is at hand; without --blocks its first ${DEFAULT_BENCH_BLOCKS}.
 Rates are tokens a second through all measured blocks: one at a time (decode), 64 at once (prefill). Times of one machine
 tell little: read the ratios, and stop what else runs.`,
   async run(invocation) {

@@ -18,7 +18,7 @@ import { measureRpc, type RpcFigures } from "../node/measure_rpc.ts";
 import { availableBytes, backendsIn, loadOptions, openEngine } from "../node/open_compute.ts";
 import { planOf } from "../node/plan.ts";
 import { requireRange } from "../node/span.ts";
-import { DEFAULT_BLOCKS } from "./bench.ts";
+import { DEFAULT_BENCH_BLOCKS } from "./flags.ts";
 import { VERSION } from "./build_info.ts";
 import { loadSettings, type Settings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
@@ -96,7 +96,10 @@ async function modelAtHand(
 
 function rangeOf({ config, paths }: Settings, model: ModelSource): BlockRange {
   const named = planOf(config, paths, VERSION).range;
-  return requireRange(named ?? { start: 0, end: Math.min(DEFAULT_BLOCKS, model.architecture.blocks) }, model);
+  return requireRange(
+    named ?? { start: 0, end: Math.min(DEFAULT_BENCH_BLOCKS, model.architecture.blocks) },
+    model,
+  );
 }
 
 interface Job {

@@ -6,6 +6,12 @@
 import { CONFIG_KEYS, type ConfigPath } from "../config/schema.ts";
 import type { Flag } from "./verb.ts";
 
+/** Tokens generated when nobody says how many. */
+export const DEFAULT_MAX_TOKENS = 128;
+
+/** Blocks measured when nobody names some: the slowest engine has to stand it too. */
+export const DEFAULT_BENCH_BLOCKS = 4;
+
 /** A flag that is another name of a setting; its sentence is the setting's. */
 export function settingFlag(setting: ConfigPath, value: string): Flag {
   const { kind, sentence } = CONFIG_KEYS[setting];

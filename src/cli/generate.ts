@@ -3,11 +3,8 @@
  *
  * @module
  */
-import { BACKEND_DIR_FLAG, CONFIG_FLAGS, JSON_FLAG, settingFlag } from "./flags.ts";
+import { BACKEND_DIR_FLAG, CONFIG_FLAGS, DEFAULT_MAX_TOKENS, JSON_FLAG, settingFlag } from "./flags.ts";
 import type { Flag, Verb } from "./verb.ts";
-
-/** Tokens generated when nobody says how many. */
-export const DEFAULT_MAX_TOKENS = 128;
 
 const FLAGS: readonly Flag[] = [
   settingFlag("model", "SOURCE"),

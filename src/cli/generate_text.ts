@@ -21,7 +21,7 @@ import {
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
 import { swarmOf } from "../petals/client/swarm.ts";
 import { VERSION } from "./build_info.ts";
-import { DEFAULT_MAX_TOKENS } from "./generate.ts";
+import { DEFAULT_MAX_TOKENS } from "./flags.ts";
 import type { Output } from "./output.ts";
 import { loadSettings, type Settings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";

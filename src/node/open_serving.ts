@@ -10,24 +10,15 @@ import { type BlockRange, lengthOf } from "../base/tensor.ts";
 import { dhtPrefixOf } from "../config/network_profile.ts";
 import { requireBlocks } from "../model/slice.ts";
 import type { ModelSource } from "../model/source.ts";
-import { type Announcer, openAnnouncer } from "../petals/server/announce.ts";
+import { openAnnouncer } from "../petals/server/announce.ts";
 import { requirePrefix } from "../petals/uid.ts";
 import { announcedInfo } from "./announced_info.ts";
 import type { Engine } from "./engine.ts";
-import type { FoundModel } from "./find_model.ts";
 import type { Serving, ServingContext } from "./parts.ts";
-import type { NodePlan } from "./plan.ts";
 import { serveUntilDeath } from "./serve_blocks.ts";
+import type { ServingParts, Span } from "./serving_parts.ts";
 import { ServingState } from "./serving_state.ts";
 import { blocksThatFit, chooseRange, memoryNeed, requireRange } from "./span.ts";
-
-/** What serving opens; tests have toys. */
-export interface ServingParts {
-  openModel(plan: NodePlan, tell: (progress: string) => void, signal: AbortSignal): Promise<FoundModel>;
-  openEngine(context: ServingContext, model: ModelSource, signal: AbortSignal): Promise<Engine>;
-  /** Memory that may still be taken. */
-  availableBytes(): number;
-}
 
 /** Longest wait for the first try to join: blocks are chosen by what others serve, but not at any price. */
 const JOIN_WAIT_MS = 10_000;
@@ -141,19 +132,6 @@ async function rangeOf(
   }
   const count = Math.min(fit, total, config["compute.max_blocks"]);
   return await chooseRange(network.dht, { prefix, count, total, self: network.rpc.self }, signal);
-}
-
-/** Everything that one served span consists of. */
-export interface Span {
-  readonly context: ServingContext;
-  readonly parts: ServingParts;
-  readonly state: ServingState;
-  readonly model: ModelSource;
-  readonly engine: Engine;
-  readonly announcer: Announcer;
-  readonly range: BlockRange;
-  /** Says OFFLINE, once. */
-  readonly goodbye: () => Promise<void>;
 }
 
 /** Serves, and again whenever the engine died, until `signal` aborts. Throws when blocks cannot be loaded at first. */

@@ -12,7 +12,7 @@ import { defaultLimits, type ServerLimits } from "../petals/server/limits.ts";
 import type { AnnounceStatus } from "../petals/server/announce.ts";
 import { NextPings } from "../petals/server/next_pings.ts";
 import { measureBlocks } from "./measure.ts";
-import type { Span } from "./open_serving.ts";
+import type { Span } from "./serving_parts.ts";
 import { cacheTokensThatFit } from "./span.ts";
 
 /** How often it is looked whether somebody took a record, after a round in which nobody did. */

@@ -8,7 +8,8 @@ import type { Architecture, ModelSource, TensorInfo } from "../../src/model/sour
 import { Account } from "../../src/node/account.ts";
 import type { NodeEvent } from "../../src/node/events.ts";
 import { Health } from "../../src/node/health.ts";
-import { openServing, type ServingParts } from "../../src/node/open_serving.ts";
+import { openServing } from "../../src/node/open_serving.ts";
+import type { ServingParts } from "../../src/node/serving_parts.ts";
 import type { Network } from "../../src/node/parts.ts";
 import { planOf } from "../../src/node/plan.ts";
 import { Directory } from "../../src/petals/client/directory.ts";

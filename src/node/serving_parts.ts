@@ -1,0 +1,34 @@
+/**
+ * What serving is put together from.
+ *
+ * @module
+ */
+import type { BlockRange } from "../base/tensor.ts";
+import type { ModelSource } from "../model/source.ts";
+import type { Announcer } from "../petals/server/announce.ts";
+import type { Engine } from "./engine.ts";
+import type { FoundModel } from "./find_model.ts";
+import type { ServingContext } from "./parts.ts";
+import type { NodePlan } from "./plan.ts";
+import type { ServingState } from "./serving_state.ts";
+
+/** What serving opens; tests have toys. */
+export interface ServingParts {
+  openModel(plan: NodePlan, tell: (progress: string) => void, signal: AbortSignal): Promise<FoundModel>;
+  openEngine(context: ServingContext, model: ModelSource, signal: AbortSignal): Promise<Engine>;
+  /** Memory that may still be taken. */
+  availableBytes(): number;
+}
+
+/** Everything that one served span consists of. */
+export interface Span {
+  readonly context: ServingContext;
+  readonly parts: ServingParts;
+  readonly state: ServingState;
+  readonly model: ModelSource;
+  readonly engine: Engine;
+  readonly announcer: Announcer;
+  readonly range: BlockRange;
+  /** Says OFFLINE, once. */
+  readonly goodbye: () => Promise<void>;
+}
