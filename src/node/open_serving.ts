@@ -13,7 +13,6 @@ import type { ModelSource } from "../model/source.ts";
 import { openAnnouncer } from "../petals/server/announce.ts";
 import { requirePrefix } from "../petals/uid.ts";
 import { announcedInfo } from "./announced_info.ts";
-import type { Engine } from "./engine.ts";
 import type { Serving, ServingContext } from "./parts.ts";
 import { serveUntilDeath } from "./serve_blocks.ts";
 import type { ServingParts, Span } from "./serving_parts.ts";
