@@ -2,8 +2,9 @@
  * Our blocks on ggml against the same libraries driven by llama.cpp's own (libllama of the same npm package): tokens a
  * second of prefill and decode, rounds interleaved in one process, one thread. `blocks_bench.ts MODEL.gguf [ROUNDS]`.
  *
- * libllama gets hidden states in and computes no scores, so that both do the same blocks; it may skip rows of the last
- * block that nobody asked for, which is to its advantage. Struct sizes are those of this one build (llama.cpp v0.5.0).
+ * Both get hidden states and give scores for the last token: all blocks, final norm and output matrix. Blocks alone
+ * cannot be compared fairly: where nobody asks for scores, libllama leaves out most of the last block. Struct sizes are
+ * those of this one build (llama.cpp v0.5.0).
  */
 import { createGgmlBackend } from "../../src/compute/ggml.ts";
 import { openModel } from "../../src/model/open_model.ts";
@@ -94,6 +95,7 @@ function openLlama(folder: string, hidden: number): Runner {
       const counts = new Int32Array(tokens).fill(1);
       const sequences = new BigUint64Array(tokens).fill(BigInt(address(sequence)));
       const wanted = new Uint8Array(tokens);
+      wanted[tokens - 1] = 1;
       const fields = [
         BigInt(tokens),
         0n,
@@ -117,6 +119,7 @@ async function openOurs(folder: string): Promise<{ runner: Runner; hidden: numbe
   const { blocks, hiddenSize } = model.architecture;
   const range = { start: 0, end: blocks };
   const loaded = await backend.load(model, range, { dtype: "auto", threads }, signal);
+  const head = await backend.loadHead(model, { dtype: "auto", threads }, signal);
   let cache = await loaded.openCache({ range, batch: 1, capacity: CAPACITY }, signal);
   const runner: Runner = {
     async reset() {
@@ -125,7 +128,8 @@ async function openOurs(folder: string): Promise<{ runner: Runner; hidden: numbe
     },
     async step(states) {
       const input = { batch: 1, tokens: states.length / hiddenSize, hidden: hiddenSize, data: states };
-      await loaded.step({ input }, cache, signal);
+      const out = await loaded.step({ input }, cache, signal);
+      await head.logits(out.slice(-hiddenSize), 1, signal);
     },
   };
   return { runner, hidden: hiddenSize };
