@@ -33,8 +33,14 @@ export const MAX_INBOUND_CALLS_PER_PEER = 1000;
 export const MAX_CONNECTIONS = 200;
 /** Connections a second from one address: a whole site may share it. */
 export const MAX_NEW_CONNECTIONS_PER_HOST = 100;
-/** Connections that have not finished their handshake. */
-export const MAX_PENDING_CONNECTIONS = 100;
+/** Share of the connections above which the least missed makes room for the next newcomer. */
+export const CROWDED = 0.9;
+/** Connections that have not finished their handshake. Such a socket is cheap. */
+export const MAX_PENDING_CONNECTIONS = 1000;
+/** The same from one address. */
+export const MAX_PENDING_PER_ADDRESS = 32;
+/** Longest handshake of a newcomer: three round trips of a slow line. */
+export const HANDSHAKE_MS = 5_000;
 /** Longest wait for the next bytes of a message that has begun, or for the request of a unary call. */
 export const MID_MESSAGE_MS = 30_000;
 /** Longest wait for the first message of a stream: as long as a stock Petals server waits for a step. */

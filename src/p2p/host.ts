@@ -4,7 +4,7 @@
  * @module
  */
 import { identify } from "@libp2p/identify";
-import type { Connection, Libp2p, Stream } from "@libp2p/interface";
+import type { Connection, ConnectionGater, Libp2p, MultiaddrConnection, Stream } from "@libp2p/interface";
 import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { ping } from "@libp2p/ping";
@@ -19,14 +19,17 @@ import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import type { Identity } from "../identity/keys.ts";
 import { memoryTable } from "../base/database.ts";
+import { ConnectionUses, PendingByAddress } from "./admission.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import type { Channel } from "./channel.ts";
 import {
   ADDRESS_LIFE_MS,
   ASK_AGAIN_MS,
   CONNECTION_CHECK_MS,
+  CROWDED,
   DIAL_MS,
   GOODBYE_MS,
+  HANDSHAKE_MS,
   MAX_CONNECTIONS,
   MAX_HELD_BYTES,
   MAX_HELD_BYTES_PER_PEER,
@@ -34,12 +37,14 @@ import {
   MAX_INBOUND_CALLS_PER_PEER,
   MAX_NEW_CONNECTIONS_PER_HOST,
   MAX_PENDING_CONNECTIONS,
+  MAX_PENDING_PER_ADDRESS,
   MAX_STREAMS_PER_PROTOCOL,
   READ_AHEAD_BYTES,
   STREAM_WINDOW_BYTES,
   TABLES_FILL_MS,
 } from "./constants.ts";
 import { datastoreOf } from "./datastore.ts";
+import { InboundCalls, type Place } from "./inbound_calls.ts";
 import { loggerOf } from "./libp2p_log.ts";
 import { makeStreamCall, makeUnaryCall } from "./make_call.ts";
 import type { Rpc, RpcStream, StreamHandler, UnaryHandler } from "./rpc.ts";
@@ -95,7 +100,7 @@ export async function openHost(world: World, options: HostOptions): Promise<Host
     throw listenError(options.listen, error);
   }
   log.debug("Listening", { peer: node.peerId.toString(), addresses: node.getMultiaddrs().map(String) });
-  return new Libp2pHost(world, node, options.dialMs ?? DIAL_MS);
+  return new Libp2pHost(world, node, options);
 }
 
 async function createNode(world: World, options: HostOptions): Promise<Libp2p> {
@@ -126,7 +131,9 @@ async function createNode(world: World, options: HostOptions): Promise<Libp2p> {
       maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
       inboundConnectionThreshold: MAX_NEW_CONNECTIONS_PER_HOST,
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
+      inboundUpgradeTimeout: HANDSHAKE_MS,
     },
+    connectionGater: handshakeGater(),
     connectionMonitor: { pingInterval: CONNECTION_CHECK_MS },
     peerStore: { maxAddressAge: ADDRESS_LIFE_MS, maxPeerAge: ADDRESS_LIFE_MS },
     // never libp2p's own: kad would keep in it whatever strangers put
@@ -137,6 +144,28 @@ async function createNode(world: World, options: HostOptions): Promise<Libp2p> {
   if (!clientOnly) await node.services.kad.setMode("server");
   return node as unknown as Libp2p;
 }
+
+/** Lets one address have only so many handshakes under way. */
+function handshakeGater(): ConnectionGater {
+  const pending = new PendingByAddress(MAX_PENDING_PER_ADDRESS);
+  const leave = new WeakMap<MultiaddrConnection, () => void>();
+  return {
+    denyInboundConnection(socket) {
+      const left = pending.enter(hostOf(socket.remoteAddr.toString()));
+      if (left === undefined) return true;
+      leave.set(socket, left);
+      socket.addEventListener("close", left, { once: true });
+      return false;
+    },
+    denyInboundUpgradedConnection(_, socket) {
+      leave.get(socket)?.();
+      return false;
+    },
+  };
+}
+
+/** The address without its port. */
+const hostOf = (address: string): string => address.split("/").slice(0, 3).join("/");
 
 function listenError(listen: readonly string[], error: unknown): Error {
   const where = listen.join(", ");
@@ -170,10 +199,12 @@ interface MuxedConnection {
 class Libp2pHost implements Host {
   readonly self: PeerId;
   readonly #leaving = new AbortController();
-  readonly #callee: Callee;
+  readonly #dialMs: number;
+  readonly #crowdedAt: number;
   readonly #served = new Set<string>();
   readonly #running = new Set<Promise<void>>();
-  readonly #runningOf = new Map<PeerId, number>();
+  readonly #calls = new InboundCalls(MAX_INBOUND_CALLS, MAX_INBOUND_CALLS_PER_PEER);
+  readonly #uses = new ConnectionUses<Connection>();
   readonly #inbound = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_PEER);
   /** Apart from the other: what strangers send must not hinder our own calls. */
   readonly #outbound = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_PEER);
@@ -182,10 +213,22 @@ class Libp2pHost implements Host {
   /** Dials under way: callers of one peer share one. */
   readonly #dials = new Map<PeerId, Promise<Connection>>();
 
-  constructor(readonly world: World, readonly node: Libp2p, readonly dialMs: number) {
+  constructor(readonly world: World, readonly node: Libp2p, options: HostOptions) {
     this.self = node.peerId.toString();
-    this.#callee = { world, leaving: this.#leaving.signal };
-    node.addEventListener("connection:open", () => this.#connectedAt = world.clock.monotonic());
+    this.#dialMs = options.dialMs ?? DIAL_MS;
+    this.#crowdedAt = Math.floor((options.maxConnections ?? MAX_CONNECTIONS) * CROWDED);
+    node.addEventListener("connection:open", ({ detail }) => this.#welcome(detail));
+  }
+
+  /** Libp2p refuses newcomers at the limit: before that, whoever only occupies a place makes room. */
+  #welcome(connection: Connection): void {
+    this.#connectedAt = this.world.clock.monotonic();
+    this.#uses.opened(connection, this.#connectedAt);
+    const all = this.node.getConnections();
+    if (all.length <= this.#crowdedAt) return;
+    this.#uses.leastMissed(all.filter((other) => other !== connection))?.abort(
+      new NodeError("busy", "Room is made for others"),
+    );
   }
 
   addresses(): readonly string[] {
@@ -207,24 +250,23 @@ class Libp2pHost implements Host {
   }
 
   serveUnary(method: string, handler: UnaryHandler): Disposable {
-    return this.#serve(method, (channel) => serveUnaryCall(this.#callee, channel, handler));
+    return this.#serve(method, (callee, channel) => serveUnaryCall(callee, channel, handler));
   }
 
   serveStream(method: string, handler: StreamHandler): Disposable {
-    return this.#serve(method, (channel) => serveStreamCall(this.#callee, channel, handler));
+    return this.#serve(method, (callee, channel) => serveStreamCall(callee, channel, handler));
   }
 
-  #serve(method: string, serve: (channel: Channel) => Promise<void>): Disposable {
+  #serve(method: string, serve: (callee: Callee, channel: Channel) => Promise<void>): Disposable {
     if (this.#served.has(method)) throw new RangeError(`Cannot serve ${method}: it is served already`);
     this.#served.add(method);
     // registration is asynchronous only in its type: libp2p's registrar has it when the call returns
     this.node.handle(method, (stream, connection) => {
       const peer = connection.remotePeer.toString();
-      const ofPeer = this.#runningOf.get(peer) ?? 0;
-      if (this.#running.size >= MAX_INBOUND_CALLS || ofPeer >= MAX_INBOUND_CALLS_PER_PEER) {
-        return stream.abort(new NodeError("busy", "Too many calls at one time"));
-      }
-      this.#track(peer, serve(channelOf(stream, peer, this.#inbound)));
+      const busy = new NodeError("busy", "Too many calls at one time");
+      const place = this.#calls.admit(peer, () => stream.abort(busy));
+      if (place === undefined) return stream.abort(busy);
+      this.#run(connection, place, (callee) => serve(callee, channelOf(stream, peer, this.#inbound)));
     }, STREAM_OPTIONS).catch((error) =>
       this.world.log.child("p2p").error("Method not served", { method, error: messageOf(error) })
     );
@@ -236,15 +278,21 @@ class Libp2pHost implements Host {
     };
   }
 
-  /** Keeps count of a call, which never throws, until its end. */
-  #track(peer: PeerId, call: Promise<void>): void {
+  /** Runs a call, which never throws, in its place. */
+  #run(connection: Connection, place: Place, serve: (callee: Callee) => Promise<void>): void {
+    let hasBegun = false;
+    const begun = () => {
+      if (hasBegun) return;
+      hasBegun = true;
+      place.begun();
+      this.#uses.began(connection, this.world.clock.monotonic());
+    };
+    const call = serve({ world: this.world, leaving: this.#leaving.signal, begun });
     this.#running.add(call);
-    this.#runningOf.set(peer, (this.#runningOf.get(peer) ?? 0) + 1);
     call.then(() => {
       this.#running.delete(call);
-      const left = this.#runningOf.get(peer)! - 1;
-      if (left === 0) this.#runningOf.delete(peer);
-      else this.#runningOf.set(peer, left);
+      place[Symbol.dispose]();
+      if (hasBegun) this.#uses.over(connection, this.world.clock.monotonic());
     });
   }
 
@@ -271,7 +319,10 @@ class Libp2pHost implements Host {
       try {
         const { muxer } = connection as unknown as MuxedConnection;
         if (muxer === undefined) throw new Error("the connection has no muxer");
-        return channelOf(await muxer.createStream({ signal }), peer, this.#outbound);
+        const stream = await muxer.createStream({ signal });
+        this.#uses.began(connection, this.world.clock.monotonic());
+        stream.addEventListener("close", () => this.#uses.over(connection, this.world.clock.monotonic()));
+        return channelOf(stream, peer, this.#outbound);
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof Error && error.name === "TooManyOutboundProtocolStreamsError") {
@@ -303,7 +354,7 @@ class Libp2pHost implements Host {
   }
 
   async #dial(peer: PeerId): Promise<Connection> {
-    using late = openDeadline(this.world.clock, this.dialMs, `connect to ${peer}`, this.#leaving.signal);
+    using late = openDeadline(this.world.clock, this.#dialMs, `connect to ${peer}`, this.#leaving.signal);
     while (true) {
       try {
         return await this.node.dial(peerIdFromString(peer), { signal: late.signal });
@@ -322,7 +373,7 @@ class Libp2pHost implements Host {
 
   async dial(address: string, signal: AbortSignal): Promise<PeerId> {
     const target = parseAddress(address);
-    using late = openDeadline(this.world.clock, this.dialMs, `connect to ${address}`, signal);
+    using late = openDeadline(this.world.clock, this.#dialMs, `connect to ${address}`, signal);
     try {
       const connection = await orAbort(this.node.dial(target, { signal: late.signal }), late.signal);
       return connection.remotePeer.toString();

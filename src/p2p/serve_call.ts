@@ -26,11 +26,13 @@ import {
   type UnaryRequest,
 } from "./unary.ts";
 
-/** What all calls of a node share. */
+/** What a call is served with. */
 export interface Callee {
   readonly world: World;
   /** Aborts when the node stops, with the words its callers get. */
   readonly leaving: AbortSignal;
+  /** Called when the first request of the call is whole. */
+  readonly begun: () => void;
 }
 
 /** Answers one unary call and sees its stream to the end. Never throws. */
@@ -41,6 +43,7 @@ export async function serveUnaryCall(callee: Callee, channel: Channel, handler: 
     if (request === undefined) {
       return channel.abort(new NodeError("malformed", "The stream ended before a request"));
     }
+    callee.begun();
     using left = openLeft(callee, channel);
     let answer: Uint8Array;
     try {
@@ -149,6 +152,7 @@ async function* readRequests(callee: Callee, channel: Channel, share: ByteShare)
     const events = reader.push(chunk);
     let held = events.reduce((sum, event) => sum + sizeOf(event), reader.pending);
     for (const event of events) {
+      if (patience.ms === FIRST_MESSAGE_MS) callee.begun();
       share.hold(held);
       if (event.kind === "end") return;
       yield messageIn(event);

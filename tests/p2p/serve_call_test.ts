@@ -33,11 +33,12 @@ function serving(handler: { unary: UnaryHandler } | { stream: StreamHandler }, b
   const world = fakeWorld();
   const leaving = new AbortController();
   const channel = new FakeChannel(budget);
-  const callee = { world, leaving: leaving.signal };
+  const begun = { times: 0 };
+  const callee = { world, leaving: leaving.signal, begun: () => void begun.times++ };
   const call = "unary" in handler
     ? serveUnaryCall(callee, channel, handler.unary)
     : serveStreamCall(callee, channel, handler.stream);
-  return { clock: world.clock, leaving, channel, call };
+  return { clock: world.clock, leaving, channel, call, begun };
 }
 
 const answerOn = (channel: FakeChannel) => new UnaryReader().push(channel.sent);
@@ -218,6 +219,23 @@ Deno.test("serveStreamCall sends the words of any failure, never an empty text, 
     await clock.advance(LINGER_MS);
     await call;
     assertEquals(channel.budget.held, 0, words);
+  }
+});
+
+Deno.test("a call has begun when its first request is whole, not before", async () => {
+  for (const handler of [{ unary: echo }, { stream: copy }]) {
+    const { channel, begun, call } = serving(handler);
+    const whole = "unary" in handler
+      ? requestOf(channel, Uint8Array.of(1))
+      : encodeStreamMessage(Uint8Array.of(1));
+    channel.push(whole.slice(0, -1));
+    await settle();
+    assertEquals(begun.times, 0);
+    channel.push(whole.slice(-1));
+    await settle();
+    assertEquals(begun.times, 1);
+    channel.end();
+    await call;
   }
 });
 
