@@ -19,6 +19,7 @@ import {
   soon,
   stepTensors,
   Stranger,
+  tensorMessage,
 } from "./hostile_peer.ts";
 import { Target } from "./hostile_target.ts";
 import { FLAVOUR, withFolder } from "./program.ts";
@@ -64,15 +65,11 @@ attack("wrong requests of blocks are answered in Petals' words and harm nobody",
       [encodeTensor(NO_ORDER), encodeTensor(NO_PROMPTS)],
       [],
       [crypto.getRandomValues(new Uint8Array(200))],
-      [
-        new ProtoWriter().bytes(1, new Uint8Array(8)).packedUint(2, [2 ** 31, 2 ** 31, 64]).text(4, "float32")
-          .finish(),
-      ],
-      [new ProtoWriter().bytes(1, new Uint8Array(8)).packedUint(2, [2]).text(4, "complex128").finish()],
-      [
-        new ProtoWriter().bytes(1, new Uint8Array(8)).packedUint(2, [1, 2, 64]).text(4, "float32").uint(5, 5)
-          .finish(),
-      ],
+      [tensorMessage({ buffer: new Uint8Array(8), shape: [2 ** 31, 2 ** 31, 64] })],
+      [tensorMessage({ buffer: new Uint8Array(8), shape: [2], dtype: "complex128" })],
+      ...[1, 2, 3, 4, 5, 9].map((compression) => [
+        tensorMessage({ buffer: new Uint8Array(8).fill(0xff), shape: [1, 2, 64], compression }),
+      ]),
     ]
   ) {
     assert((await refused("tiny-hf.0", wrong)).length > 3);
