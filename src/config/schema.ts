@@ -126,7 +126,7 @@ export const CONFIG_KEYS = {
     "text",
     text,
     undefined,
-    "Folder with further ggml backends such as Vulkan or CUDA.",
+    "Folder with further ggml backends; Vulkan was seen to crash the engine process, CUDA was never run.",
   ),
   "compute.command_prefix": key(
     "list",
