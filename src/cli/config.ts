@@ -4,9 +4,10 @@
  * @module
  */
 import { NodeError } from "../base/errors.ts";
+import type { ConfigKey } from "../config/key.ts";
 import { nearestName } from "../config/nearest.ts";
 import { configFiles } from "../config/paths.ts";
-import { CONFIG_KEYS, CONFIG_PATHS, type ConfigKey, environmentName } from "../config/schema.ts";
+import { CONFIG_KEYS, CONFIG_PATHS, type ConfigPath, environmentName } from "../config/schema.ts";
 import { JSON_FLAG } from "./flags.ts";
 import { loadSettings, type Settings } from "./settings.ts";
 import { START_FLAGS } from "./start_flags.ts";
@@ -46,7 +47,7 @@ function show({ flags, output }: Invocation, { config, origins, target }: Settin
       const { sentence, unit }: ConfigKey = CONFIG_KEYS[path];
       return {
         path,
-        value: config[path] ?? null,
+        value: shown(path, config[path]) ?? null,
         origin: origins[path],
         environment: environmentName(path),
         unit: unit ?? null,
@@ -56,9 +57,15 @@ function show({ flags, output }: Invocation, { config, origins, target }: Settin
     return output.json({ schema: 1, target: target.name, settings });
   }
   for (const path of CONFIG_PATHS) {
-    const value = config[path];
+    const value = shown(path, config[path]);
     output.line(`${path} = ${value === undefined ? "" : JSON.stringify(value)}  # ${origins[path]}`);
   }
+}
+
+/** Passwords and tokens are not for screens. */
+function shown(path: ConfigPath, value: unknown): unknown {
+  const { secret }: ConfigKey = CONFIG_KEYS[path];
+  return secret && value !== undefined ? "(set)" : value;
 }
 
 function check({ flags, output }: Invocation, { file, target }: Settings): void {

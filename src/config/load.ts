@@ -6,12 +6,12 @@
 import { parse, TomlError } from "smol-toml";
 import * as v from "valibot";
 import { NodeError } from "../base/errors.ts";
+import type { ConfigKey } from "./key.ts";
 import { nearestName } from "./nearest.ts";
 import {
   type Config,
   CONFIG_KEYS,
   CONFIG_PATHS,
-  type ConfigKey,
   type ConfigPath,
   environmentName,
   isConfigPath,
@@ -88,13 +88,16 @@ function checked(path: ConfigPath, value: unknown, origin: string): unknown {
     : result.issues[0].message;
   throw new NodeError(
     "usage",
-    `Cannot use ${path}: ${origin} says ${JSON.stringify(value)}, wanted ${wanted}`,
+    `Cannot use ${path}: ${origin} says ${
+      key.secret ? "something" : JSON.stringify(value)
+    }, wanted ${wanted}`,
   );
 }
 
 const WANTED: Readonly<Record<ConfigKey["kind"], string>> = {
   text: "text",
   integer: "a whole number",
+  number: "a number",
   boolean: "true or false",
   list: "a list of texts",
 };
@@ -105,6 +108,8 @@ function fromText(key: ConfigKey, value: string): unknown {
       return value;
     case "integer":
       return /^-?\d+$/.test(value) ? Number(value) : value;
+    case "number":
+      return /^-?\d+(?:\.\d+)?$/.test(value) ? Number(value) : value;
     case "boolean":
       return value === "true" ? true : value === "false" ? false : value;
     case "list":

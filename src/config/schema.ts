@@ -5,40 +5,10 @@
  * @module
  */
 import * as v from "valibot";
-
-/** How the text of a flag or of the environment becomes a value. */
-export type KeyKind = "text" | "integer" | "boolean" | "list";
-
-/** One setting. `schema` takes the value as TOML would give it; `undefined` stands for "not set". */
-export interface ConfigKey<S extends v.GenericSchema = v.GenericSchema> {
-  readonly kind: KeyKind;
-  readonly schema: S;
-  /** Absent where nothing is the default. */
-  readonly fallback: v.InferOutput<S>;
-  readonly unit?: string;
-  readonly sentence: string;
-}
-
-const key = <S extends v.GenericSchema>(
-  kind: KeyKind,
-  schema: S,
-  fallback: v.InferOutput<S>,
-  sentence: string,
-  unit?: string,
-): ConfigKey<S> => ({ kind, schema, fallback, sentence, ...(unit === undefined ? {} : { unit }) });
-
-const text = v.optional(v.pipe(v.string(), v.nonEmpty("text that is not empty")));
-const whole = (min: number, max: number) =>
-  v.pipe(
-    v.number("a whole number"),
-    v.integer("a whole number"),
-    v.minValue(min, `${min} or more`),
-    v.maxValue(max, `${max} or less`),
-  );
-const choice = <const T extends readonly string[]>(...options: T) =>
-  v.picklist(options, `one of ${options.join(", ")}`);
-const matching = (pattern: RegExp, wanted: string) => v.pipe(v.string(wanted), v.regex(pattern, wanted));
-const listOf = <S extends v.GenericSchema<string, string>>(item: S) => v.array(item, "a list");
+import { choice, type ConfigKey, key, listOf, matching, text, whole } from "./key.ts";
+import { CARBON_KEYS } from "./keys_carbon.ts";
+import { ENERGY_KEYS } from "./keys_energy.ts";
+import { POLICY_KEYS } from "./keys_policy.ts";
 
 const MULTIADDR = matching(
   /^\/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^/\s]+(?:\/[^/\s]+)*$/,
@@ -190,6 +160,9 @@ export const CONFIG_KEYS = {
     "Longest request body of the local API.",
     "bytes",
   ),
+  ...ENERGY_KEYS,
+  ...CARBON_KEYS,
+  ...POLICY_KEYS,
 } as const satisfies Record<string, ConfigKey>;
 
 /** Path of a setting, such as `compute.threads`. */
