@@ -18,6 +18,7 @@ import {
   type GenerateRequest,
   type GenerationEnd,
 } from "../petals/client/generate.ts";
+import { sessionEnergy } from "../petals/client/energy.ts";
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
 import { swarmOf } from "../petals/client/swarm.ts";
 import { VERSION } from "./build_info.ts";
@@ -143,6 +144,7 @@ function generatedObject(world: World, end: GenerationEnd): object {
     newTokens,
     seconds: Math.round(seconds * 1000) / 1000,
     tokensPerSecond: Math.round(newTokens / Math.max(seconds, 1e-6) * 100) / 100,
+    ...sessionEnergy(hops, promptTokens + newTokens),
     hops: hops.map(({ peerId, blocks }) => ({ peerId, blocks: blocksOf(blocks) })),
   };
 }

@@ -5,6 +5,7 @@
  */
 import type { Activations, BlockRange, FloatDType } from "../base/tensor.ts";
 import type { ModelSource } from "../model/source.ts";
+import type { CpuSpent } from "./cpu_time.ts";
 
 /** Engines by their names on the command line. */
 export type EngineName = "ggml" | "onnx" | "reference";
@@ -78,6 +79,8 @@ export interface BlockStep {
   readonly input: Activations;
   /** Deep prompts: `[blocks, batch, promptTokens, hidden]`, added to the first tokens of each block's input. */
   readonly prompts?: { readonly tokens: number; readonly data: Float32Array<ArrayBuffer> };
+  /** Told, in one part or several, what the computation took. */
+  readonly spent?: CpuSpent;
 }
 
 /** Input of a step over a cache. Done in this order: rewind, reorder, compute. */

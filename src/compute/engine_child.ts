@@ -127,17 +127,17 @@ class ChildSession {
       }
       case "step": {
         const cache = this.#get(request.cache, isCache, "a cache");
-        const values = await this.#blocks(request.blocks).step(stepOf(request, payload), cache, signal);
-        return { values, length: cache.length };
+        const cpu = new CpuSum();
+        const step = { ...stepOf(request, payload), spent: cpu.add };
+        const values = await this.#blocks(request.blocks).step(step, cache, signal);
+        return { values, length: cache.length, ...cpu.told };
       }
-      case "forward":
-        return {
-          values: await this.#blocks(request.blocks).forward(
-            inputOf(request, payload),
-            request.range,
-            signal,
-          ),
-        };
+      case "forward": {
+        const cpu = new CpuSum();
+        const step = { ...inputOf(request, payload), spent: cpu.add };
+        const values = await this.#blocks(request.blocks).forward(step, request.range, signal);
+        return { values, ...cpu.told };
+      }
       case "embed":
         return { values: await this.#head(request.head).embed(idsOf(payload), signal) };
       case "logits":
@@ -209,6 +209,20 @@ class ChildSession {
     }
     return held;
   }
+}
+
+/** Adds up what the parts of a step took; stays `undefined` where the engine does not count. */
+class CpuSum {
+  ms: number | undefined;
+
+  /** As a part of a reply. */
+  get told(): { readonly cpuMs?: number } {
+    return this.ms === undefined ? {} : { cpuMs: this.ms };
+  }
+
+  readonly add = (cpuMs: number): void => {
+    this.ms = (this.ms ?? 0) + cpuMs;
+  };
 }
 
 function idOf(header: unknown): number | undefined {

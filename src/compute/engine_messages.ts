@@ -87,6 +87,8 @@ const REPLY = v.object({
   handle: v.optional(count),
   /** Positions filled after a step. */
   length: v.optional(count),
+  /** Processor time that a step or forward took, milliseconds. */
+  cpuMs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
   /** Facts of what was opened or loaded. */
   facts: v.optional(v.record(v.string(), v.union([v.string(), v.number()]))),
 });

@@ -123,11 +123,12 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
       throw new RangeError(`Cannot compute blocks ${range.start} to ${range.end}: they are not loaded`);
     }
     checkBlockStep(step, { batch: step.input.batch, blocks: lengthOf(range), hidden: this.hiddenSize });
-    const { payload } = await connection.call(
+    const { reply, payload } = await connection.call(
       { act: "forward", blocks: handle, range, ...sizesOf(step) },
       valuesOf(step),
       signal,
     );
+    if (reply.cpuMs !== undefined) step.spent?.(reply.cpuMs);
     return floatsOf(payload);
   }
 
@@ -213,6 +214,7 @@ class RemoteCache implements KvCache {
       );
       this.#length = reply.length ?? this.#length + step.input.tokens;
       this.#unsure = false;
+      if (reply.cpuMs !== undefined) step.spent?.(reply.cpuMs);
       return floatsOf(payload);
     } catch (error) {
       if (!(error instanceof RangeError || error instanceof TypeError)) {

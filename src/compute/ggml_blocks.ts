@@ -9,6 +9,7 @@ import type { Architecture } from "../model/source.ts";
 import type { BlockStep, CacheSize, CacheStep, KvCache, LoadedBlocks } from "./backend.ts";
 import { cacheTokenBytes, requireRoom } from "./budget.ts";
 import { checkBlockStep, checkCacheSize, checkCacheStep } from "./check_step.ts";
+import { countCpu } from "./cpu_time.ts";
 import {
   type BlockWeights,
   buildBlocks,
@@ -139,6 +140,7 @@ export class GgmlBlocks implements LoadedBlocks {
         input: { ...step.input, batch: rows, data: data.subarray(row * rowSize, (row + rows) * rowSize) },
         ...(step.prompts &&
           { prompts: promptRows(step.prompts, { batch, row, rows, hidden: this.hiddenSize }) }),
+        ...(step.spent && { spent: step.spent }),
       }, signal);
       out.set(part, row * rowSize);
     }
@@ -203,7 +205,7 @@ export class GgmlBlocks implements LoadedBlocks {
       for (let token = 0; token < tokens; token += CHUNK_TOKENS) {
         const count = Math.min(CHUNK_TOKENS, tokens - token);
         const chunk = { firstRow, rows, token, tokens: count };
-        await this.#engine.lane.run(async () => {
+        const work = async () => {
           this.#requireLoaded();
           const position = cache.length + token;
           const placed = this.#graphFor(cache, {
@@ -223,7 +225,8 @@ export class GgmlBlocks implements LoadedBlocks {
           } finally {
             if (cache.kept !== placed) placed[Symbol.dispose]();
           }
-        }, signal);
+        };
+        await this.#engine.lane.run(() => countCpu(step.spent, work), signal);
       }
     }
     return out;

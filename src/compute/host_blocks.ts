@@ -15,6 +15,7 @@ import type { Architecture } from "../model/source.ts";
 import type { BlockStep, CacheSize, CacheStep, EngineName, KvCache, LoadedBlocks } from "./backend.ts";
 import { cacheTokenBytes, requireRoom } from "./budget.ts";
 import { checkBlockStep, checkCacheSize, checkCacheStep } from "./check_step.ts";
+import { countCpu } from "./cpu_time.ts";
 import { type BlockMemory, HostCache } from "./host_cache.ts";
 
 /** Where a computation stands: `tokens` of each of `batch` rows, the first at `position`. */
@@ -165,7 +166,7 @@ export class HostBlocks implements LoadedBlocks {
     const most = Math.max(1, Math.floor(CHUNK_TOKENS / batch));
     for (let token = 0; token < tokens; token += most) {
       const count = Math.min(most, tokens - token);
-      await this.#parts.lane.run(async () => {
+      const work = async () => {
         this.#requireLoaded();
         const place = { batch, tokens: count, position: cache.length + token };
         let hidden = cut(step.input, token, count);
@@ -176,7 +177,8 @@ export class HostBlocks implements LoadedBlocks {
           hidden = await this.#parts.kernel.compute(first + i, hidden, place, memory);
         }
         paste(hidden, out, step.input, token);
-      }, signal);
+      };
+      await this.#parts.lane.run(() => countCpu(step.spent, work), signal);
     }
     return out;
   }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SystemFiles } from "./sysfs.ts";
+import type { TextFiles } from "./sysfs.ts";
 
 /** What is told of the processor. */
 export interface CpuFacts {
@@ -13,7 +13,7 @@ export interface CpuFacts {
 }
 
 /** Reads the processor's name and its usable cores; `online` is the count where /proc does not tell (`navigator.hardwareConcurrency`). */
-export function readCpu(files: SystemFiles, online: number): CpuFacts {
+export function readCpu(files: TextFiles, online: number): CpuFacts {
   const info = files.readText("/proc/cpuinfo") ?? "";
   const name = info.match(/^(?:model name|Model|Hardware|cpu model)\s*:\s*(.+)$/m)?.[1] ??
     "unknown processor";
@@ -33,7 +33,7 @@ function allowedCores(status: string): number | undefined {
 }
 
 /** Cores by `cpu.max` (`200000 100000` is two), never below one. */
-function quota(files: SystemFiles): number | undefined {
+function quota(files: TextFiles): number | undefined {
   const path = files.readText("/proc/self/cgroup")?.match(/^0::(\/.*)$/m)?.[1] ?? "/";
   const folder = path === "/" ? "" : path;
   const [time, period] = (files.readText(`/sys/fs/cgroup${folder}/cpu.max`) ?? "max 1").split(" ").map(

@@ -4,10 +4,10 @@
  * @module
  */
 import type { MachineFacts } from "../config/target.ts";
-import type { SystemFiles } from "./sysfs.ts";
+import type { TextFiles } from "./sysfs.ts";
 
 /** Board and system by device tree, DMI and OpenWrt's release note. `arch` is Deno's (`x86_64`, `aarch64`). */
-export function readMachine(files: SystemFiles, arch: string): MachineFacts {
+export function readMachine(files: TextFiles, arch: string): MachineFacts {
   return {
     arch,
     board: files.readText("/proc/device-tree/model") ?? files.readText("/sys/class/dmi/id/product_name"),

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { SystemFiles } from "./sysfs.ts";
+import type { TextFiles } from "./sysfs.ts";
 
 /** Memory of the machine and of the limits that hold for this process. */
 export interface MemoryFacts {
@@ -17,7 +17,7 @@ export interface MemoryFacts {
 const NO_LIMIT = 2 ** 60;
 
 /** Reads /proc/meminfo and the limits of every control group above this process; `undefined` off Linux. */
-export function readMemory(files: SystemFiles): MemoryFacts | undefined {
+export function readMemory(files: TextFiles): MemoryFacts | undefined {
   const lines = files.readText("/proc/meminfo");
   if (lines === undefined) return undefined;
   const kib = (name: string) =>
@@ -34,7 +34,7 @@ export function readMemory(files: SystemFiles): MemoryFacts | undefined {
   return { totalBytes, availableBytes };
 }
 
-function* groupLimits(files: SystemFiles): Generator<{ readonly limit: number; readonly used: number }> {
+function* groupLimits(files: TextFiles): Generator<{ readonly limit: number; readonly used: number }> {
   for (const line of (files.readText("/proc/self/cgroup") ?? "").split("\n")) {
     const match = line.match(/^\d+:([^:]*):(\/.*)$/);
     if (match === null) continue;
@@ -54,7 +54,7 @@ function* groupLimits(files: SystemFiles): Generator<{ readonly limit: number; r
 }
 
 /** Pages of files count as used but are given back on demand. */
-function fileCache(files: SystemFiles, folder: string): number {
+function fileCache(files: TextFiles, folder: string): number {
   const text = files.readText(`${folder}/memory.stat`) ?? "";
   return Number(text.match(/^(?:total_)?inactive_file (\d+)$/m)?.[1] ?? 0);
 }

@@ -31,11 +31,15 @@ export interface NumberFile extends Disposable {
 }
 
 /** The kernel's small text files. Paths are absolute, as on the machine itself: `/proc/meminfo`, `/sys/class/…`. */
-export interface SystemFiles {
+export interface TextFiles {
   /** Text without white space at its ends and without NULs; `undefined` when it is absent or may not be read. */
   readText(path: string): string | undefined;
   /** Names in a folder, sorted; none when it is absent or may not be read. */
   list(path: string): readonly string[];
+}
+
+/** Text files, and those that hold one number. */
+export interface SystemFiles extends TextFiles {
   /** Whether `path` could be opened now. */
   state(path: string): FileState;
   /** Where a link leads, as the link says it; `undefined` for what is no link. One device has one such path. */

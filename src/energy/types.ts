@@ -130,7 +130,7 @@ export interface EnergyAccounts {
   readonly other: number;
 }
 
-/** Joules for each block-token: one position through one block that is served. Null until they can be told. */
+/** Joules for each position that went through the blocks served here. Null until they can be told. */
 export interface JoulesPerToken {
   /** Of the steps alone, over the idle baseline. */
   readonly dynamic: number | null;

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { StepReport } from "../petals/report.ts";
+import { lengthOf, type PeerId } from "../base/tensor.ts";
+import type { EnergyMeter } from "../energy/meter.ts";
+import type { SessionEnergy, StepObserver, StepReport } from "../petals/report.ts";
 
 /** Totals since the start. */
 export interface Totals {
@@ -21,8 +23,11 @@ export interface Totals {
 /** Most session ids remembered to tell a new session from a known one. */
 const MAX_SESSIONS = 4096;
 
-/** Folds step reports into totals. Called behind the reply: it never waits and never fails a step. */
-export class Account {
+/** Folds step reports into totals, and tells the meter. Called behind the reply: it never waits and never fails a step. */
+export class Account implements StepObserver {
+  readonly #meter: EnergyMeter | undefined;
+  readonly #self: PeerId | undefined;
+
   #totals: Totals = {
     sessions: 0,
     steps: 0,
@@ -34,13 +39,48 @@ export class Account {
   };
   readonly #recent = new Set<string>();
 
+  /** `self` tells the owner's own requests from those of others. */
+  constructor({ meter, self }: { readonly meter?: EnergyMeter; readonly self?: PeerId } = {}) {
+    this.#meter = meter;
+    this.#self = self;
+  }
+
   /** Totals so far. */
   get totals(): Totals {
     return this.#totals;
   }
 
+  begin(): number | undefined {
+    return this.#meter?.begin();
+  }
+
+  energyOf(session: string): SessionEnergy | undefined {
+    const share = this.#meter?.session(session);
+    const figure = this.#meter?.snapshot().node;
+    if (share === undefined || figure === undefined || figure.scope === null || figure.kind === "none") {
+      return undefined;
+    }
+    const { kind, scope, uncertainty } = figure;
+    return { joules: Number(share.microjoules) / 1e6, tokens: share.tokens, kind, scope, uncertainty };
+  }
+
   /** Enters one step. */
-  readonly report = (step: StepReport): void => {
+  report(step: StepReport): void {
+    this.#enter(step);
+    if (step.mark === undefined) return;
+    const { cpuMs, session, blocks } = step;
+    const tokens = step.outcome === "ok" ? step.tokens : 0;
+    const peerClass = step.peer === this.#self ? "self" : "swarm";
+    this.#meter?.end(step.mark, {
+      cpuMs,
+      tokens,
+      blockTokens: tokens * lengthOf(blocks),
+      session,
+      peerClass,
+    });
+  }
+
+  #enter(step: StepReport): void {
     const { outcome, session } = step;
     const sum = this.#totals;
     this.#totals = {
@@ -52,7 +92,7 @@ export class Account {
       bytesOut: sum.bytesOut + step.bytesOut,
       computeMs: sum.computeMs + step.computeMs,
     };
-  };
+  }
 
   #isNew(session: string | undefined): boolean {
     if (session === undefined || this.#recent.has(session)) return false;

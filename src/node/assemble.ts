@@ -5,10 +5,13 @@
  */
 import { apiHandler } from "../api/handler.ts";
 import { openApiServer, splitHostPort } from "../api/server.ts";
+import { openSystemFiles } from "../device/sysfs.ts";
+import { energyFamilies } from "./energy_families.ts";
 import { findModel, resolveContext } from "./find_model.ts";
 import { availableBytes, openEngine } from "./open_compute.ts";
 import { openServing } from "./open_serving.ts";
 import { openDataLock } from "./lock.ts";
+import { openEnergy } from "./open_energy.ts";
 import { openNetwork } from "./open_network.ts";
 import type { NodeParts } from "./parts.ts";
 
@@ -16,6 +19,10 @@ import type { NodeParts } from "./parts.ts";
 export const realParts = (environment: Readonly<Record<string, string>>): NodeParts => ({
   openLock: (world, plan) => openDataLock(world.clock, plan.paths),
   openNetwork,
+  openEnergy: (world, { config }) => {
+    const files = openSystemFiles(config);
+    return openEnergy(world, { families: energyFamilies(world, files, config) });
+  },
   openApi: (world, { config }, status) =>
     openApiServer(
       world,

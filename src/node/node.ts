@@ -5,6 +5,7 @@
  */
 import type { ServingStatus, StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
+import type { EnergyMeter } from "../energy/meter.ts";
 import { Account } from "./account.ts";
 import type { Tell } from "./events.ts";
 import { Health } from "./health.ts";
@@ -35,7 +36,8 @@ export async function openNode(
   const network = rooms.use(await parts.openNetwork(world, plan));
   tell({ kind: "listening", peerId: network.rpc.self, addresses: network.addresses() });
 
-  const account = new Account();
+  const { meter } = rooms.use(parts.openEnergy(world, plan));
+  const account = new Account({ meter, self: network.rpc.self });
   let serving: Serving | undefined;
   const health = new Health(tell, () => {
     const { rpc } = network;
@@ -45,7 +47,7 @@ export async function openNode(
   });
   health.pending("start", "the node starts");
   const status = (): StatusDocument =>
-    statusOf({ world, plan, network, health, account, serving, startedAtMs });
+    statusOf({ world, plan, network, health, account, meter, serving, startedAtMs });
   const api = rooms.use(parts.openApi(world, plan, status));
   lock.describe({ pid: Deno.pid, api: api.url, ...(plan.model === undefined ? {} : { model: plan.model }) });
 
@@ -69,11 +71,14 @@ interface Told {
   readonly network: Network;
   readonly health: Health;
   readonly account: Account;
+  readonly meter: EnergyMeter;
   readonly serving: Serving | undefined;
   readonly startedAtMs: number;
 }
 
-function statusOf({ world, plan, network, health, account, serving, startedAtMs }: Told): StatusDocument {
+function statusOf(
+  { world, plan, network, health, account, meter, serving, startedAtMs }: Told,
+): StatusDocument {
   const { sessions: _, ...work } = account.totals;
   return {
     schema: 1,
@@ -84,7 +89,7 @@ function statusOf({ world, plan, network, health, account, serving, startedAtMs 
     reachability: network.reachability,
     dht: { ...network.dht.status(), lastAnnounceAt: serving?.announcedAtMs ?? null },
     serving: plan.model === undefined ? null : serving?.status() ?? loadingStatus(plan),
-    energy: NO_ENERGY,
+    energy: meter.snapshot().node,
     work,
     readiness: health.readiness,
     degraded: health.degraded,
@@ -100,14 +105,3 @@ const loadingStatus = ({ model, range, config }: NodePlan): ServingStatus => ({
   sessions: 0,
   cacheTokensLeft: 0,
 });
-
-/** Nothing measures energy in this version. */
-const NO_ENERGY: StatusDocument["energy"] = {
-  watts: null,
-  joules: null,
-  kind: "none",
-  scope: null,
-  source: null,
-  uncertainty: null,
-  coverage: 0,
-};

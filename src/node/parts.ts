@@ -13,6 +13,7 @@ import type { ServedModel, Tell } from "./events.ts";
 import type { Health } from "./health.ts";
 import type { DataLock } from "./lock.ts";
 import type { Joinable } from "./membership.ts";
+import type { NodeEnergy } from "./open_energy.ts";
 import type { NodePlan } from "./plan.ts";
 
 /** A listening peer with its node of the DHT. Dispose to close all connections. */
@@ -52,6 +53,7 @@ export interface Serving extends AsyncDisposable {
 export interface NodeParts {
   openLock(world: World, plan: NodePlan): Promise<DataLock>;
   openNetwork(world: World, plan: NodePlan): Promise<Network>;
+  openEnergy(world: World, plan: NodePlan): NodeEnergy;
   openApi(world: World, plan: NodePlan, status: () => StatusDocument): ApiServer;
   openServing(context: ServingContext): Serving;
 }

@@ -111,7 +111,7 @@ function openServer({ context, parts, model, range, state }: Span, blocks: Loade
     version,
     clientMode: false,
     limits,
-    report: account.report,
+    observer: account,
   });
 }
 

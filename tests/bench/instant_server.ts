@@ -63,7 +63,7 @@ const server = rooms.use(openBlockServer(world, {
     sessions: 64,
     sessionsPerPeer: 64,
   },
-  report: () => {},
+  observer: { begin: () => undefined, report: () => {} },
 }));
 const announcer = rooms.use(
   await openAnnouncer(world, {

@@ -2,9 +2,9 @@ import { assertEquals } from "@std/assert";
 import { readCpu } from "../../src/device/cpu.ts";
 import { readMachine } from "../../src/device/machine.ts";
 import { readMemory } from "../../src/device/memory.ts";
-import { openSystemFiles, type SystemFiles } from "../../src/device/sysfs.ts";
+import { openSystemFiles, type TextFiles } from "../../src/device/sysfs.ts";
 
-const filesOf = (texts: Record<string, string>): SystemFiles => ({
+const filesOf = (texts: Record<string, string>): TextFiles => ({
   readText: (path) => texts[path],
   list: () => [],
 });

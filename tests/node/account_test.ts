@@ -12,6 +12,8 @@ const step = (change: Partial<StepReport>): StepReport => ({
   bytesOut: 50,
   startedAtMs: 0,
   computeMs: 2,
+  cpuMs: 3,
+  mark: 7,
   outcome: "ok",
   ...change,
 });

@@ -2,6 +2,7 @@ import { assertEquals, assertRejects } from "@std/assert";
 import { NodeError } from "../../src/base/errors.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { dataPaths } from "../../src/config/paths.ts";
+import { openMeter } from "../../src/energy/meter.ts";
 import type { NodeEvent } from "../../src/node/events.ts";
 import { openNode } from "../../src/node/node.ts";
 import type { Network, NodeParts, ServingContext } from "../../src/node/parts.ts";
@@ -38,6 +39,10 @@ function recordingParts(order: string[], change: Partial<NodeParts> = {}): NodeP
         reachability: { state: "unknown", reason: "nobody was asked" },
         ...closing("network"),
       });
+    },
+    openEnergy(world) {
+      open("energy");
+      return { meter: openMeter(world, []), looked: Promise.resolve(), ...closing("energy") };
     },
     openApi() {
       open("api");
@@ -92,11 +97,13 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
     "+lock",
     "+network",
     "listening",
+    "+energy",
     "+api",
     "+described http://127.0.0.1:1",
     "+serving",
     "-serving",
     "-api",
+    "-energy",
     "-network",
     "-lock",
   ]);
@@ -127,5 +134,5 @@ Deno.test("openNode closes what it opened when a later part fails", async () => 
     },
   });
   await assertRejects(() => openNode(fakeWorld(), planWith("network=private"), parts, () => {}), NodeError);
-  assertEquals(order, ["+lock", "+network", "-network", "-lock"]);
+  assertEquals(order, ["+lock", "+network", "+energy", "-energy", "-network", "-lock"]);
 });

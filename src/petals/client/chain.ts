@@ -4,11 +4,14 @@
  * @module
  */
 import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
+import type { SessionEnergy } from "../report.ts";
 
 /** Who computes which blocks. */
 export interface Hop {
   readonly peerId: PeerId;
   readonly blocks: BlockRange;
+  /** What the server says the session cost it so far; `undefined` where it says nothing. */
+  readonly energy?: SessionEnergy | undefined;
 }
 
 /** One inference session over every block: through the swarm, or in this process. Dispose it to free its caches. */

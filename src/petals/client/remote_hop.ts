@@ -18,12 +18,15 @@ import {
 } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { Rpc, RpcStream } from "../../p2p/rpc.ts";
+import type { SessionEnergy } from "../report.ts";
 import { spanUid } from "../uid.ts";
+import { decodeSessionEnergy, ENERGY_KEY } from "../wire/energy.ts";
 import {
   decodeExpertResponse,
   encodeExpertRequest,
   END_OF_SESSION,
   type ExpertRequest,
+  type ExpertResponse,
 } from "../wire/expert.ts";
 import { argumentsStructure, type NextServer, packNextServers } from "../wire/metadata.ts";
 import { decodeTensor, encodeTensor, parseTensor } from "../wire/tensor.ts";
@@ -51,6 +54,8 @@ export interface RemoteSpan {
   readonly blocks: BlockRange;
   /** Type the server computes in; hidden states travel in it. Anything but `float16` and `bfloat16` is `float32`. */
   readonly torchDtype?: string | undefined;
+  /** Whether the server is asked what the session costs it; stock servers overlook the question. */
+  readonly asksForEnergy?: boolean;
 }
 
 /** What a request of a session says. */
@@ -65,9 +70,12 @@ export interface StepRequest {
 /** The bytes of a request, as the stock client of petals 2.2 writes them (vectors `petals_inference_streams`). */
 export function encodeStep(request: StepRequest, hidden: Tensor): Uint8Array {
   const { span, sessionId, step, maxLength } = request;
-  const first = maxLength === undefined
-    ? {}
-    : { max_length: maxLength, points: new Float(0), active_adapter: null };
+  const first = maxLength === undefined ? {} : {
+    max_length: maxLength,
+    points: new Float(0),
+    active_adapter: null,
+    ...(span.asksForEnergy && { [ENERGY_KEY]: true }),
+  };
   const next = step.next.length === 0 ? {} : { next_servers: packNextServers(step.next) };
   const metadata: Record<string, Packable> = {
     session_id: sessionId,
@@ -84,10 +92,21 @@ export function encodeStep(request: StepRequest, hidden: Tensor): Uint8Array {
   return encodeExpertRequest(message);
 }
 
+/** A reply as it was read. */
+export interface StepReply {
+  readonly output: Activations;
+  /** What the server says the session cost so far. */
+  readonly energy: SessionEnergy | undefined;
+}
+
 /** The hidden states of a reply, which must have the shape of `input`. Whatever else it is: `NodeError` `malformed`. */
-export function decodeStep(bytes: Uint8Array, input: Activations): Activations {
+export function decodeStep(bytes: Uint8Array, input: Activations): StepReply {
   try {
-    return { ...input, data: hiddenStatesIn(bytes, input) };
+    const reply = decodeExpertResponse(bytes);
+    return {
+      output: { ...input, data: hiddenStatesIn(reply, input) },
+      energy: reply.metadata && decodeSessionEnergy(reply.metadata),
+    };
   } catch (error) {
     if (!(error instanceof NodeError) || error.code === "malformed") throw error;
     throw new NodeError("malformed", error.message, { cause: error });
@@ -95,10 +114,9 @@ export function decodeStep(bytes: Uint8Array, input: Activations): Activations {
 }
 
 function hiddenStatesIn(
-  bytes: Uint8Array,
+  { tensors: [tensor, ...more] }: ExpertResponse,
   { batch, tokens, hidden }: Activations,
 ): Float32Array<ArrayBuffer> {
-  const { tensors: [tensor, ...more] } = decodeExpertResponse(bytes);
   if (tensor === undefined || more.length > 0) throw notHidden("not one tensor");
   const { shape, dtype } = parseTensor(tensor);
   if (shape.length !== 3 || shape[0] !== batch || shape[1] !== tokens || shape[2] !== hidden) {
@@ -147,6 +165,7 @@ interface RemoteCall {
 class RemoteHop implements OpenHop {
   readonly peerId: PeerId;
   readonly blocks: BlockRange;
+  energy: SessionEnergy | undefined;
   readonly #world: World;
   readonly #call: RemoteCall;
   readonly #sessionId: string;
@@ -186,7 +205,8 @@ class RemoteHop implements OpenHop {
       await orAbort(stream.send(request), deadline.signal);
       const reply = await orAbort(stream.receive(deadline.signal), deadline.signal);
       if (reply === undefined) throw new NodeError("unreachable", "it closed the session, wanted an answer");
-      const output = decodeStep(reply, input);
+      const { output, energy } = decodeStep(reply, input);
+      this.energy = energy ?? this.energy;
       this.#state = "open";
       return output;
     } catch (error) {

@@ -49,7 +49,7 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
       if (isHere(peerId) && local !== undefined) {
         return openLocalHop({ self: peerId, loaded: local, blocks }, size, signal);
       }
-      const span = { peerId, prefix, blocks, torchDtype: info.torchDtype };
+      const span = { peerId, prefix, blocks, torchDtype: info.torchDtype, asksForEnergy: true };
       return openRemoteHop(world, rpc, { span, size }, signal);
     },
     pings: new Pings(world, rpc),

@@ -84,7 +84,11 @@ class SwarmChain implements Chain {
   }
 
   get hops(): readonly Hop[] {
-    return this.#links.map(({ server, blocks }) => ({ peerId: server.peerId, blocks }));
+    return this.#links.map(({ server, blocks, hop }) => ({
+      peerId: server.peerId,
+      blocks,
+      ...(hop?.energy && { energy: hop.energy }),
+    }));
   }
 
   get position(): number {

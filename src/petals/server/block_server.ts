@@ -9,7 +9,7 @@ import { lengthOf, type PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { LoadedBlocks } from "../../compute/backend.ts";
 import type { Rpc, RpcContext, StreamHandler, UnaryHandler } from "../../p2p/rpc.ts";
-import type { StepReport } from "../report.ts";
+import type { StepObserver } from "../report.ts";
 import { parseSpan, requirePrefix } from "../uid.ts";
 import { idOf } from "../wire/metadata.ts";
 import { ByteBudget } from "./byte_budget.ts";
@@ -45,8 +45,8 @@ export interface BlockServerOptions {
   /** Whether this node takes no part in storing the DHT. */
   readonly clientMode: boolean;
   readonly limits: ServerLimits;
-  /** Takes what each step leaves. Called before the reply goes out: it must not take long. */
-  readonly report: (step: StepReport) => void;
+  /** Is told of each step, before it is computed and before its reply goes out: it must not take long. */
+  readonly observer: StepObserver;
 }
 
 /** Blocks that others can call. Disposing it ends open sessions with words. */
@@ -142,13 +142,24 @@ function servingOf(world: World, options: BlockServerOptions, pushes: PushSender
     }),
     inboxes: new PushBoard(),
     pushes,
-    report: (step) => {
-      try {
-        options.report(step);
-      } catch (error) {
-        world.log.warn("Step not reported", { reason: messageOf(error) });
-      }
-    },
+    observer: harmless(world, options.observer),
+  };
+}
+
+/** An observer whose failures are logged and nothing else. */
+function harmless(world: World, observer: StepObserver): StepObserver {
+  const attempt = <T>(work: () => T): T | undefined => {
+    try {
+      return work();
+    } catch (error) {
+      world.log.warn("Step not reported", { reason: messageOf(error) });
+      return undefined;
+    }
+  };
+  return {
+    begin: () => attempt(() => observer.begin()),
+    report: (step) => attempt(() => observer.report(step)),
+    energyOf: (session) => attempt(() => observer.energyOf?.(session)),
   };
 }
 

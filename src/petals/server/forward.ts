@@ -7,6 +7,7 @@ import { openDeadline, orAbort } from "../../base/deadline.ts";
 import { codeOf, NodeError } from "../../base/errors.ts";
 import { type BlockRange, fromFloat32, type Tensor } from "../../base/tensor.ts";
 import type { RpcContext } from "../../p2p/rpc.ts";
+import { addCpu, noWork, type StepWork } from "../report.ts";
 import { parseSpan } from "../uid.ts";
 import { type Compression, compressionOf } from "../wire/compression.ts";
 import { encodeExpertResponse } from "../wire/expert.ts";
@@ -117,11 +118,11 @@ async function run(
   tensorsOf: () => readonly Tensor[],
   how: { readonly encode: (hidden: Tensor) => readonly Uint8Array[]; readonly signal: AbortSignal },
 ): Promise<readonly Uint8Array[]> {
-  const { serving: { world, report, forwards }, context, range } = call;
+  const { serving: { world, observer, forwards }, context, range } = call;
   using _turn = await forwards.enter(context.peer, how.signal);
-  const done = { tokens: 0, bytesOut: 0, computeMs: 0 };
+  const done = noWork();
   const tell = (outcome: "ok" | ReturnType<typeof codeOf>) =>
-    report({
+    observer.report({
       method: "forward",
       session: undefined,
       peer: context.peer,
@@ -134,7 +135,7 @@ async function run(
   try {
     const tensors = tensorsOf();
     const began = world.clock.monotonic();
-    const hidden = await compute(call, tensors, how.signal);
+    const hidden = await compute(call, tensors, done, how.signal);
     done.computeMs = world.clock.monotonic() - began;
     const output = how.encode(hidden);
     done.tokens = hidden.shape[0]! * hidden.shape[1]!;
@@ -148,8 +149,9 @@ async function run(
 }
 
 async function compute(
-  { serving: { rules, blocks }, range, metadata }: ForwardCall,
+  { serving: { rules, blocks, observer }, range, metadata }: ForwardCall,
   tensors: readonly Tensor[],
+  done: StepWork,
   signal: AbortSignal,
 ): Promise<Tensor> {
   const places = arrange(tensors, valueOf(metadata, "args_structure"));
@@ -158,7 +160,9 @@ async function compute(
   }
   const input = hiddenOf(places[0], rules);
   const prompts = promptsOf(places[1], range, input);
-  const step = prompts === undefined ? { input } : { input, prompts };
+  const spent = (cpuMs: number) => addCpu(done, cpuMs);
+  const step = prompts === undefined ? { input, spent } : { input, prompts, spent };
+  if (input.tokens > 0) done.mark = observer.begin();
   const values = input.tokens === 0 ? new Float32Array(0) : await blocks.forward(step, range, signal);
   return fromFloat32(values, [input.batch, input.tokens, input.hidden], blocks.dtype);
 }

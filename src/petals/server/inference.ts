@@ -8,6 +8,8 @@ import { codeOf, messageOf } from "../../base/errors.ts";
 import { type Activations, fromFloat32, lengthOf } from "../../base/tensor.ts";
 import type { KvCache } from "../../compute/backend.ts";
 import type { RpcContext } from "../../p2p/rpc.ts";
+import { addCpu, noWork, type StepWork } from "../report.ts";
+import { encodeSessionEnergy } from "../wire/energy.ts";
 import { decodeExpertRequest, encodeExpertResponse } from "../wire/expert.ts";
 import { readMetadata } from "../wire/metadata.ts";
 import { encodeTensor } from "../wire/tensor.ts";
@@ -82,11 +84,11 @@ interface Run {
 
 /** The reply to one request; reports it either way. */
 async function answer(run: Run, step: Incoming): Promise<Uint8Array | "end" | "repeated"> {
-  const { serving: { world, report }, session: { terms }, context } = run;
+  const { serving: { world, observer }, session: { terms }, context } = run;
   const startedAtMs = world.clock.now();
-  const done = { tokens: 0, computeMs: 0, bytesOut: 0 };
+  const done = noWork();
   const tell = (outcome: "ok" | ReturnType<typeof codeOf>) =>
-    report({
+    observer.report({
       method: "inference",
       session: terms.id,
       peer: context.peer,
@@ -101,13 +103,15 @@ async function answer(run: Run, step: Incoming): Promise<Uint8Array | "end" | "r
     if (decision.kind !== "step") return decision.kind;
     const { input, prompts } = decision.step;
     const began = world.clock.monotonic();
-    const values = await compute(run, decision.step);
+    const values = await compute(run, decision.step, done);
     done.computeMs = world.clock.monotonic() - began;
     const shape = [input.batch, input.tokens, input.hidden];
     const output = encodeTensor(fromFloat32(values, shape, run.serving.blocks.dtype));
     done.tokens = input.batch * input.tokens;
     if (prompts === undefined) run.serving.pushes.send(step, decision.hiddenPlace, output);
-    const reply = encodeExpertResponse({ tensors: [output] });
+    const energy = terms.asksForEnergy && terms.id !== undefined ? observer.energyOf?.(terms.id) : undefined;
+    const metadata = energy && encodeSessionEnergy(energy);
+    const reply = encodeExpertResponse({ tensors: [output], metadata });
     done.bytesOut = reply.length;
     tell("ok");
     return reply;
@@ -120,9 +124,11 @@ async function answer(run: Run, step: Incoming): Promise<Uint8Array | "end" | "r
 function compute(
   { serving, cache, signal }: Run,
   step: { readonly input: Activations },
+  done: StepWork,
 ): Promise<Float32Array<ArrayBuffer>> {
   if (step.input.tokens === 0 || cache === undefined) return Promise.resolve(new Float32Array(0));
-  return serving.blocks.step(step, cache, signal);
+  done.mark = serving.observer.begin();
+  return serving.blocks.step({ ...step, spent: (cpuMs) => addCpu(done, cpuMs) }, cache, signal);
 }
 
 /** Requests of the stream and of other servers, whichever comes first; each is held until the next is asked for. */

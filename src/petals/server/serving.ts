@@ -5,7 +5,7 @@
  */
 import type { World } from "../../base/world.ts";
 import type { LoadedBlocks } from "../../compute/backend.ts";
-import type { StepReport } from "../report.ts";
+import type { StepObserver } from "../report.ts";
 import type { ByteBudget } from "./byte_budget.ts";
 import type { CacheBudget } from "./cache_budget.ts";
 import type { Gate } from "./gate.ts";
@@ -23,6 +23,6 @@ export interface Serving {
   readonly forwards: Gate;
   readonly inboxes: PushBoard;
   readonly pushes: PushSender;
-  /** Takes the report of a step; what it throws is logged. */
-  readonly report: (step: StepReport) => void;
+  /** Is told of steps; what it throws is logged. */
+  readonly observer: StepObserver;
 }

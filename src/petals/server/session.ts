@@ -8,6 +8,7 @@ import { type Packable } from "../../base/msgpack.ts";
 import { type BlockRange, type Tensor } from "../../base/tensor.ts";
 import type { CacheStep } from "../../compute/backend.ts";
 import { parseSpan } from "../uid.ts";
+import { asksForEnergy } from "../wire/energy.ts";
 import type { ExpertRequest } from "../wire/expert.ts";
 import { idOf, type Metadata, numberOf, placesOf, pythonText, valueOf } from "../wire/metadata.ts";
 import { decodeTensors, parseTensor } from "../wire/tensor.ts";
@@ -43,6 +44,8 @@ export interface SessionTerms {
   readonly allocationMs: number;
   /** `args_structure`, which counts from the first request only. */
   readonly structure: Packable | undefined;
+  /** Whether replies are to tell what the session cost. */
+  readonly asksForEnergy: boolean;
 }
 
 /**
@@ -74,6 +77,7 @@ export function termsOf({ request, metadata }: Incoming, rules: SessionRules): S
     maxLength,
     allocationMs: 1000 * (numberOf(metadata, "alloc_timeout") ?? 0),
     structure,
+    asksForEnergy: asksForEnergy(metadata),
   };
 }
 

@@ -22,9 +22,10 @@ export interface ExpertRequest {
   readonly metadata: Uint8Array;
 }
 
-/** Tensors of a reply. */
+/** Tensors of a reply, and metadata as msgpack, which stock servers leave out. */
 export interface ExpertResponse {
   readonly tensors: readonly Uint8Array[];
+  readonly metadata?: Uint8Array | undefined;
 }
 
 /** Reads a request; its parts are views. Throws `NodeError` `malformed`, `too_large`. */
@@ -60,12 +61,18 @@ export const END_OF_SESSION: ExpertRequest = { uid: "", tensors: [], metadata: n
 
 /** Reads a reply. Throws `NodeError` `malformed`, `too_large`. */
 export function decodeExpertResponse(bytes: Uint8Array): ExpertResponse {
-  return { tensors: ProtoMessage.decode(bytes, MAX_FIELDS).repeatedBytes(2) };
+  const message = ProtoMessage.decode(bytes, MAX_FIELDS);
+  const metadata = message.bytes(3);
+  requireAtMost("metadata", metadata.length, MAX_METADATA_BYTES);
+  return { tensors: message.repeatedBytes(2), ...(metadata.length > 0 && { metadata }) };
 }
 
 /** Writes a reply. */
-export const encodeExpertResponse = ({ tensors }: ExpertResponse): Uint8Array<ArrayBuffer> =>
-  new ProtoWriter().repeatedBytes(2, tensors).finish();
+export function encodeExpertResponse({ tensors, metadata }: ExpertResponse): Uint8Array<ArrayBuffer> {
+  const writer = new ProtoWriter().repeatedBytes(2, tensors);
+  if (metadata !== undefined) writer.bytes(3, metadata);
+  return writer.finish();
+}
 
 /** The uid that `rpc_info` is asked about, empty for the server as a whole. Throws `NodeError` `malformed`. */
 export function decodeExpertUid(bytes: Uint8Array): string {

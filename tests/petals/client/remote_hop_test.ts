@@ -156,13 +156,13 @@ Deno.test("decodeStep reads the stock server's replies", () => {
     const bytes = bytesOf(msg);
     const [batch, tokens, hidden] = decodeTensor(decodeExpertResponse(bytes).tensors[0]!).shape;
     const input = { batch: batch!, tokens: tokens!, hidden: hidden!, data: new Float32Array(0) };
-    assertEquals(decodeStep(bytes, input).data.length, batch! * tokens! * 64);
+    assertEquals(decodeStep(bytes, input).output.data.length, batch! * tokens! * 64);
   }
 });
 
 Deno.test("decodeStep ends in hidden states or an error for every cut, every flip and random bytes", () => {
   const input: Activations = { batch: 1, tokens: 3, hidden: 4, data: good };
-  assertEquals(decodeStep(reply(states([1, 3, 4])), input), input);
+  assertEquals(decodeStep(reply(states([1, 3, 4])), input), { output: input, energy: undefined });
   assertBounded((bytes) => decodeStep(bytes, input), reply(states([1, 3, 4])));
 });
 

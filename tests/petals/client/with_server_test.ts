@@ -20,8 +20,8 @@ function serve(
   end: number,
   blocks: LoadedBlocks = loadedToy({ start, end }),
 ): BlockServer {
-  const report = () => {};
-  const options = { prefix: PREFIX, version: "test", clientMode: false, limits, report };
+  const observer = { begin: () => undefined, report: () => {} };
+  const options = { prefix: PREFIX, version: "test", clientMode: false, limits, observer };
   const server = openBlockServer(toy.world, { ...options, rpc: toy.network.join(peerId), blocks });
   const info = { inferenceRps: 100, cacheTokensLeft: server.cacheTokensLeft };
   toy.dht.announce(peerId, blocks.range, info, toy.world.clock.now() + 240_000);

@@ -376,14 +376,20 @@ Deno.test("a client that leaves in the middle frees its session", async () => {
   assertEquals([server.sessions, server.cacheTokensAvailable, blocks.caches[0]!.disposed], [0, 400, true]);
 });
 
-Deno.test("a report that throws disturbs nobody", async () => {
+Deno.test("an observer that throws disturbs nobody", async () => {
   const { client, world } = openToyServer({
-    report: () => {
-      throw new Error("books are closed");
+    observer: {
+      begin: () => {
+        throw new Error("the meter is broken");
+      },
+      report: () => {
+        throw new Error("books are closed");
+      },
     },
   });
   const session = await openSession(client);
   await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS], opening(4));
+  assert(world.lines.some((line) => line.includes("the meter is broken")));
   assert(world.lines.some((line) => line.includes("books are closed")));
 });
 

@@ -64,7 +64,7 @@ function serve(
     version: "2.2.0.post1",
     clientMode: false,
     limits: LIMITS,
-    report: () => {},
+    observer: { begin: () => undefined, report: () => {} },
   });
   return blocks;
 }

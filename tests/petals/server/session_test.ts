@@ -70,6 +70,7 @@ Deno.test("termsOf takes what the first request says of memory, rows and time", 
     batch: 3,
     maxLength: 12,
     allocationMs: 7000,
+    asksForEnergy: false,
     structure: undefined,
   });
   assertThrows(

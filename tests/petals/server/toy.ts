@@ -136,7 +136,7 @@ export function openToyServer(options: Partial<BlockServerOptions> & { readonly 
     version: "kwaainet-1",
     clientMode: false,
     limits: LIMITS,
-    report: (step) => void reports.push(step),
+    observer: { begin: () => undefined, report: (step) => void reports.push(step) },
     ...options,
     blocks,
   });

@@ -1,0 +1,310 @@
+/**
+ * Who caused which joules. Energy of a window of time goes to the idle machine, to the steps that ran in it and to
+ * everything else, by processor time, in whole microjoules: the accounts add up to what was measured, exactly.
+ *
+ * Of a window with energy E and length T: idle takes min(E, P0·T), P0 being the idle baseline; the rest is shared by
+ * processor time between each step and all other work of the machine. A step's processor time is the engine's own
+ * count (getrusage), spread evenly over the step; that of others is the machine's busy time less that of all steps,
+ * over a second around the window, as the kernel counts in hundredths of a second.
+ *
+ * @module
+ */
+import { IdleBaseline } from "./baseline.ts";
+import { splitWhole } from "./split.ts";
+
+/** Energy of the node from one moment to another. */
+export interface PowerWindow {
+  /** Monotonic. */
+  readonly startMs: number;
+  readonly endMs: number;
+  readonly microjoules: bigint;
+  /** Which sources it is made of: each choice has a baseline of its own. */
+  readonly choice: string;
+}
+
+/** What the machine's processors had done by a moment. */
+export interface BusyMark {
+  readonly atMs: number;
+  /** Busy time of all processors together, since any start. */
+  readonly busyMs: number;
+  /** Busy and idle time of all processors together, since the same start. */
+  readonly totalMs: number;
+}
+
+/** What a finished step was. */
+export interface StepSpent {
+  /** Processor time of the engine; `undefined` where it was not counted: then the step is taken to have used one core. */
+  readonly cpuMs: number | undefined;
+  /** Positions computed. */
+  readonly tokens: number;
+  /** Positions times blocks. */
+  readonly blockTokens: number;
+  readonly session?: string | undefined;
+  /** Who asked, as a class: never a peer's id. */
+  readonly peerClass: string;
+}
+
+/** Sums of one account. */
+export interface Share {
+  microjoules: bigint;
+  tokens: number;
+}
+
+/** Whole microjoules by account. */
+export interface AccountSums {
+  readonly serve: bigint;
+  readonly idle: bigint;
+  readonly other: bigint;
+}
+
+interface Step {
+  readonly startMs: number;
+  endMs: number | undefined;
+  spent: StepSpent | undefined;
+}
+
+/** A quiet window has less of the machine busy than this. */
+const QUIET_BUSY = 0.05;
+/** How long a window waits for steps that ran in it to end, and for the baseline. */
+const MAX_WAIT_MS = 600_000;
+/** Most windows that wait: 10 a second for ten minutes. */
+const MAX_WAITING = 6000;
+/** Most finished steps remembered for windows still to come. */
+const MAX_STEPS = 4096;
+/** Most sessions and classes whose sums are kept. */
+const MAX_SHARES = 1024;
+/** Half of the time over which other work is averaged. */
+const AROUND_MS = 500;
+/** Most baselines: one for each choice of sources. */
+const MAX_BASELINES = 8;
+
+/** Keeps windows until it is known what ran in them, then shares their energy. */
+export class Attribution {
+  readonly #baselines = new Map<string, IdleBaseline>();
+  readonly #waiting: PowerWindow[] = [];
+  readonly #steps = new Map<number, Step>();
+  readonly #marks: BusyMark[] = [];
+  readonly #sessions = new Map<string, Share>();
+  readonly #classes = new Map<string, Share>();
+  #nextStep = 1;
+  #serve = 0n;
+  #idle = 0n;
+  #other = 0n;
+  /** Of windows whose baseline was known. */
+  #dynamic: Share = { microjoules: 0n, tokens: 0 };
+  #tokens = 0;
+  #blockTokens = 0;
+  #choice = "";
+
+  /** Accounts of all windows that are settled. */
+  get settled(): AccountSums {
+    return { serve: this.#serve, idle: this.#idle, other: this.#other };
+  }
+
+  /** Steps of windows whose baseline was known: their energy over the baseline, and their positions. */
+  get dynamic(): Readonly<Share> {
+    return this.#dynamic;
+  }
+
+  /** Positions of all steps that have ended. */
+  get tokens(): number {
+    return this.#tokens;
+  }
+
+  /** Positions times blocks of all steps that have ended. */
+  get blockTokens(): number {
+    return this.#blockTokens;
+  }
+
+  /** Whether a step is under way. */
+  get isServing(): boolean {
+    return [...this.#steps.values()].some(({ endMs }) => endMs === undefined);
+  }
+
+  /** Sums by class of peers. */
+  get classes(): ReadonlyMap<string, Readonly<Share>> {
+    return this.#classes;
+  }
+
+  /** Sums of a session's settled steps. */
+  session(id: string): Readonly<Share> | undefined {
+    return this.#sessions.get(id);
+  }
+
+  /** Microwatts of the idle machine under the sources of the last window; `undefined` until known. */
+  idleMicrowatts(): number | undefined {
+    return this.#baselines.get(this.#choice)?.microwatts();
+  }
+
+  /** A step is handed to the engine. */
+  begin(atMs: number): number {
+    const id = this.#nextStep++;
+    this.#steps.set(id, { startMs: atMs, endMs: undefined, spent: undefined });
+    return id;
+  }
+
+  /** The step `id` ended. */
+  end(id: number, atMs: number, spent: StepSpent): void {
+    const step = this.#steps.get(id);
+    if (step === undefined || step.endMs !== undefined) return;
+    step.endMs = atMs;
+    step.spent = spent;
+    this.#tokens += spent.tokens;
+    this.#blockTokens += spent.blockTokens;
+    if (this.#steps.size <= MAX_STEPS) return;
+    // the oldest that has ended: no window of it will come any more
+    for (const [other, { endMs }] of this.#steps) {
+      if (endMs === undefined) continue;
+      this.#steps.delete(other);
+      return;
+    }
+  }
+
+  /** What the machine's processors had done by now; not called where that cannot be read. */
+  mark(mark: BusyMark): void {
+    this.#marks.push(mark);
+    if (this.#marks.length > 2 * MAX_WAITING) this.#marks.splice(0, MAX_WAITING);
+  }
+
+  /** Takes a window, in order of time, and settles what can be. */
+  add(window: PowerWindow): void {
+    this.#choice = window.choice;
+    this.#learn(window);
+    this.#waiting.push(window);
+    this.settle(window.endMs);
+  }
+
+  /** Settles what is ready at `nowMs`; with `all` everything there is. */
+  settle(nowMs: number, all = false): void {
+    const open = [...this.#steps.values()].filter(({ endMs }) => endMs === undefined);
+    const openSince = Math.min(Infinity, ...open.map(({ startMs }) => startMs));
+    // other work is averaged over what comes after a window, too
+    const isReady = ({ endMs, choice }: PowerWindow) =>
+      endMs <= openSince && endMs + AROUND_MS <= nowMs &&
+      this.#baselines.get(choice)?.microwatts() !== undefined;
+    const isLate = ({ endMs }: PowerWindow) =>
+      nowMs - endMs > MAX_WAIT_MS || this.#waiting.length > MAX_WAITING;
+    while (this.#waiting.length > 0) {
+      const window = this.#waiting[0]!;
+      if (!all && !isReady(window) && !isLate(window)) break;
+      this.#waiting.shift();
+      this.#share(window);
+    }
+    this.#forget(this.#waiting[0]?.startMs ?? nowMs);
+  }
+
+  /** Accounts as if everything were settled now: they add up to the energy of all windows. */
+  provisional(): AccountSums {
+    let { serve, idle, other } = this.settled;
+    for (const window of this.#waiting) {
+      const split = this.#split(window);
+      idle += split.idle;
+      other += split.other;
+      serve += split.steps.reduce((sum, [, share]) => sum + share, 0n);
+    }
+    return { serve, idle, other };
+  }
+
+  #learn({ startMs, endMs, microjoules, choice }: PowerWindow): void {
+    const overlaps = (step: Step) => step.startMs < endMs && (step.endMs ?? Infinity) > startMs;
+    if ([...this.#steps.values()].some(overlaps)) return;
+    const busy = this.#busy(startMs, endMs);
+    if (busy !== undefined && busy.share > QUIET_BUSY) return;
+    let baseline = this.#baselines.get(choice);
+    if (baseline === undefined) {
+      const [oldest] = this.#baselines.keys();
+      if (this.#baselines.size >= MAX_BASELINES) this.#baselines.delete(oldest!);
+      this.#baselines.set(choice, baseline = new IdleBaseline());
+    }
+    baseline.add(endMs, Number(microjoules) * 1000 / (endMs - startMs));
+  }
+
+  #share(window: PowerWindow): void {
+    const { idle, other, steps, isKnown } = this.#split(window);
+    this.#idle += idle;
+    this.#other += other;
+    for (const [{ spent, endMs }, share] of steps) {
+      this.#serve += share;
+      if (isKnown) this.#dynamic.microjoules += share;
+      if (spent === undefined || endMs === undefined) continue;
+      // positions go with the window in which the step ended
+      const tokens = endMs > window.startMs && endMs <= window.endMs ? spent.tokens : 0;
+      if (isKnown) this.#dynamic.tokens += tokens;
+      enter(this.#classes, spent.peerClass, share, tokens);
+      if (spent.session !== undefined) enter(this.#sessions, spent.session, share, tokens);
+    }
+  }
+
+  #split(window: PowerWindow): {
+    readonly idle: bigint;
+    readonly other: bigint;
+    readonly steps: readonly (readonly [Step, bigint])[];
+    readonly isKnown: boolean;
+  } {
+    const { startMs, endMs, microjoules, choice } = window;
+    const base = this.#baselines.get(choice)?.microwatts();
+    const idleMost = BigInt(Math.round((base ?? 0) * (endMs - startMs) / 1000));
+    const idle = idleMost < microjoules ? idleMost : microjoules;
+    const steps = [...this.#steps.values()].filter((step) =>
+      step.startMs < endMs && (step.endMs ?? Infinity) > startMs
+    );
+    const times = steps.map((step) => cpuWithin(step, startMs, endMs));
+    const parts = splitWhole(microjoules - idle, [...times, this.#othersWithin(startMs, endMs)]);
+    return {
+      idle,
+      other: parts[steps.length]!,
+      steps: steps.map((step, i) => [step, parts[i]!] as const),
+      isKnown: base !== undefined,
+    };
+  }
+
+  /** Processor time of everything but our steps within a window; 0 where it is not known. */
+  #othersWithin(startMs: number, endMs: number): number {
+    const middle = (startMs + endMs) / 2;
+    const half = Math.max(AROUND_MS, (endMs - startMs) / 2);
+    const busy = this.#busy(middle - half, middle + half);
+    if (busy === undefined) return 0;
+    let ours = 0;
+    for (const step of this.#steps.values()) ours += cpuWithin(step, busy.startMs, busy.endMs);
+    return Math.max(0, busy.busyMs - ours) * (endMs - startMs) / (busy.endMs - busy.startMs);
+  }
+
+  /** Busy time between the marks that enclose a window. */
+  #busy(startMs: number, endMs: number) {
+    const marks = this.#marks;
+    const last = marks.findIndex(({ atMs }) => atMs >= endMs);
+    const to = marks[last === -1 ? marks.length - 1 : last];
+    const from = marks.findLast(({ atMs }) => atMs <= startMs) ?? marks[0];
+    if (from === undefined || to === undefined || to.atMs <= from.atMs) return undefined;
+    const busyMs = Math.max(0, to.busyMs - from.busyMs);
+    const totalMs = to.totalMs - from.totalMs;
+    return { startMs: from.atMs, endMs: to.atMs, busyMs, share: totalMs > 0 ? busyMs / totalMs : 0 };
+  }
+
+  /** Lets go of what no window to come can need. */
+  #forget(beforeMs: number): void {
+    for (const [id, { endMs }] of this.#steps) {
+      if (endMs !== undefined && endMs < beforeMs - 2 * AROUND_MS) this.#steps.delete(id);
+    }
+    const first = this.#marks.findLastIndex(({ atMs }) => atMs < beforeMs - 2 * AROUND_MS);
+    if (first > 0) this.#marks.splice(0, first);
+  }
+}
+
+/** Processor time of a step within a window; a step that has not ended is taken to keep one core busy. */
+function cpuWithin({ startMs, endMs, spent }: Step, fromMs: number, toMs: number): number {
+  const overlap = Math.min(toMs, endMs ?? Infinity) - Math.max(fromMs, startMs);
+  if (overlap <= 0) return 0;
+  if (endMs === undefined || spent?.cpuMs === undefined) return overlap;
+  return spent.cpuMs * overlap / (endMs - startMs);
+}
+
+/** Adds to a sum; the one that was added to longest ago makes room. */
+function enter(sums: Map<string, Share>, key: string, microjoules: bigint, tokens: number): void {
+  const sum = sums.get(key) ?? { microjoules: 0n, tokens: 0 };
+  sums.delete(key);
+  if (sums.size >= MAX_SHARES) sums.delete(sums.keys().next().value!);
+  sum.microjoules += microjoules;
+  sum.tokens += tokens;
+  sums.set(key, sum);
+}

@@ -1,0 +1,45 @@
+/**
+ * From readings of power to energy: the trapezoid between two readings, and no bridge over gaps.
+ *
+ * @module
+ */
+import type { EnergyStep } from "./counter.ts";
+import type { EnergyReading } from "./types.ts";
+
+/** Readings further apart than this many periods do not tell what lay between them. */
+const GAP_PERIODS = 5;
+
+/** Takes the readings of one gauge in order. */
+export class GaugeIntegral {
+  #last: EnergyReading | undefined;
+  #periodMs = 0;
+  #brokenOff = false;
+  /** Below one microjoule: carried to the next step. */
+  #rest = 0;
+
+  /** Energy since the reading before, which is `periodMs` old where nothing is amiss. `undefined` for the same reading. */
+  add(reading: EnergyReading, periodMs: number): EnergyStep | undefined {
+    const last = this.#last;
+    if (last !== undefined && reading.atMs <= last.atMs) return undefined;
+    // the rate may have just changed: the slower one counts
+    const longest = GAP_PERIODS * Math.max(periodMs, this.#periodMs);
+    this.#periodMs = periodMs;
+    this.#last = reading;
+    if (last === undefined) return { event: "base", microjoules: 0n, measuredMs: 0 };
+    const measuredMs = reading.atMs - last.atMs;
+    if (this.#brokenOff || measuredMs > longest) {
+      this.#brokenOff = false;
+      return { event: "gap", microjoules: 0n, measuredMs: 0 };
+    }
+    // microwatts × milliseconds are nanojoules
+    const exact = Number(last.value + reading.value) * measuredMs / 2000 + this.#rest;
+    const whole = Math.max(0, Math.floor(exact));
+    this.#rest = exact - whole;
+    return { event: "ok", microjoules: BigInt(whole), measuredMs };
+  }
+
+  /** The machine slept: the next reading is a base again. */
+  breakOff(): void {
+    this.#brokenOff = this.#last !== undefined;
+  }
+}

@@ -1,0 +1,196 @@
+/**
+ * One source over time: its channels read, integrated and added up.
+ *
+ * @module
+ */
+import { CounterIntegral, type EnergyStep } from "./counter.ts";
+import { GaugeIntegral } from "./gauge.ts";
+import { uncertaintyOfSum } from "./select.ts";
+import type { EnergyChannel, EnergySource } from "./types.ts";
+
+/** Without a reading for this many periods a source has none. */
+const STALE_PERIODS = 5;
+/** Shortest time by which a source is called stale. */
+const STALE_MS = 2_500;
+/** So many reads in a row that gave nothing are an error, not a hiccup. */
+const MAX_FAILURES = 10;
+/** Power is told over at least this long. */
+const POWER_MS = 900;
+/** A gauge that moves by more than this between two samples is worth sampling often. */
+const JUMP = 0.05;
+/** Most reasons of failures that are told apart. */
+const MAX_REASONS = 16;
+/** Only what answers this fast is read in between. */
+const EDGE_PERIOD_MS = 50;
+
+interface Track {
+  readonly channel: EnergyChannel;
+  readonly add: (
+    reading: { readonly atMs: number; readonly value: bigint },
+    periodMs: number,
+  ) => EnergyStep | undefined;
+  readonly breakOff: () => void;
+  microjoules: bigint;
+  measuredMs: number;
+  /** Of the newest reading, monotonic. */
+  atMs: number | undefined;
+  failuresInRow: number;
+  /** For the power of counters and of gauges alike. */
+  readonly recent: { readonly atMs: number; readonly microjoules: bigint; readonly measuredMs: number }[];
+  /** Of a gauge. */
+  microwatts: number | undefined;
+}
+
+/** A source with its sums. Its energy is the sum of its channels; it has a value only while all of them do. */
+export class TrackedSource {
+  readonly #tracks: readonly Track[];
+  readonly #failures = new Map<string, number>();
+  /** Whether the last sample of a gauge was far from the one before: what lies between them is known badly. */
+  hasJumped = false;
+
+  constructor(readonly source: EnergySource) {
+    this.#tracks = source.channels.map(trackOf);
+  }
+
+  /** Reads every channel; with `edge` only those that answer fast. Whether anything new came. */
+  sample(periodMs: number, edge = false): boolean {
+    let isNew = false;
+    this.hasJumped = false;
+    for (const track of this.#tracks) {
+      if (edge && track.channel.minPeriodMs > EDGE_PERIOD_MS) continue;
+      isNew = this.#read(track, periodMs) || isNew;
+    }
+    return isNew;
+  }
+
+  /** The machine slept: what lay between is not known. */
+  breakOff(): void {
+    for (const track of this.#tracks) track.breakOff();
+  }
+
+  /** Since the first reading. */
+  get microjoules(): bigint {
+    return this.#tracks.reduce((sum, { microjoules }) => sum + microjoules, 0n);
+  }
+
+  /** Time that is in the energy; of the channel that has the least. */
+  get measuredMs(): number {
+    return Math.min(...this.#tracks.map(({ measuredMs }) => measuredMs));
+  }
+
+  /** When the channel that lags most was read; `undefined` before all were. */
+  get atMs(): number | undefined {
+    const times = this.#tracks.map(({ atMs }) => atMs);
+    return times.some((time) => time === undefined) ? undefined : Math.min(...times as number[]);
+  }
+
+  /** Whether all channels have values that are not old at `nowMs`, when sampled every `periodMs`. */
+  isCurrent(nowMs: number, periodMs: number): boolean {
+    return this.#tracks.length > 0 && this.#tracks.every(({ atMs, channel }) =>
+      atMs !== undefined &&
+      nowMs - atMs <= Math.max(STALE_MS, STALE_PERIODS * Math.max(channel.minPeriodMs, periodMs))
+    );
+  }
+
+  /** Microwatts over the last second or two; `undefined` where not known. */
+  get microwatts(): number | undefined {
+    let sum = 0;
+    for (const track of this.#tracks) {
+      const power = powerOf(track);
+      if (power === undefined) return undefined;
+      sum += power;
+    }
+    return this.#tracks.length === 0 ? undefined : sum;
+  }
+
+  /** Half width of the 95 % interval. Errors of the channels of one source go the same way: they add up. */
+  get relativeUncertainty(): number {
+    const parts = this.#tracks.map((track) => ({
+      value: powerOf(track) ?? 0,
+      relative: track.channel.relativeUncertainty,
+    }));
+    const sum = parts.reduce((all, { value }) => all + value, 0);
+    if (sum <= 0) return uncertaintyOfSum(parts);
+    return parts.reduce((all, { value, relative }) => all + value * relative, 0) / sum;
+  }
+
+  /** Reads that gave nothing, by reason. */
+  get failures(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#failures);
+  }
+
+  /** Why it has no value, once that is more than a hiccup. */
+  get trouble(): string | undefined {
+    const broken = this.#tracks.find(({ failuresInRow }) => failuresInRow >= MAX_FAILURES);
+    if (broken === undefined) return undefined;
+    return `${broken.channel.id} gives nothing: ${broken.channel.failure ?? "no value"}`;
+  }
+
+  #count(reason: string): void {
+    const known = this.#failures.has(reason) || this.#failures.size < MAX_REASONS ? reason : "other";
+    this.#failures.set(known, (this.#failures.get(known) ?? 0) + 1);
+  }
+
+  #follow(track: Track, microwatts: number): void {
+    const before = track.microwatts;
+    if (before !== undefined && Math.abs(microwatts - before) > JUMP * before) this.hasJumped = true;
+    track.microwatts = microwatts;
+  }
+
+  #read(track: Track, periodMs: number): boolean {
+    const { channel } = track;
+    const reading = channel.read();
+    if (reading === undefined) {
+      track.failuresInRow++;
+      const { failure } = channel;
+      // "no value now" is an answer: a battery that is charging
+      if (failure !== undefined) this.#count(failure);
+      return false;
+    }
+    track.failuresInRow = 0;
+    const step = track.add(reading, Math.max(channel.minPeriodMs, periodMs));
+    if (step === undefined) return false;
+    if (step.event === "reset") this.#count("reset");
+    track.atMs = reading.atMs;
+    if (channel.type === "gauge") this.#follow(track, Number(reading.value));
+    track.microjoules += step.microjoules;
+    track.measuredMs += step.measuredMs;
+    remember(track, reading.atMs);
+    return true;
+  }
+}
+
+function trackOf(channel: EnergyChannel): Track {
+  const common = {
+    channel,
+    microjoules: 0n,
+    measuredMs: 0,
+    atMs: undefined,
+    failuresInRow: 0,
+    recent: [],
+    microwatts: undefined,
+  };
+  if (channel.type === "gauge") {
+    const gauge = new GaugeIntegral();
+    return {
+      ...common,
+      add: (reading, periodMs) => gauge.add(reading, periodMs),
+      breakOff: () => gauge.breakOff(),
+    };
+  }
+  const counter = new CounterIntegral({ maxMicrojoules: channel.maxMicrojoules });
+  return { ...common, add: (reading) => counter.add(reading), breakOff: () => counter.breakOff() };
+}
+
+/** Keeps as much of the past as the power needs. */
+function remember({ recent, microjoules, measuredMs }: Track, atMs: number): void {
+  recent.push({ atMs, microjoules, measuredMs });
+  while (recent.length > 2 && atMs - recent[1]!.atMs >= POWER_MS) recent.shift();
+}
+
+function powerOf({ recent, microwatts }: Track): number | undefined {
+  const first = recent[0], last = recent.at(-1);
+  const measuredMs = first === undefined ? 0 : last!.measuredMs - first.measuredMs;
+  if (measuredMs <= 0) return microwatts;
+  return Number(last!.microjoules - first!.microjoules) * 1000 / measuredMs;
+}

@@ -1,0 +1,74 @@
+/**
+ * Sources that contradict others: a whole that reads less than its parts.
+ *
+ * @module
+ */
+import type { TrackedSource } from "./tracked_source.ts";
+
+/** Energies are compared over at least this long. */
+const LOOK_MS = 30_000;
+/** A whole may read this much less than the sum of its parts: sensors differ. */
+const LEAST_SHARE = 0.95;
+
+interface Mark {
+  readonly microjoules: bigint;
+  readonly measuredMs: number;
+}
+
+/** Compares every half minute; what was found out stays until a later comparison is in order. */
+export class Watchdog {
+  readonly #reasons = new Map<string, string>();
+  #marks = new Map<TrackedSource, Mark>();
+  #lookedMs = -Infinity;
+
+  /** Why sources are not believed, by id. */
+  get reasons(): ReadonlyMap<string, string> {
+    return this.#reasons;
+  }
+
+  /** Takes note of all that give values at `nowMs`, and compares when it is time. */
+  look(current: readonly TrackedSource[], nowMs: number): void {
+    if (nowMs - this.#lookedMs < LOOK_MS) return;
+    this.#lookedMs = nowMs;
+    for (const whole of current) this.#compare(whole, current);
+    this.#marks = new Map(
+      current.map((
+        tracked,
+      ) => [tracked, { microjoules: tracked.microjoules, measuredMs: tracked.measuredMs }]),
+    );
+  }
+
+  #compare(whole: TrackedSource, current: readonly TrackedSource[]): void {
+    const prefix = `${whole.source.domain}/`;
+    // rails may have been summed that hang on one another: they accuse nobody
+    const inside = current.filter(({ source: { domain, kind, scope } }) =>
+      domain.startsWith(prefix) && kind === "measured" && scope !== "part"
+    );
+    const widest = inside.filter(({ source: { domain } }) =>
+      !inside.some((other) => domain.startsWith(`${other.source.domain}/`))
+    );
+    const power = this.#power(whole);
+    const powers = widest.map((tracked) => this.#power(tracked));
+    if (power === undefined || powers.length === 0 || powers.some((part) => part === undefined)) return;
+    const sum = (powers as number[]).reduce((all, part) => all + part, 0);
+    const { id } = whole.source;
+    if (power >= LEAST_SHARE * sum) this.#reasons.delete(id);
+    else {
+      const parts = widest.map(({ source }) => source.id).join(" and ");
+      this.#reasons.set(
+        id,
+        `it shows ${watts(power)} where ${parts}, which it contains, shows ${watts(sum)}`,
+      );
+    }
+  }
+
+  /** Microwatts since the last look. */
+  #power(tracked: TrackedSource): number | undefined {
+    const mark = this.#marks.get(tracked);
+    const measuredMs = tracked.measuredMs - (mark?.measuredMs ?? 0);
+    if (mark === undefined || measuredMs < LOOK_MS / 2) return undefined;
+    return Number(tracked.microjoules - mark.microjoules) * 1000 / measuredMs;
+  }
+}
+
+const watts = (microwatts: number): string => `${(microwatts / 1e6).toFixed(1)} W`;

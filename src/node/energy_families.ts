@@ -1,0 +1,14 @@
+/**
+ * All kinds of sensors, in the order in which they are listed.
+ *
+ * @module
+ */
+import type { World } from "../base/world.ts";
+import type { Config } from "../config/schema.ts";
+import type { SystemFiles } from "../device/sysfs.ts";
+import type { Family } from "../energy/discover.ts";
+
+/** What looks for sensors on this machine, and on the network where the owner named some. */
+export function energyFamilies(_world: World, _files: SystemFiles, _config: Config): readonly Family[] {
+  return [];
+}
