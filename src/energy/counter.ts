@@ -18,8 +18,14 @@ export interface EnergyStep {
 
 /** Whatever is above this is no reading of one machine; watts. */
 export const MAX_MACHINE_WATTS = 2000;
-/** A wrap may come with this much more than the machine can take: readings are not taken at exact times. */
+/** Readings are not taken at exact times: a machine may seem to take this much more than it can. */
 const SLACK = 1.5;
+/** A machine hardly ever takes so many times the most it took within the last minutes. */
+const SURGE = 2.5;
+/** How long the most it took is remembered: half of it after this time. */
+const HALF_LIFE_MS = 60_000;
+/** Readings further apart than this may have a wrap that nobody saw between them. */
+const GAP_PERIODS = 5;
 
 /** What is known of a counter. */
 export interface CounterRules {
@@ -29,20 +35,34 @@ export interface CounterRules {
   readonly maxWatts?: number;
 }
 
-/** Takes the readings of one counter in order. */
+/**
+ * Takes the readings of one counter in order.
+ *
+ * A counter that went back has wrapped, or was started anew (a driver that was reloaded). It has wrapped where that
+ * fits what the machine took lately; else it was reset: the period in which that happened is filled with the power
+ * before it. In a gap it may have come round twice: then nothing is known.
+ */
 export class CounterIntegral {
   readonly #max: bigint | undefined;
   readonly #maxWatts: number;
   #last: EnergyReading | undefined;
+  #periodMs = 0;
   #brokenOff = false;
+  /** Most power of late, in microwatts: it fades. */
+  #peak: number | undefined;
+  /** Of the last step. */
+  #microwatts: number | undefined;
 
   constructor({ maxMicrojoules, maxWatts = MAX_MACHINE_WATTS }: CounterRules) {
     this.#max = maxMicrojoules;
     this.#maxWatts = maxWatts;
   }
 
-  /** Energy since the reading before. A reading of the same time as the last one is that one: `undefined`. */
-  add(reading: EnergyReading): EnergyStep | undefined {
+  /**
+   * Energy since the reading before, which is `periodMs` old where nothing is amiss. A reading of the same time as the
+   * last one is that one: `undefined`.
+   */
+  add(reading: EnergyReading, periodMs: number): EnergyStep | undefined {
     const last = this.#last;
     if (last !== undefined && reading.atMs <= last.atMs) return undefined;
     this.#last = reading;
@@ -50,7 +70,11 @@ export class CounterIntegral {
       this.#brokenOff = false;
       return { event: last === undefined ? "base" : "gap", microjoules: 0n, measuredMs: 0 };
     }
-    return this.#between(last, reading);
+    const longest = GAP_PERIODS * Math.max(periodMs, this.#periodMs);
+    this.#periodMs = periodMs;
+    const step = this.#between(last, reading, longest);
+    if (step.event === "ok") this.#follow(step);
+    return step;
   }
 
   /** The machine slept, or the counter was started anew: the next reading is a base again. */
@@ -58,20 +82,38 @@ export class CounterIntegral {
     this.#brokenOff = this.#last !== undefined;
   }
 
-  #between(last: EnergyReading, now: EnergyReading): EnergyStep {
+  #between(last: EnergyReading, now: EnergyReading, longestMs: number): EnergyStep {
     const measuredMs = now.atMs - last.atMs;
     const delta = now.value - last.value;
     // watts × milliseconds are thousandths of a joule
     const most = this.#maxWatts * measuredMs * 1000;
-    // it may have come round more than once
-    if (this.#max !== undefined && most > Number(this.#max)) return NOTHING("gap");
+    if (this.#max !== undefined && measuredMs > longestMs && most > Number(this.#max)) return NOTHING("gap");
     if (delta >= 0n) return { event: "ok", microjoules: delta, measuredMs };
-    if (this.#max === undefined) return NOTHING("reset");
-    const unwrapped = delta + this.#max;
-    return unwrapped >= 0n && Number(unwrapped) <= most * SLACK
-      ? { event: "wrap", microjoules: unwrapped, measuredMs }
-      : NOTHING("reset");
+    const likely = Math.min(SLACK * most, SURGE * (this.#peak ?? Infinity) * measuredMs / 1000);
+    const unwrapped = this.#max === undefined ? undefined : delta + this.#max;
+    if (unwrapped !== undefined && unwrapped >= 0n && Number(unwrapped) <= likely) {
+      return { event: "wrap", microjoules: unwrapped, measuredMs };
+    }
+    return {
+      event: "reset",
+      microjoules: this.#duringReset(now, measuredMs, { likely, longestMs }),
+      measuredMs: 0,
+    };
+  }
+
+  /** What it shows since, and for the rest of a usual period the power before; not measured, so no time counts. */
+  #duringReset(now: EnergyReading, ms: number, limits: { likely: number; longestMs: number }): bigint {
+    if (this.#microwatts === undefined) return 0n;
+    const since = Number(now.value) <= limits.likely ? now.value : 0n;
+    const before = ms <= limits.longestMs ? BigInt(Math.round(this.#microwatts * ms / 1000)) : 0n;
+    return since > before ? since : before;
+  }
+
+  #follow({ microjoules, measuredMs }: EnergyStep): void {
+    const microwatts = Number(microjoules) * 1000 / measuredMs;
+    this.#microwatts = microwatts;
+    this.#peak = Math.max(microwatts, (this.#peak ?? 0) * 0.5 ** (measuredMs / HALF_LIFE_MS));
   }
 }
 
-const NOTHING = (event: "gap" | "reset"): EnergyStep => ({ event, microjoules: 0n, measuredMs: 0 });
+const NOTHING = (event: "gap"): EnergyStep => ({ event, microjoules: 0n, measuredMs: 0 });

@@ -1,6 +1,9 @@
 /**
  * From readings of power to energy: the trapezoid between two readings, and no bridge over gaps.
  *
+ * Where it is known that the power changes at once, because a step begins or ends, the trapezoid would cut the corner:
+ * up to such an edge the power is taken to have stayed as it was, and after it to have been at once what it is then.
+ *
  * @module
  */
 import type { EnergyStep } from "./counter.ts";
@@ -16,23 +19,30 @@ export class GaugeIntegral {
   #brokenOff = false;
   /** Below one microjoule: carried to the next step. */
   #rest = 0;
+  #wasEdge = false;
 
-  /** Energy since the reading before, which is `periodMs` old where nothing is amiss. `undefined` for the same reading. */
-  add(reading: EnergyReading, periodMs: number): EnergyStep | undefined {
+  /**
+   * Energy since the reading before, which is `periodMs` old where nothing is amiss; `undefined` for the same reading.
+   * With `edge` a step begins or ends now.
+   */
+  add(reading: EnergyReading, periodMs: number, edge = false): EnergyStep | undefined {
     const last = this.#last;
     if (last !== undefined && reading.atMs <= last.atMs) return undefined;
     // the rate may have just changed: the slower one counts
     const longest = GAP_PERIODS * Math.max(periodMs, this.#periodMs);
     this.#periodMs = periodMs;
     this.#last = reading;
+    const wasEdge = this.#wasEdge;
+    this.#wasEdge = edge;
     if (last === undefined) return { event: "base", microjoules: 0n, measuredMs: 0 };
     const measuredMs = reading.atMs - last.atMs;
     if (this.#brokenOff || measuredMs > longest) {
       this.#brokenOff = false;
       return { event: "gap", microjoules: 0n, measuredMs: 0 };
     }
+    const twice = edge ? 2n * last.value : wasEdge ? 2n * reading.value : last.value + reading.value;
     // microwatts × milliseconds are nanojoules
-    const exact = Number(last.value + reading.value) * measuredMs / 2000 + this.#rest;
+    const exact = Number(twice) * measuredMs / 2000 + this.#rest;
     const whole = Math.max(0, Math.floor(exact));
     this.#rest = exact - whole;
     return { event: "ok", microjoules: BigInt(whole), measuredMs };

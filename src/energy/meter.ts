@@ -89,6 +89,7 @@ class Meter implements EnergyMeter {
   #lag: number | undefined;
   /** Until then it samples often: a step has just ended, or the power changes. */
   #busyUntilMs = -Infinity;
+  #alsoAtMs = -Infinity;
   #samples = 0;
   #samplerMs = 0;
 
@@ -102,6 +103,7 @@ class Meter implements EnergyMeter {
     this.#sample(false);
     this.#sampling = keepSampling(this.#world.clock, {
       periodMs: () => this.#periodMs,
+      alsoAtMs: () => this.#alsoAtMs,
       sample: () => this.#sample(false),
     }, this.#end.signal);
   }
@@ -140,7 +142,10 @@ class Meter implements EnergyMeter {
 
   begin(): number {
     this.#edge();
-    const step = this.#attribution.begin(this.#world.clock.monotonic());
+    const nowMs = this.#world.clock.monotonic();
+    const step = this.#attribution.begin(nowMs);
+    // by then the power is what it is during the step
+    this.#alsoAtMs = nowMs + EDGE_MS;
     this.#sampling?.wake();
     return step;
   }

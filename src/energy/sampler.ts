@@ -6,16 +6,18 @@
 import { NodeError } from "../base/errors.ts";
 import type { Clock } from "../base/world.ts";
 
-/** What is to be done, and how often: the period may change at any time. */
+/** What is to be done, and how often: both may change at any time. */
 export interface Sampling {
   readonly periodMs: () => number;
+  /** A moment at which to sample as well; one that has passed is none. */
+  readonly alsoAtMs: () => number;
   readonly sample: () => void;
 }
 
 /** Samples until `signal` aborts. `wake` makes a changed period count at once. */
 export function keepSampling(
   clock: Clock,
-  { periodMs, sample }: Sampling,
+  { periodMs, alsoAtMs, sample }: Sampling,
   signal: AbortSignal,
 ): { wake(): void; readonly ended: Promise<void> } {
   let pause = new AbortController();
@@ -25,7 +27,8 @@ export function keepSampling(
       const now = clock.monotonic();
       const period = periodMs();
       pause = new AbortController();
-      const dueMs = (Math.floor(now / period) + 1) * period;
+      const regularMs = (Math.floor(now / period) + 1) * period;
+      const dueMs = alsoAtMs() > now ? Math.min(alsoAtMs(), regularMs) : regularMs;
       const isDue = await clock.sleep(dueMs - now, pause.signal).then(() => true, () => false);
       if (isDue && !signal.aborted) sample();
     }

@@ -6,7 +6,7 @@
 import { CounterIntegral, type EnergyStep } from "./counter.ts";
 import { GaugeIntegral } from "./gauge.ts";
 import { uncertaintyOfSum } from "./select.ts";
-import type { EnergyChannel, EnergySource } from "./types.ts";
+import type { EnergyChannel, EnergyReading, EnergySource } from "./types.ts";
 
 /** Without a reading for this many periods a source has none. */
 const STALE_PERIODS = 5;
@@ -25,10 +25,7 @@ const EDGE_PERIOD_MS = 50;
 
 interface Track {
   readonly channel: EnergyChannel;
-  readonly add: (
-    reading: { readonly atMs: number; readonly value: bigint },
-    periodMs: number,
-  ) => EnergyStep | undefined;
+  readonly add: (reading: EnergyReading, periodMs: number, edge: boolean) => EnergyStep | undefined;
   readonly breakOff: () => void;
   microjoules: bigint;
   measuredMs: number;
@@ -58,7 +55,7 @@ export class TrackedSource {
     this.hasJumped = false;
     for (const track of this.#tracks) {
       if (edge && track.channel.minPeriodMs > EDGE_PERIOD_MS) continue;
-      isNew = this.#read(track, periodMs) || isNew;
+      isNew = this.#read(track, periodMs, edge) || isNew;
     }
     return isNew;
   }
@@ -137,7 +134,7 @@ export class TrackedSource {
     track.microwatts = microwatts;
   }
 
-  #read(track: Track, periodMs: number): boolean {
+  #read(track: Track, periodMs: number, edge: boolean): boolean {
     const { channel } = track;
     const reading = channel.read();
     if (reading === undefined) {
@@ -148,7 +145,7 @@ export class TrackedSource {
       return false;
     }
     track.failuresInRow = 0;
-    const step = track.add(reading, Math.max(channel.minPeriodMs, periodMs));
+    const step = track.add(reading, Math.max(channel.minPeriodMs, periodMs), edge);
     if (step === undefined) return false;
     if (step.event === "reset") this.#count("reset");
     track.atMs = reading.atMs;
@@ -174,12 +171,16 @@ function trackOf(channel: EnergyChannel): Track {
     const gauge = new GaugeIntegral();
     return {
       ...common,
-      add: (reading, periodMs) => gauge.add(reading, periodMs),
+      add: (reading, periodMs, edge) => gauge.add(reading, periodMs, edge),
       breakOff: () => gauge.breakOff(),
     };
   }
   const counter = new CounterIntegral({ maxMicrojoules: channel.maxMicrojoules });
-  return { ...common, add: (reading) => counter.add(reading), breakOff: () => counter.breakOff() };
+  return {
+    ...common,
+    add: (reading, periodMs) => counter.add(reading, periodMs),
+    breakOff: () => counter.breakOff(),
+  };
 }
 
 /** Keeps as much of the past as the power needs. */
