@@ -3,7 +3,9 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { NodeError } from "../../../src/base/errors.ts";
 import type { PeerId } from "../../../src/base/tensor.ts";
 import type { LoadedBlocks } from "../../../src/compute/backend.ts";
+import { sessionEnergy } from "../../../src/petals/client/energy.ts";
 import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
+import type { StepObserver } from "../../../src/petals/report.ts";
 import { type BlockServer, openBlockServer } from "../../../src/petals/server/block_server.ts";
 import { fakeWorld, settle } from "../../support/world.ts";
 import { loadedToy, PREFIX, ToyBlocks, toyInput, ToySwarm } from "./toy_swarm.ts";
@@ -19,8 +21,9 @@ function serve(
   start: number,
   end: number,
   blocks: LoadedBlocks = loadedToy({ start, end }),
+  energyOf?: StepObserver["energyOf"],
 ): BlockServer {
-  const observer = { begin: () => undefined, report: () => {} };
+  const observer = { begin: () => undefined, report: () => {}, ...(energyOf && { energyOf }) };
   const options = { prefix: PREFIX, version: "test", clientMode: false, limits, observer };
   const server = openBlockServer(toy.world, { ...options, rpc: toy.network.join(peerId), blocks });
   const info = { inferenceRps: 100, cacheTokensLeft: server.cacheTokensLeft };
@@ -100,4 +103,21 @@ Deno.test("a session longer than a server takes is refused in its words", async 
     await world.clock.advance(5000);
   }
   assertMatch((await failed).message, /blocks 0:2 at A: .*9999/);
+});
+
+Deno.test("a client hears what its session costs each server, and nothing from one that does not know", async () => {
+  const toy = new ToySwarm(fakeWorld(), 6);
+  let asked: string | undefined;
+  const energy = { joules: 3, tokens: 5, kind: "measured", scope: "board", uncertainty: 0.05 } as const;
+  await using _a = serve(toy, "A", 0, 4, undefined, (session) => {
+    asked = session;
+    return energy;
+  });
+  await using _b = serve(toy, "B", 4, 6);
+  await using chain = await openSwarmChain(toy.world, toy.swarm, { batch: 1, maxLength: 16 }, never);
+  await chain.step(STEPS[0]!, never);
+  assertMatch(asked!, /^[0-9a-f-]{36}$/);
+  assertEquals(chain.hops.map((hop) => hop.energy), [energy, undefined]);
+  assertEquals(sessionEnergy(chain.hops, 10), {});
+  assertEquals(sessionEnergy(chain.hops.slice(0, 1), 10), { joules: 6, method: "measured board" });
 });

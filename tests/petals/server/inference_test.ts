@@ -2,7 +2,12 @@ import { assert, assertEquals } from "@std/assert";
 import { NodeError } from "../../../src/base/errors.ts";
 import { Float, type Packable } from "../../../src/base/msgpack.ts";
 import { fromFloat32, type Tensor } from "../../../src/base/tensor.ts";
-import { encodeExpertRequest, END_OF_SESSION } from "../../../src/petals/wire/expert.ts";
+import { decodeSessionEnergy } from "../../../src/petals/wire/energy.ts";
+import {
+  decodeExpertResponse,
+  encodeExpertRequest,
+  END_OF_SESSION,
+} from "../../../src/petals/wire/expert.ts";
 import { settle } from "../../support/world.ts";
 import {
   ALL,
@@ -48,6 +53,28 @@ Deno.test("a session remembers positions over its steps and ends with the empty 
   assert(
     reports.every(({ bytesIn, bytesOut, method }) => bytesIn > 60 && bytesOut > 16 && method === "inference"),
   );
+});
+
+Deno.test("a reply tells of energy only where the client asked and something is known", async () => {
+  const energy = { joules: 1, tokens: 2, kind: "modelled", scope: "board", uncertainty: null } as const;
+  const marks: (number | undefined)[] = [];
+  const { client } = openToyServer({
+    observer: {
+      begin: () => 5,
+      report: ({ mark }) => void marks.push(mark),
+      energyOf: (session) => session === "known" ? energy : undefined,
+    },
+  });
+  const metadataOf = async (metadata: Record<string, Packable>) => {
+    const { stream } = await openSession(client);
+    await stream.send(request(ALL, [hidden(1, 1), NO_PROMPTS, NO_ROWS], opening(4, metadata)));
+    return decodeExpertResponse((await stream.receive(never))!).metadata;
+  };
+  assertEquals(await metadataOf({ session_id: "known" }), undefined);
+  assertEquals(await metadataOf({ session_id: "other", kwaai_energy: true }), undefined);
+  assertEquals(await metadataOf({ kwaai_energy: true }), undefined);
+  assertEquals(decodeSessionEnergy((await metadataOf({ session_id: "known", kwaai_energy: true }))!), energy);
+  assertEquals(marks, [5, 5, 5, 5]);
 });
 
 Deno.test("a session ends without words when the client ends its requests", async () => {
