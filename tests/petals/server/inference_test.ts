@@ -62,7 +62,7 @@ Deno.test("a reply tells of energy only where the client asked and something is 
     observer: {
       begin: () => 5,
       report: ({ mark }) => void marks.push(mark),
-      energyOf: (session) => session === "known" ? energy : undefined,
+      energyOf: (session) => session.startsWith("known") ? energy : undefined,
     },
   });
   const metadataOf = async (metadata: Record<string, Packable>) => {
@@ -73,7 +73,10 @@ Deno.test("a reply tells of energy only where the client asked and something is 
   assertEquals(await metadataOf({ session_id: "known" }), undefined);
   assertEquals(await metadataOf({ session_id: "other", kwaai_energy: true }), undefined);
   assertEquals(await metadataOf({ kwaai_energy: true }), undefined);
-  assertEquals(decodeSessionEnergy((await metadataOf({ session_id: "known", kwaai_energy: true }))!), energy);
+  assertEquals(
+    decodeSessionEnergy((await metadataOf({ session_id: "known too", kwaai_energy: true }))!),
+    energy,
+  );
   assertEquals(marks, [5, 5, 5, 5]);
 });
 
