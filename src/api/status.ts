@@ -37,6 +37,8 @@ export interface WorkStatus {
   readonly steps: number;
   readonly failedSteps: number;
   readonly tokens: number;
+  /** Those of them that came several at a time for each row: prompts. */
+  readonly prefillTokens: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly computeMs: number;

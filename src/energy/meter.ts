@@ -6,9 +6,10 @@
 import type { World } from "../base/world.ts";
 import { type AccountSums, Attribution, type BusyMark, type Share, type StepSpent } from "./attribute.ts";
 import { NodeFigure } from "./node_figure.ts";
+import { RecentTokens, type TokenSums } from "./recent.ts";
 import { keepSampling } from "./sampler.ts";
 import { TrackedSource } from "./tracked_source.ts";
-import type { EnergyKind, EnergySnapshot, Finding, SourceFigure } from "./types.ts";
+import type { EnergyFigure, EnergyKind, EnergySnapshot, Finding, SourceFigure } from "./types.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Processor time of the whole machine, as `/proc/stat` has it. */
@@ -30,7 +31,10 @@ export interface MeterSums {
 
 /** A running meter. Dispose to stop sampling and close all sources. */
 export interface EnergyMeter extends AsyncDisposable {
+  /** Everything as it is now: samples first. */
   snapshot(): EnergySnapshot;
+  /** The node's figure as of the last sample. */
+  readonly figure: EnergyFigure;
   /** Whole microjoules of the node's figure by the kind they were taken with. */
   readonly byKind: ReadonlyMap<EnergyKind, bigint>;
   sums(): MeterSums;
@@ -81,6 +85,7 @@ class Meter implements EnergyMeter {
   readonly #node = new NodeFigure();
   readonly #attribution = new Attribution();
   readonly #watchdog = new Watchdog();
+  readonly #recent = new RecentTokens();
   readonly #end = new AbortController();
   #sources: TrackedSource[] = [];
   #missing: Exclude<Finding, { state: "ok" }>[] = [];
@@ -171,12 +176,17 @@ class Meter implements EnergyMeter {
 
   sums(): MeterSums {
     const { settled, tokens, blockTokens } = this.#attribution;
-    const { kind, uncertainty } = this.#node.figure(this.#world.clock.monotonic());
+    const { kind, uncertainty } = this.figure;
     return { accounts: settled, tokens, blockTokens, ...this.#node.time, kind, uncertainty };
   }
 
+  get figure(): EnergyFigure {
+    return this.#node.figure(this.#world.clock.monotonic());
+  }
+
   snapshot(): EnergySnapshot {
-    const node = this.#node.figure(this.#world.clock.monotonic());
+    if (this.#world.clock.monotonic() - this.#lastSampleMs >= EDGE_MS) this.#sample(false);
+    const node = this.figure;
     const idle = this.#attribution.idleMicrowatts();
     const { tokens, dynamic } = this.#attribution;
     const accounts = this.#attribution.provisional();
@@ -200,6 +210,7 @@ class Meter implements EnergyMeter {
           dynamic: dynamic.tokens === 0 ? null : joules(dynamic.microjoules) / dynamic.tokens,
           full: node.joules / tokens,
         },
+        recentJoulesPerToken: this.#recent.joulesPerToken(this.#tokenSums()),
       }),
       idleWatts: idle === undefined ? null : idle / 1e6,
       samples: this.#samples,
@@ -242,8 +253,20 @@ class Meter implements EnergyMeter {
     );
     if (window === undefined) this.#attribution.settle(nowMs);
     else this.#attribution.add(window);
+    this.#recent.add(this.#tokenSums());
     this.#samples++;
     this.#samplerMs += clock.monotonic() - startMs;
+  }
+
+  #tokenSums(): TokenSums {
+    const { tokens, dynamic } = this.#attribution;
+    return {
+      atMs: this.#world.clock.monotonic(),
+      microjoules: this.#node.microjoules,
+      tokens,
+      dynamicMicrojoules: dynamic.microjoules,
+      dynamicTokens: dynamic.tokens,
+    };
   }
 
   #mark(atMs: number): void {

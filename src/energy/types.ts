@@ -147,6 +147,8 @@ export interface EnergySnapshot {
   /** Positions computed since the meter was opened. */
   readonly tokens: number;
   readonly joulesPerToken?: JoulesPerToken;
+  /** The same over the last five minutes. */
+  readonly recentJoulesPerToken?: JoulesPerToken;
   /** Power of the idle machine; null until it is known. */
   readonly idleWatts: number | null;
   /** Samples taken, and the time they took. */

@@ -15,6 +15,8 @@ export interface Totals {
   readonly failedSteps: number;
   /** Positions computed. */
   readonly tokens: number;
+  /** Those of them that came several at a time for each row. */
+  readonly prefillTokens: number;
   readonly bytesIn: number;
   readonly bytesOut: number;
   readonly computeMs: number;
@@ -33,6 +35,7 @@ export class Account implements StepObserver {
     steps: 0,
     failedSteps: 0,
     tokens: 0,
+    prefillTokens: 0,
     bytesIn: 0,
     bytesOut: 0,
     computeMs: 0,
@@ -56,7 +59,7 @@ export class Account implements StepObserver {
 
   energyOf(session: string): SessionEnergy | undefined {
     const share = this.#meter?.session(session);
-    const figure = this.#meter?.snapshot().node;
+    const figure = this.#meter?.figure;
     if (share === undefined || figure === undefined || figure.scope === null || figure.kind === "none") {
       return undefined;
     }
@@ -88,6 +91,7 @@ export class Account implements StepObserver {
       steps: sum.steps + 1,
       failedSteps: sum.failedSteps + (outcome === "ok" ? 0 : 1),
       tokens: sum.tokens + (outcome === "ok" ? step.tokens : 0),
+      prefillTokens: sum.prefillTokens + (outcome === "ok" && step.phase === "prefill" ? step.tokens : 0),
       bytesIn: sum.bytesIn + step.bytesIn,
       bytesOut: sum.bytesOut + step.bytesOut,
       computeMs: sum.computeMs + step.computeMs,

@@ -14,6 +14,8 @@ export interface StepReport {
   readonly blocks: BlockRange;
   /** Positions computed: batch times new tokens. */
   readonly tokens: number;
+  /** `decode` is one new token for each row, `prefill` are several. */
+  readonly phase: "prefill" | "decode";
   readonly bytesIn: number;
   readonly bytesOut: number;
   /** Unix ms when the request was read. */
@@ -29,12 +31,13 @@ export interface StepReport {
 
 /** What is found out about a step while it is done. */
 export type StepWork = {
-  -readonly [K in "tokens" | "computeMs" | "bytesOut" | "cpuMs" | "mark"]: StepReport[K];
+  -readonly [K in "tokens" | "phase" | "computeMs" | "bytesOut" | "cpuMs" | "mark"]: StepReport[K];
 };
 
 /** A step of which nothing is known yet. */
 export const noWork = (): StepWork => ({
   tokens: 0,
+  phase: "decode",
   computeMs: 0,
   bytesOut: 0,
   cpuMs: undefined,

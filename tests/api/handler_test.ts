@@ -23,7 +23,7 @@ const statusWith = (readiness: Readiness): StatusDocument => ({
     uncertainty: null,
     coverage: 0,
   },
-  work: { steps: 0, failedSteps: 0, tokens: 0, bytesIn: 0, bytesOut: 0, computeMs: 0 },
+  work: { steps: 0, failedSteps: 0, tokens: 0, prefillTokens: 0, bytesIn: 0, bytesOut: 0, computeMs: 0 },
   readiness,
   degraded: [],
   uptimeSeconds: 5,

@@ -8,6 +8,7 @@ const step = (change: Partial<StepReport>): StepReport => ({
   peer: "12D3Koo",
   blocks: { start: 0, end: 4 },
   tokens: 3,
+  phase: "prefill",
   bytesIn: 100,
   bytesOut: 50,
   startedAtMs: 0,
@@ -21,7 +22,7 @@ const step = (change: Partial<StepReport>): StepReport => ({
 Deno.test("Account folds steps into totals; a failed step computes no tokens", () => {
   const account = new Account();
   account.report(step({}));
-  account.report(step({ tokens: 1 }));
+  account.report(step({ tokens: 1, phase: "decode" }));
   account.report(step({ session: "b", outcome: "too_large" }));
   account.report(step({ session: undefined, method: "forward", tokens: 8 }));
   assertEquals(account.totals, {
@@ -29,6 +30,7 @@ Deno.test("Account folds steps into totals; a failed step computes no tokens", (
     steps: 4,
     failedSteps: 1,
     tokens: 12,
+    prefillTokens: 11,
     bytesIn: 400,
     bytesOut: 200,
     computeMs: 8,

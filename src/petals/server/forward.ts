@@ -138,6 +138,7 @@ async function run(
     const hidden = await compute(call, tensors, done, how.signal);
     done.computeMs = world.clock.monotonic() - began;
     const output = how.encode(hidden);
+    done.phase = hidden.shape[1]! > 1 ? "prefill" : "decode";
     done.tokens = hidden.shape[0]! * hidden.shape[1]!;
     done.bytesOut = output.reduce((sum, part) => sum + part.length, 0);
     tell("ok");

@@ -103,6 +103,7 @@ async function answer(run: Run, step: Incoming): Promise<Uint8Array | "end" | "r
     if (decision.kind !== "step") return decision.kind;
     const { input, prompts } = decision.step;
     const began = world.clock.monotonic();
+    done.phase = input.tokens > 1 ? "prefill" : "decode";
     const values = await compute(run, decision.step, done);
     done.computeMs = world.clock.monotonic() - began;
     const shape = [input.batch, input.tokens, input.hidden];

@@ -1,0 +1,51 @@
+/**
+ * Joules for a token over the last five minutes.
+ *
+ * @module
+ */
+import type { JoulesPerToken } from "./types.ts";
+
+/** Sums at one moment. */
+export interface TokenSums {
+  readonly atMs: number;
+  /** Of the node. */
+  readonly microjoules: bigint;
+  readonly tokens: number;
+  /** Of steps whose idle baseline was known. */
+  readonly dynamicMicrojoules: bigint;
+  readonly dynamicTokens: number;
+}
+
+/** Length of the window. */
+export const RECENT_MS = 300_000;
+/** Sums are kept this far apart. */
+const STEP_MS = 10_000;
+
+/** Keeps sums of the last minutes. */
+export class RecentTokens {
+  readonly #sums: TokenSums[] = [];
+
+  /** Takes the sums as they are; called as often as is convenient. */
+  add(sums: TokenSums): void {
+    const last = this.#sums.at(-1);
+    if (last !== undefined && sums.atMs - last.atMs < STEP_MS) return;
+    this.#sums.push(sums);
+    // one older than the window stays: the window begins there
+    while (this.#sums.length > 2 && sums.atMs - this.#sums[1]!.atMs >= RECENT_MS) this.#sums.shift();
+  }
+
+  /** Joules for each token since five minutes before `now`; nulls where no token was computed. */
+  joulesPerToken(now: TokenSums): JoulesPerToken {
+    const first = this.#sums[0] ?? now;
+    return {
+      dynamic: ratio(
+        now.dynamicMicrojoules - first.dynamicMicrojoules,
+        now.dynamicTokens - first.dynamicTokens,
+      ),
+      full: ratio(now.microjoules - first.microjoules, now.tokens - first.tokens),
+    };
+  }
+}
+
+const ratio = (microjoules: bigint, tokens: number): number | null =>
+  tokens > 0 ? Number(microjoules) / 1e6 / tokens : null;
