@@ -56,6 +56,8 @@ export interface CacheSize {
 export interface LoadedBlocks extends AsyncDisposable {
   readonly engine: EngineName;
   readonly device: string;
+  /** `card` where something other than the processor computes; absent is `processor`. */
+  readonly deviceKind?: "processor" | "card";
   readonly range: BlockRange;
   readonly hiddenSize: number;
   /** Type of the answers on the wire. */

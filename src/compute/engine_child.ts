@@ -157,8 +157,9 @@ class ChildSession {
   async #load({ path, range, options }: Act<"load">, signal: AbortSignal): Promise<Answer> {
     await using model = await this.#parts.openModel(path, signal);
     const blocks = await this.#opened().load(model, range, options, signal);
-    const { engine, device, hiddenSize, dtype, weightBytes, cacheBytesPerToken } = blocks;
-    const facts = { engine, device, hiddenSize, dtype, weightBytes, cacheBytesPerToken };
+    const { engine, device, deviceKind, hiddenSize, dtype, weightBytes, cacheBytesPerToken } = blocks;
+    const kind = deviceKind === undefined ? {} : { deviceKind };
+    const facts = { engine, device, ...kind, hiddenSize, dtype, weightBytes, cacheBytesPerToken };
     return { ...this.#hold(blocks), facts };
   }
 

@@ -105,6 +105,7 @@ export const readReply = (header: unknown): EngineReply => checked(REPLY, header
 const BLOCK_FACTS = v.object({
   engine,
   device: v.string(),
+  deviceKind: v.optional(v.picklist(["processor", "card"]), "processor"),
   hiddenSize: count,
   dtype: v.picklist(["float32", "float16", "bfloat16"]),
   weightBytes: count,

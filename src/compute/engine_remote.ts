@@ -72,6 +72,9 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
   get device(): string {
     return this.#known().device;
   }
+  get deviceKind(): "processor" | "card" {
+    return this.#known().deviceKind;
+  }
   get hiddenSize(): number {
     return this.#known().hiddenSize;
   }

@@ -64,6 +64,7 @@ const NEVER = new AbortController().signal;
 export class GgmlBlocks implements LoadedBlocks {
   readonly engine = "ggml";
   readonly device: string;
+  readonly deviceKind: "processor" | "card";
   readonly range: BlockRange;
   readonly hiddenSize: number;
   readonly dtype: FloatDType;
@@ -84,6 +85,7 @@ export class GgmlBlocks implements LoadedBlocks {
     this.#parts = parts;
     this.#scratch = engine.device.newScratch();
     this.device = engine.device.description;
+    this.deviceKind = engine.device.kind === "cpu" ? "processor" : "card";
     this.range = parts.range;
     this.hiddenSize = parts.architecture.hiddenSize;
     this.dtype = parts.dtype;

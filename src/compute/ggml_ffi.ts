@@ -159,6 +159,7 @@ export function explain(words: string): string {
 /** An opened device. One computation at a time: ggml's threads spin. */
 export class GgmlDevice implements Disposable {
   readonly kind: GgmlDeviceInfo["kind"];
+  readonly kind: GgmlDeviceInfo["kind"];
   readonly description: string;
   readonly #symbols: Symbols;
   readonly #device: Device;
@@ -175,6 +176,7 @@ export class GgmlDevice implements Disposable {
     this.#backend = backend;
     this.kind = info.kind;
     this.description = info.description;
+    this.kind = info.kind;
     this.#buffers = symbols.ggml_backend_get_default_buffer_type(backend) as BufferType;
     this.#repack = this.#findRepack();
   }

@@ -2,6 +2,9 @@
  * Who caused which joules. Energy of a window of time goes to the idle machine, to the steps that ran in it and to
  * everything else, by processor time, in whole microjoules: the accounts add up to what was measured, exactly.
  *
+ * Energy of a card that has a meter of its own goes by the time that steps were computed on it; steps on the processor
+ * have no part in it.
+ *
  * Of a window with energy E and length T: idle takes min(E, P0·T), P0 being the idle baseline; the rest is shared by
  * processor time between each step and all other work of the machine. A step's processor time is the engine's own
  * count (getrusage), spread evenly over the step; that of others is the machine's busy time less that of all steps,
@@ -10,7 +13,8 @@
  * @module
  */
 import { IdleBaseline } from "./baseline.ts";
-import { splitWhole } from "./split.ts";
+import { splitByClaims } from "./split.ts";
+import { cpuWithin, overlapOf, type Step, type StepSpent } from "./step.ts";
 
 /** Energy of the node from one moment to another. */
 export interface PowerWindow {
@@ -18,6 +22,8 @@ export interface PowerWindow {
   readonly startMs: number;
   readonly endMs: number;
   readonly microjoules: bigint;
+  /** Those of them that cards of their own took, where that is measured apart. */
+  readonly acceleratorMicrojoules?: bigint;
   /** Which sources it is made of: each choice has a baseline of its own. */
   readonly choice: string;
 }
@@ -31,19 +37,6 @@ export interface BusyMark {
   readonly totalMs: number;
 }
 
-/** What a finished step was. */
-export interface StepSpent {
-  /** Processor time of the engine; `undefined` where it was not counted: then the step is taken to have used one core. */
-  readonly cpuMs: number | undefined;
-  /** Positions computed. */
-  readonly tokens: number;
-  /** Positions times blocks. */
-  readonly blockTokens: number;
-  readonly session?: string | undefined;
-  /** Who asked, as a class: never a peer's id. */
-  readonly peerClass: string;
-}
-
 /** Sums of one account. */
 export interface Share {
   microjoules: bigint;
@@ -55,12 +48,6 @@ export interface AccountSums {
   readonly serve: bigint;
   readonly idle: bigint;
   readonly other: bigint;
-}
-
-interface Step {
-  readonly startMs: number;
-  endMs: number | undefined;
-  spent: StepSpent | undefined;
 }
 
 /** A quiet window has less of the machine busy than this. */
@@ -205,18 +192,25 @@ export class Attribution {
     return { serve, idle, other };
   }
 
-  #learn({ startMs, endMs, microjoules, choice }: PowerWindow): void {
+  #learn({ startMs, endMs, microjoules, acceleratorMicrojoules = 0n, choice }: PowerWindow): void {
     const overlaps = (step: Step) => step.startMs < endMs && (step.endMs ?? Infinity) > startMs;
     if ([...this.#steps.values()].some(overlaps)) return;
     const busy = this.#busy(startMs, endMs);
     if (busy !== undefined && busy.share > QUIET_BUSY) return;
-    let baseline = this.#baselines.get(choice);
+    const learn = (key: string, part: bigint) =>
+      this.#baselineOf(key).add(endMs, Number(part) * 1000 / (endMs - startMs));
+    learn(choice, microjoules - acceleratorMicrojoules);
+    if (acceleratorMicrojoules > 0n) learn(cardOf(choice), acceleratorMicrojoules);
+  }
+
+  #baselineOf(key: string): IdleBaseline {
+    let baseline = this.#baselines.get(key);
     if (baseline === undefined) {
       const [oldest] = this.#baselines.keys();
       if (this.#baselines.size >= MAX_BASELINES) this.#baselines.delete(oldest!);
-      this.#baselines.set(choice, baseline = new IdleBaseline());
+      this.#baselines.set(key, baseline = new IdleBaseline());
     }
-    baseline.add(endMs, Number(microjoules) * 1000 / (endMs - startMs));
+    return baseline;
   }
 
   #share(window: PowerWindow): void {
@@ -235,25 +229,28 @@ export class Attribution {
     }
   }
 
-  #split(window: PowerWindow): {
-    readonly idle: bigint;
-    readonly other: bigint;
-    readonly steps: readonly (readonly [Step, bigint])[];
-    readonly isKnown: boolean;
-  } {
-    const { startMs, endMs, microjoules, choice } = window;
-    const base = this.#baselines.get(choice)?.microwatts();
-    const idleMost = BigInt(Math.round((base ?? 0) * (endMs - startMs) / 1000));
-    const idle = idleMost < microjoules ? idleMost : microjoules;
+  #split(window: PowerWindow): Split {
+    const { startMs, endMs, microjoules, acceleratorMicrojoules = 0n, choice } = window;
     const steps = [...this.#steps.values()].filter((step) =>
       step.startMs < endMs && (step.endMs ?? Infinity) > startMs
     );
-    const times = steps.map((step) => cpuWithin(step, startMs, endMs));
-    const parts = splitWhole(microjoules - idle, [...times, this.#othersWithin(startMs, endMs)]);
+    const ms = endMs - startMs;
+    const base = this.#baselines.get(choice)?.microwatts();
+    const host = splitByClaims(microjoules - acceleratorMicrojoules, {
+      idle: (base ?? 0) * ms / 1000,
+      steps: steps.map((step) => cpuWithin(step, startMs, endMs)),
+      others: this.#othersWithin(startMs, endMs),
+    });
+    const onCard = steps.map((step) => step.spent?.onAccelerator ? overlapOf(step, startMs, endMs) : 0);
+    const card = splitByClaims(acceleratorMicrojoules, {
+      idle: (this.#baselines.get(cardOf(choice))?.microwatts() ?? 0) * ms / 1000,
+      steps: onCard,
+      others: Math.max(0, ms - onCard.reduce((sum, time) => sum + time, 0)),
+    });
     return {
-      idle,
-      other: parts[steps.length]!,
-      steps: steps.map((step, i) => [step, parts[i]!] as const),
+      idle: host.idle + card.idle,
+      other: host.other + card.other,
+      steps: steps.map((step, i) => [step, host.steps[i]! + card.steps[i]!] as const),
       isKnown: base !== undefined,
     };
   }
@@ -291,12 +288,16 @@ export class Attribution {
   }
 }
 
-/** Processor time of a step within a window; a step that has not ended is taken to keep one core busy. */
-function cpuWithin({ startMs, endMs, spent }: Step, fromMs: number, toMs: number): number {
-  const overlap = Math.min(toMs, endMs ?? Infinity) - Math.max(fromMs, startMs);
-  if (overlap <= 0) return 0;
-  if (endMs === undefined || spent?.cpuMs === undefined) return overlap;
-  return spent.cpuMs * overlap / (endMs - startMs);
+/** Name of the baseline of the cards under a choice of sources. */
+const cardOf = (choice: string): string => `${choice} (cards)`;
+
+/** Energy of one window as it was shared. */
+interface Split {
+  readonly idle: bigint;
+  readonly other: bigint;
+  readonly steps: readonly (readonly [Step, bigint])[];
+  /** Whether the idle baseline was known. */
+  readonly isKnown: boolean;
 }
 
 /** Adds to a sum; the one that was added to longest ago makes room. */

@@ -4,10 +4,11 @@
  * @module
  */
 import type { World } from "../base/world.ts";
-import { type AccountSums, Attribution, type BusyMark, type Share, type StepSpent } from "./attribute.ts";
+import { type AccountSums, Attribution, type BusyMark, type Share } from "./attribute.ts";
 import { NodeFigure } from "./node_figure.ts";
 import { RecentTokens, type TokenSums } from "./recent.ts";
 import { keepSampling } from "./sampler.ts";
+import type { StepSpent } from "./step.ts";
 import { TrackedSource } from "./tracked_source.ts";
 import type { EnergyFigure, EnergyKind, EnergySnapshot, Finding, SourceFigure } from "./types.ts";
 import { Watchdog } from "./watchdog.ts";

@@ -119,7 +119,13 @@ export class NodeFigure {
     };
     if (measuredMs <= 0 && microjoules === 0n) return undefined;
     this.#enter(open.choice.kind, { endMs, microjoules, measuredMs });
-    return { startMs: open.startMs, endMs, microjoules, choice: open.key };
+    return {
+      startMs: open.startMs,
+      endMs,
+      microjoules,
+      acceleratorMicrojoules: open.whole === undefined ? cardsOf(open) : 0n,
+      choice: open.key,
+    };
   }
 
   #enter(kind: EnergyKind, window: { endMs: number; microjoules: bigint; measuredMs: number }): void {
@@ -183,9 +189,14 @@ const candidateOf = (
   relativeUncertainty,
 });
 
+const since = ({ tracked, microjoules }: Part): bigint => tracked.microjoules - microjoules;
+
+/** Energy of cards that are measured by themselves. */
+const cardsOf = ({ parts }: Open): bigint =>
+  parts.reduce((sum, part) => part.tracked.source.scope === "accelerator" ? sum + since(part) : sum, 0n);
+
 /** Energy since the window opened: of the parts, or of the model of the whole where that is more. */
 function energyOf({ parts, whole }: Open): bigint {
-  const since = ({ tracked, microjoules }: Part) => tracked.microjoules - microjoules;
   const measured = parts.reduce((sum, part) => sum + since(part), 0n);
   const modelled = whole === undefined ? 0n : since(whole);
   return measured > modelled ? measured : modelled;

@@ -39,3 +39,28 @@ export function splitWhole(total: bigint, weights: readonly number[]): bigint[] 
   }
   return parts;
 }
+
+/** Who may have a part of an energy: microjoules of the idle machine, and times of steps and of everything else. */
+export interface Claims {
+  readonly idle: number;
+  readonly steps: readonly number[];
+  readonly others: number;
+}
+
+/** One energy as it was shared; everything adds up to it. */
+export interface Shares {
+  readonly idle: bigint;
+  readonly other: bigint;
+  readonly steps: readonly bigint[];
+}
+
+/** Idle takes its microjoules, as far as there are so many; the rest goes by time. */
+export function splitByClaims(
+  microjoules: bigint,
+  { idle, steps, others }: Claims,
+): Shares {
+  const wanted = BigInt(Math.round(idle));
+  const toIdle = wanted < microjoules ? wanted : microjoules;
+  const parts = splitWhole(microjoules - toIdle, [...steps, others]);
+  return { idle: toIdle, other: parts[steps.length]!, steps: parts.slice(0, steps.length) };
+}

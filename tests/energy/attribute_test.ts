@@ -94,6 +94,29 @@ Deno.test("Attribution shares a window between steps by their processor time, al
   assertAlmostEquals(b! / a!, 3, 0.01);
 });
 
+Deno.test("Attribution keeps a card's energy from steps on the processor, and gives it to steps on the card", () => {
+  for (const onAccelerator of [false, true]) {
+    const attribution = new Attribution();
+    let ms = 0;
+    const window = (host: bigint, card: bigint) =>
+      attribution.add({
+        startMs: ms,
+        endMs: ms += 100,
+        microjoules: host + card,
+        acceleratorMicrojoules: card,
+        choice: "a",
+      });
+    for (let i = 0; i < 40; i++) window(200_000n, 1_000_000n);
+    const step = attribution.begin(ms);
+    attribution.end(step, ms + 100, { ...spent(100), onAccelerator });
+    window(800_000n, 9_000_000n);
+    attribution.settle(ms + 1000, true);
+    const expected = onAccelerator ? 8_600_000 : 600_000;
+    assertAlmostEquals(Number(attribution.settled.serve) / expected, 1, 0.01);
+    assertEquals(total(attribution.settled), 40n * 1_200_000n + 9_800_000n);
+  }
+});
+
 Deno.test("Attribution waits for a step that runs, and for the baseline, but not for ever", () => {
   const attribution = new Attribution();
   const step = attribution.begin(0);
