@@ -159,7 +159,6 @@ export function explain(words: string): string {
 /** An opened device. One computation at a time: ggml's threads spin. */
 export class GgmlDevice implements Disposable {
   readonly kind: GgmlDeviceInfo["kind"];
-  readonly kind: GgmlDeviceInfo["kind"];
   readonly description: string;
   readonly #symbols: Symbols;
   readonly #device: Device;
@@ -174,7 +173,6 @@ export class GgmlDevice implements Disposable {
     this.#symbols = symbols;
     this.#device = info.handle;
     this.#backend = backend;
-    this.kind = info.kind;
     this.description = info.description;
     this.kind = info.kind;
     this.#buffers = symbols.ggml_backend_get_default_buffer_type(backend) as BufferType;

@@ -53,6 +53,9 @@ export class Account implements StepObserver {
     return this.#totals;
   }
 
+  /** Whether a card computes the blocks that are served now. */
+  onAccelerator = false;
+
   begin(): number | undefined {
     return this.#meter?.begin();
   }
@@ -76,6 +79,7 @@ export class Account implements StepObserver {
     const peerClass = step.peer === this.#self ? "self" : "swarm";
     this.#meter?.end(step.mark, {
       cpuMs,
+      onAccelerator: this.onAccelerator,
       tokens,
       blockTokens: tokens * lengthOf(blocks),
       session,

@@ -33,6 +33,7 @@ export async function serveUntilDeath(span: Span, signal: AbortSignal): Promise<
   const death = engine.death(alive.signal);
   death.catch(() => {});
   state.loaded = blocks;
+  span.context.account.onAccelerator = blocks.deviceKind === "card";
   try {
     state.rates ??= await measureBlocks(world.clock, blocks, signal);
     return await serveLoaded(span, blocks, death, alive.signal);
