@@ -7,6 +7,7 @@ import { publicKeyFromProtobuf, publicKeyToProtobuf } from "@libp2p/crypto/keys"
 import type { PublicKey } from "@libp2p/interface";
 import { peerIdFromPublicKey } from "@libp2p/peer-id";
 import { Buffer } from "node:buffer";
+import { equalBytes } from "../base/bytes.ts";
 import { NodeError } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { Identity } from "./keys.ts";
@@ -61,18 +62,26 @@ function decodeKey(bytes: Uint8Array): PublicKey {
   } catch (cause) {
     throw malformed(`${bytes.length} bytes are no libp2p public key`, cause);
   }
-  if (key.type === "Ed25519" || key.type === "RSA") return key;
-  throw new NodeError(
-    "unsupported",
-    `Cannot check a signature: its key is ${key.type}, wanted Ed25519 or RSA`,
-  );
+  if (key.type !== "Ed25519" && key.type !== "RSA") {
+    throw new NodeError(
+      "unsupported",
+      `Cannot check a signature: its key is ${key.type}, wanted Ed25519 or RSA`,
+    );
+  }
+  // the protobuf reader is lenient: it takes a length for one of another wire type
+  if (!equalBytes(publicKeyToProtobuf(key), bytes)) {
+    throw malformed("its key is not written as libp2p writes it");
+  }
+  return key;
 }
 
+/** One text for each value: what decodes to the same bytes in another way is refused. */
 function fromBase64(text: string, mostBytes: number, what: string): Uint8Array<ArrayBuffer> {
-  if (text.length > Math.ceil(mostBytes / 3) * 4 || !/^[A-Za-z0-9+/]+={0,2}$/.test(text)) {
-    throw malformed(`the ${what} is no base64 of at most ${mostBytes} bytes`);
+  if (text.length <= Math.ceil(mostBytes / 3) * 4 && /^[A-Za-z0-9+/]+={0,2}$/.test(text)) {
+    const bytes = Buffer.from(text, "base64");
+    if (bytes.toString("base64") === text) return new Uint8Array(bytes);
   }
-  return new Uint8Array(Buffer.from(text, "base64"));
+  throw malformed(`the ${what} is no base64 of at most ${mostBytes} bytes`);
 }
 
 async function attempt<T>(work: () => T | Promise<T>, problem: string): Promise<T> {

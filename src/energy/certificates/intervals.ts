@@ -1,0 +1,143 @@
+/**
+ * Hours of the books as rows in the shape of granular certificates (EnergyTag, GC Scheme Standard V2) and of meter
+ * readings (reference registry, `measurement`): whole UTC hours, watt-hours rounded down, status "unissued".
+ *
+ * @module
+ */
+import { NodeError } from "../../base/errors.ts";
+import type { PeerId } from "../../base/tensor.ts";
+import type { EnergyKind } from "../types.ts";
+import { isWholeHour, ofMilliwattHours, toIsoSeconds, toWattHours } from "./quantities.ts";
+import type { ConsumptionHour, ProductionHour, SourceType } from "./types.ts";
+
+/** Coverage below which an hour is not called measured (energy room: gaps are not bridged). */
+export const LEAST_COVERAGE = 0.95;
+/** Most hours that are taken at once: two devices' of a year. */
+export const MAX_HOURS = 2 * 366 * 24;
+/** Most watt-hours of an hour: a hundred megawatts is no node, and sums stay below 2^53. */
+const MAX_WATT_HOURS = 100_000_000n;
+
+/** What is said of every row. */
+interface RowOrigin {
+  readonly device_id: string;
+  readonly certificate_bundle_status: "unissued";
+  /** Whether the hour was measured, and nearly all of it. */
+  readonly measured: boolean;
+  readonly kind: EnergyKind;
+  readonly coverage: number;
+  readonly relative_uncertainty: number | null;
+}
+
+/** One hour of production, fields named as in a certificate bundle. */
+export interface ProductionRow extends RowOrigin {
+  readonly energy_carrier: "electricity";
+  readonly energy_source: SourceType;
+  readonly production_starting_interval: string;
+  readonly production_ending_interval: string;
+  /** Watt-hours, rounded down. */
+  readonly bundle_quantity: number;
+  readonly face_value: 1;
+}
+
+/** One hour of consumption, fields named as in a meter reading. */
+export interface ConsumptionRow extends RowOrigin {
+  readonly interval_start_datetime: string;
+  readonly interval_end_datetime: string;
+  /** Watt-hours, rounded down. */
+  readonly interval_usage: number;
+  readonly gross_net_indicator: "gross";
+}
+
+/** Device id of the node's own consumption. */
+export const consumptionDevice = (peerId: PeerId): string => `${peerId}:consumption`;
+
+/** Device id of a production device. */
+export const productionDevice = (peerId: PeerId, device: string): string => `${peerId}:production:${device}`;
+
+/** Whether an hour may be called measured. */
+export const isMeasured = (
+  { kind, coverage }: { readonly kind: EnergyKind; readonly coverage: number },
+): boolean => kind === "measured" && coverage >= LEAST_COVERAGE;
+
+/** Rows of consumption, in order; hours without a figure are left out. Throws as {@linkcode checkHours}. */
+export function consumptionRows(peerId: PeerId, hours: readonly ConsumptionHour[]): ConsumptionRow[] {
+  checkHours(hours);
+  return inOrder(hours).map((hour) => ({
+    ...originOf(consumptionDevice(peerId), hour),
+    interval_start_datetime: toIsoSeconds(hour.startMs),
+    interval_end_datetime: toIsoSeconds(hour.endMs),
+    interval_usage: wholeWattHours(hour.microjoules),
+    gross_net_indicator: "gross",
+  }));
+}
+
+/** Rows of production, in order; hours without a figure are left out. Throws as {@linkcode checkHours}. */
+export function productionRows(peerId: PeerId, hours: readonly ProductionHour[]): ProductionRow[] {
+  checkHours(hours);
+  return inOrder(hours).map((hour) => ({
+    ...originOf(productionDevice(peerId, hour.device), hour),
+    energy_carrier: "electricity",
+    energy_source: hour.source,
+    production_starting_interval: toIsoSeconds(hour.startMs),
+    production_ending_interval: toIsoSeconds(hour.endMs),
+    bundle_quantity: wholeWattHours(ofMilliwattHours(hour.milliwattHours)),
+    face_value: 1,
+  }));
+}
+
+/** What is checked of hours from the books or from a file. */
+type AnyHour = Pick<ConsumptionHour, "startMs" | "endMs" | "coverage" | "uncertainty"> & {
+  readonly device?: string;
+};
+
+/**
+ * Refuses hours that are no whole UTC hours, that come twice for one device, or are more than two devices' of a year.
+ * Throws `NodeError` `malformed`, `too_large`.
+ */
+export function checkHours(hours: readonly AnyHour[]): void {
+  if (hours.length > MAX_HOURS) {
+    throw new NodeError(
+      "too_large",
+      `Cannot use hours: there are ${hours.length}, wanted at most ${MAX_HOURS}`,
+    );
+  }
+  const seen = new Set<string>();
+  for (const { device = "", startMs, endMs, coverage, uncertainty } of hours) {
+    if (!isWholeHour(startMs, endMs)) throw notHours("an interval is no whole UTC hour of 2000 to 2100");
+    if (!(coverage >= 0 && coverage <= 1)) throw notHours("a coverage is not between 0 and 1");
+    if (uncertainty !== null && !(uncertainty >= 0 && uncertainty < Infinity)) {
+      throw notHours("an uncertainty is no number of 0 or more");
+    }
+    const name = `${startMs} ${device}`;
+    if (seen.has(name)) throw notHours(`${toIsoSeconds(startMs)} comes twice for one device`);
+    seen.add(name);
+  }
+}
+
+/** Hours with a figure; one of kind `none` or of no time has none, whatever number stands in it. */
+const inOrder = <T extends Pick<ConsumptionHour, "startMs" | "kind" | "coverage">>(
+  hours: readonly T[],
+): T[] =>
+  hours.filter(({ kind, coverage }) => kind !== "none" && coverage > 0).sort((a, b) => a.startMs - b.startMs);
+
+function originOf(
+  device_id: string,
+  hour: Pick<ConsumptionHour, "kind" | "coverage" | "uncertainty">,
+): RowOrigin {
+  return {
+    device_id,
+    certificate_bundle_status: "unissued",
+    measured: isMeasured(hour),
+    kind: hour.kind,
+    coverage: hour.coverage,
+    relative_uncertainty: hour.uncertainty,
+  };
+}
+
+function wholeWattHours(microjoules: bigint): number {
+  const wattHours = toWattHours(microjoules);
+  if (microjoules >= 0n && wattHours <= MAX_WATT_HOURS) return Number(wattHours);
+  throw notHours(`an hour holds ${wattHours} Wh, wanted 0 to ${MAX_WATT_HOURS}`);
+}
+
+const notHours = (problem: string) => new NodeError("malformed", `Cannot use hours: ${problem}`);
