@@ -49,11 +49,11 @@ export const CERTIFICATE_KEYS = {
     ["solar_pv", "wind", "hydro", "geothermal", "biomass"],
     "Energy sources that count as green; add nuclear for carbon-free instead of renewable.",
   ),
-  "certificates.production_sold": key(
+  "certificates.production_certified": key(
     "boolean",
     v.boolean("true or false"),
     false,
-    "Whether certificates of the own production go to somebody else; then it is not green here.",
+    "Whether certificates are issued for the own production; then those count if they are imported, and it does not.",
   ),
   "certificates.issuer_keys": key(
     "list",
