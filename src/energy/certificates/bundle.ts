@@ -9,6 +9,7 @@ import { messageOf, NodeError } from "../../base/errors.ts";
 import { SOURCE_TYPES } from "../../config/keys_certificates.ts";
 import { checkShape, parseJson, plainText, wholeNumber } from "./bounded_json.ts";
 import { readTime } from "./quantities.ts";
+import { isIntervalDocument } from "./sign.ts";
 import { type CertificateBundle } from "./types.ts";
 
 /** Every status that a bundle can have (reference registry). */
@@ -132,7 +133,7 @@ function unpack(value: unknown, what: string): { entries: unknown[]; metadata: M
   if (!isObject(value)) {
     throw new NodeError("malformed", `Cannot read ${what}: wanted certificate bundles in JSON`);
   }
-  if (value["issued"] === false) {
+  if (isIntervalDocument(value)) {
     throw new NodeError(
       "malformed",
       `Cannot read ${what}: it holds intervals that a device claims, wanted certificates that a registry issued`,

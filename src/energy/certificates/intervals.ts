@@ -7,7 +7,15 @@
 import { NodeError } from "../../base/errors.ts";
 import type { PeerId } from "../../base/tensor.ts";
 import type { EnergyKind } from "../types.ts";
-import { isWholeHour, ofMilliwattHours, toIsoSeconds, toWattHours } from "./quantities.ts";
+import {
+  HOUR_MS,
+  isWholeHour,
+  ofMilliwattHours,
+  ofWattHours,
+  readTime,
+  toIsoSeconds,
+  toWattHours,
+} from "./quantities.ts";
 import type { ConsumptionHour, ProductionHour, SourceType } from "./types.ts";
 
 /** Coverage below which an hour is not called measured (energy room: gaps are not bridged). */
@@ -36,6 +44,8 @@ export interface ProductionRow extends RowOrigin {
   readonly production_ending_interval: string;
   /** Watt-hours, rounded down. */
   readonly bundle_quantity: number;
+  /** What the whole site used in that hour, watt-hours, rounded up: more use is less share. Null without a meter. */
+  readonly site_usage: number | null;
   readonly face_value: 1;
 }
 
@@ -81,9 +91,42 @@ export function productionRows(peerId: PeerId, hours: readonly ProductionHour[])
     production_starting_interval: toIsoSeconds(hour.startMs),
     production_ending_interval: toIsoSeconds(hour.endMs),
     bundle_quantity: wholeWattHours(ofMilliwattHours(hour.milliwattHours)),
+    site_usage: hour.siteMilliwattHours === undefined
+      ? null
+      : wholeWattHours(ofMilliwattHours(hour.siteMilliwattHours + 999n)),
     face_value: 1,
   }));
 }
+
+/** The hours that rows of consumption tell of; times must be checked (`checkDocument`). */
+export const hoursOfConsumption = (rows: readonly ConsumptionRow[]): ConsumptionHour[] =>
+  rows.map((row) => ({
+    ...periodOf(row.interval_start_datetime),
+    ...qualityOf(row),
+    microjoules: ofWattHours(BigInt(row.interval_usage)),
+  }));
+
+/** The hours that rows of production tell of; times must be checked (`checkDocument`). */
+export const hoursOfProduction = (rows: readonly ProductionRow[]): ProductionHour[] =>
+  rows.map((row) => ({
+    ...periodOf(row.production_starting_interval),
+    ...qualityOf(row),
+    device: row.device_id,
+    source: row.energy_source,
+    milliwattHours: BigInt(row.bundle_quantity) * 1000n,
+    ...(row.site_usage === null ? {} : { siteMilliwattHours: BigInt(row.site_usage) * 1000n }),
+  }));
+
+function periodOf(start: string): Pick<ConsumptionHour, "startMs" | "endMs"> {
+  const startMs = readTime(start)!;
+  return { startMs, endMs: startMs + HOUR_MS };
+}
+
+const qualityOf = ({ kind, coverage, relative_uncertainty }: RowOrigin) => ({
+  kind,
+  coverage,
+  uncertainty: relative_uncertainty,
+});
 
 /** What is checked of hours from the books or from a file. */
 type AnyHour = Pick<ConsumptionHour, "startMs" | "endMs" | "coverage" | "uncertainty"> & {

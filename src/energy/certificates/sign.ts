@@ -134,6 +134,7 @@ const productionRow = v.object({
   production_starting_interval: time,
   production_ending_interval: time,
   bundle_quantity: wholeNumber(0),
+  site_usage: v.nullable(wholeNumber(0)),
   face_value: v.literal(1),
 });
 const signedDocument = v.object({

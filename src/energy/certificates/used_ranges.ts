@@ -41,6 +41,8 @@ export interface UsedRanges extends Disposable {
    * All are on disk when this returns, and none when it throws: `NodeError` `busy`, `denied`.
    */
   add(offers: readonly Offer[]): Addition[];
+  /** What would come of {@linkcode add}, without doing it. */
+  preview(offers: readonly Offer[]): Addition[];
   /** What was taken of production between two times, half-open, in order. */
   between(fromMs: number, toMs: number): StoredCertificate[];
 }
@@ -132,13 +134,21 @@ class SqliteRanges implements UsedRanges {
   }
 
   add(offers: readonly Offer[]): Addition[] {
+    return this.#transact(offers, "COMMIT");
+  }
+
+  preview(offers: readonly Offer[]): Addition[] {
+    return this.#transact(offers, "ROLLBACK");
+  }
+
+  #transact(offers: readonly Offer[], end: "COMMIT" | "ROLLBACK"): Addition[] {
     try {
       this.file.exec("BEGIN IMMEDIATE");
       try {
         this.#entries = this.file.prepare("SELECT count(*) AS count FROM certificates")
           .get()!["count"] as number;
         const additions = offers.map((offer) => this.#add(offer));
-        this.file.exec("COMMIT");
+        this.file.exec(end);
         return additions;
       } catch (error) {
         this.file.exec("ROLLBACK");

@@ -1,7 +1,12 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
 import { NodeError } from "../../../src/base/errors.ts";
-import { consumptionRows, productionRows } from "../../../src/energy/certificates/intervals.ts";
+import {
+  consumptionRows,
+  hoursOfConsumption,
+  hoursOfProduction,
+  productionRows,
+} from "../../../src/energy/certificates/intervals.ts";
 import { HOUR_MS, readTime, toIsoSeconds, toWattHours } from "../../../src/energy/certificates/quantities.ts";
 import { intervalDocument } from "../../../src/energy/certificates/sign.ts";
 import { consumed, produced, TEN } from "./some.ts";
@@ -45,8 +50,24 @@ Deno.test("productionRows has the fields of a certificate bundle that nobody iss
     production_starting_interval: "2026-11-20T10:00:00Z",
     production_ending_interval: "2026-11-20T11:00:00Z",
     bundle_quantity: 420,
+    site_usage: 2000,
     face_value: 1,
   }]);
+});
+
+Deno.test("productionRows rounds what the site used up, and has none where no meter tells", () => {
+  const { siteMilliwattHours: _, ...noMeter } = produced(TEN + HOUR_MS, 1);
+  const rows = productionRows(PEER, [produced(TEN, 1, { siteMilliwattHours: 1_000_001n }), noMeter]);
+  assertEquals(rows.map((row) => row.site_usage), [1001, null]);
+  assertEquals(hoursOfProduction(rows).map((hour) => hour.siteMilliwattHours), [1_001_000n, undefined]);
+});
+
+Deno.test("hoursOfConsumption reads what consumptionRows writes, to the watt-hour", () => {
+  const hours = [
+    consumed(TEN, 42),
+    consumed(TEN + HOUR_MS, 7, { kind: "mixed", coverage: 0.5, uncertainty: null }),
+  ];
+  assertEquals(hoursOfConsumption(consumptionRows(PEER, hours)), hours);
 });
 
 Deno.test("consumptionRows calls measured only what was, for 95 % of the hour; a gap stays a gap", () => {

@@ -266,3 +266,12 @@ Deno.test("UsedRanges.add takes a year of hours in one go, each seeing those bef
   assertEquals(additions.filter(({ outcome }) => outcome === "added").length, 8784);
   assertEquals(ranges.between(0, TEN + 9000 * HOUR_MS).length, 8784);
 });
+
+Deno.test("UsedRanges.preview tells what add would, and takes nothing", () => {
+  using ranges = inMemory();
+  const offers = [stored(1, 10), stored(5, 10)].map((certificate) => ({ certificate, mostWattHours: 100n }));
+  const told = ranges.preview(offers);
+  assertEquals(told.map(({ outcome }) => outcome), ["added", "refused"]);
+  assertEquals(ranges.between(0, TEN + HOUR_MS), []);
+  assertEquals(ranges.add(offers), told);
+});
