@@ -36,6 +36,8 @@ const UNIT = [
   "tests/config",
   "tests/identity",
   "tests/device",
+  "tests/energy",
+  "tests/policy",
   "tests/model",
   "tests/p2p",
   "tests/compute",

@@ -52,7 +52,8 @@ const systemClock: Clock = {
           signal?.removeEventListener("abort", onAbort);
           return resolve();
         }
-        timer = setTimeout(wait, Math.min(left, 0x7fffffff));
+        // fractions are cut off: a timer that is early by one would have to be set again
+        timer = setTimeout(wait, Math.min(Math.ceil(left), 0x7fffffff));
       };
       signal?.addEventListener("abort", onAbort, { once: true });
       wait();

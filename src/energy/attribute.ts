@@ -269,9 +269,9 @@ export class Attribution {
   /** Busy time between the marks that enclose a window. */
   #busy(startMs: number, endMs: number) {
     const marks = this.#marks;
-    const last = marks.findIndex(({ atMs }) => atMs >= endMs);
-    const to = marks[last === -1 ? marks.length - 1 : last];
-    const from = marks.findLast(({ atMs }) => atMs <= startMs) ?? marks[0];
+    const to = marks[Math.min(firstFrom(marks, endMs), marks.length - 1)];
+    const after = firstFrom(marks, startMs);
+    const from = marks[marks[after]?.atMs === startMs ? after : Math.max(0, after - 1)];
     if (from === undefined || to === undefined || to.atMs <= from.atMs) return undefined;
     const busyMs = Math.max(0, to.busyMs - from.busyMs);
     const totalMs = to.totalMs - from.totalMs;
@@ -283,9 +283,20 @@ export class Attribution {
     for (const [id, { endMs }] of this.#steps) {
       if (endMs !== undefined && endMs < beforeMs - 2 * AROUND_MS) this.#steps.delete(id);
     }
-    const first = this.#marks.findLastIndex(({ atMs }) => atMs < beforeMs - 2 * AROUND_MS);
+    const first = firstFrom(this.#marks, beforeMs - 2 * AROUND_MS) - 1;
     if (first > 0) this.#marks.splice(0, first);
   }
+}
+
+/** Index of the first mark at `atMs` or later; the number of marks where there is none. */
+function firstFrom(marks: readonly BusyMark[], atMs: number): number {
+  let low = 0, high = marks.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (marks[middle]!.atMs < atMs) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 /** Name of the baseline of the cards under a choice of sources. */

@@ -10,6 +10,8 @@ const HOUR_MS = 3_600_000;
 const HOURS = 24;
 /** Fewer quiet moments than this tell nothing. */
 const LEAST_MOMENTS = 30;
+/** A known baseline is worked out anew after so many. */
+const RENEW_MOMENTS = 20;
 const PERCENTILE = 0.05;
 /** Width of a class of the histogram: 0.5 %. */
 const STEP = Math.log(1.005);
@@ -17,8 +19,9 @@ const STEP = Math.log(1.005);
 /** Quiet moments by hour, each hour a histogram on a logarithmic scale. */
 export class IdleBaseline {
   readonly #hours = new Map<number, Map<number, number>>();
-  /** Of what is known now; `null` when it is to be worked out. */
-  #known: number | undefined | null = undefined;
+  #known: number | undefined;
+  /** Moments since it was worked out. */
+  #news = 0;
 
   /** A quiet moment: none of our steps, and hardly anything else. `atMs` is monotonic. */
   add(atMs: number, microwatts: number): void {
@@ -32,12 +35,16 @@ export class IdleBaseline {
     }
     const place = Math.round(Math.log(microwatts) / STEP);
     histogram.set(place, (histogram.get(place) ?? 0) + 1);
-    this.#known = null;
+    this.#news++;
   }
 
   /** Microwatts of the idle machine; `undefined` until enough quiet moments were seen. */
   microwatts(): number | undefined {
-    if (this.#known === null) this.#known = this.#percentile();
+    const isDue = this.#known === undefined ? this.#news > 0 : this.#news >= RENEW_MOMENTS;
+    if (isDue) {
+      this.#known = this.#percentile();
+      this.#news = 0;
+    }
     return this.#known;
   }
 

@@ -254,7 +254,7 @@ class Meter implements EnergyMeter {
     );
     if (window === undefined) this.#attribution.settle(nowMs);
     else this.#attribution.add(window);
-    this.#recent.add(this.#tokenSums());
+    if (this.#recent.isDue(nowMs)) this.#recent.add(this.#tokenSums());
     this.#samples++;
     this.#samplerMs += clock.monotonic() - startMs;
   }

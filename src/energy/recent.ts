@@ -25,10 +25,14 @@ const STEP_MS = 10_000;
 export class RecentTokens {
   readonly #sums: TokenSums[] = [];
 
-  /** Takes the sums as they are; called as often as is convenient. */
-  add(sums: TokenSums): void {
+  /** Whether sums are to be added at `nowMs`. */
+  isDue(nowMs: number): boolean {
     const last = this.#sums.at(-1);
-    if (last !== undefined && sums.atMs - last.atMs < STEP_MS) return;
+    return last === undefined || nowMs - last.atMs >= STEP_MS;
+  }
+
+  /** Takes the sums as they are. */
+  add(sums: TokenSums): void {
     this.#sums.push(sums);
     // one older than the window stays: the window begins there
     while (this.#sums.length > 2 && sums.atMs - this.#sums[1]!.atMs >= RECENT_MS) this.#sums.shift();

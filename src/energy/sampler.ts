@@ -26,7 +26,7 @@ export function keepSampling(
     while (!signal.aborted) {
       const now = clock.monotonic();
       const period = periodMs();
-      pause = new AbortController();
+      if (pause.signal.aborted) pause = new AbortController();
       const regularMs = (Math.floor(now / period) + 1) * period;
       const dueMs = alsoAtMs() > now ? Math.min(alsoAtMs(), regularMs) : regularMs;
       const isDue = await clock.sleep(dueMs - now, pause.signal).then(() => true, () => false);
