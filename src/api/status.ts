@@ -5,19 +5,14 @@
  */
 import type { BlockRange, PeerId } from "../base/tensor.ts";
 import type { NetworkName } from "../config/network_profile.ts";
+import type { EnergyFigure, EnergySnapshot, JoulesPerToken } from "../energy/types.ts";
 
 /** Whether all that was asked for is running, or what is missing, in words. */
 export type Readiness = { readonly ready: true } | { readonly ready: false; readonly reason: string };
 
-/** Joules of the node; `kind: "none"` where nothing measures. */
-export interface EnergyStatus {
-  readonly watts: number | null;
-  readonly joules: number | null;
-  readonly kind: "measured" | "modelled" | "mixed" | "none";
-  readonly scope: string | null;
-  readonly source: string | null;
-  readonly uncertainty: number | null;
-  readonly coverage: number;
+/** Joules of the node since the start, `kind: "none"` where nothing measures; and what a position costs. */
+export interface EnergyStatus extends EnergyFigure {
+  readonly joulesPerToken?: JoulesPerToken;
 }
 
 /** What is served. */
@@ -71,3 +66,9 @@ export interface StatusDocument {
 
 /** Converts a range for JSON. */
 export const blocksOf = ({ start, end }: BlockRange): [number, number] => [start, end];
+
+/** The short form of what the meter knows. */
+export const energyStatusOf = ({ node, joulesPerToken }: EnergySnapshot): EnergyStatus => ({
+  ...node,
+  ...(joulesPerToken === undefined ? {} : { joulesPerToken }),
+});

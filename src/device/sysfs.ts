@@ -46,6 +46,14 @@ export interface SystemFiles extends TextFiles {
   link(path: string): string | undefined;
   /** Opens a file of one number. Throws `NodeError` `not_found` or `denied`. */
   openNumber(path: string): NumberFile;
+  /** Opens a file of which the first `bytes` are read again and again. Throws `NodeError` `not_found` or `denied`. */
+  openHead(path: string, bytes: number): HeadFile;
+}
+
+/** The beginning of a text file, kept open. */
+export interface HeadFile extends Disposable {
+  /** Text as it is now, cut off at the limit; `undefined` when it cannot be read. */
+  read(): string | undefined;
 }
 
 /** Opens the trees. Reading never throws. */
@@ -59,6 +67,7 @@ export function openSystemFiles(roots: SystemRoots): SystemFiles {
     state: (path) => stateOf(locate(path)),
     link: (path) => attempt(() => Deno.readLinkSync(locate(path))),
     openNumber: (path) => new KeptNumber(open(locate(path), path)),
+    openHead: (path, bytes) => new KeptHead(open(locate(path), path), bytes),
   };
 }
 
@@ -108,6 +117,27 @@ class KeptNumber implements NumberFile {
     const value = parseWhole(this.#bytes, length);
     this.failure = value === undefined ? "malformed" : undefined;
     return value;
+  }
+
+  [Symbol.dispose](): void {
+    this.file.close();
+  }
+}
+
+class KeptHead implements HeadFile {
+  readonly #bytes: Uint8Array;
+  readonly #decoder = new TextDecoder();
+  constructor(readonly file: Deno.FsFile, bytes: number) {
+    this.#bytes = new Uint8Array(bytes);
+  }
+
+  read(): string | undefined {
+    try {
+      this.file.seekSync(0, Deno.SeekMode.Start);
+      return this.#decoder.decode(this.#bytes.subarray(0, this.file.readSync(this.#bytes) ?? 0));
+    } catch {
+      return undefined;
+    }
   }
 
   [Symbol.dispose](): void {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { World } from "../base/world.ts";
+import type { CpuLoad } from "../device/cpu_load.ts";
 import { type AccountSums, Attribution, type BusyMark, type Share } from "./attribute.ts";
 import { NodeFigure } from "./node_figure.ts";
 import { RecentTokens, type TokenSums } from "./recent.ts";
@@ -12,12 +13,6 @@ import type { StepSpent } from "./step.ts";
 import { TrackedSource } from "./tracked_source.ts";
 import type { EnergyFigure, EnergyKind, EnergySnapshot, Finding, SourceFigure } from "./types.ts";
 import { Watchdog } from "./watchdog.ts";
-
-/** Processor time of the whole machine, as `/proc/stat` has it. */
-export interface CpuLoad {
-  /** Since any start; `undefined` where it cannot be read. */
-  read(): { readonly busyMs: number; readonly totalMs: number } | undefined;
-}
 
 /** Sums for the books: whole microjoules that are settled, and the time they stand for. Never go back. */
 export interface MeterSums {
@@ -67,7 +62,7 @@ const BUSY_MS = 2_000;
 /** The wall clock left the other one by this much: the machine slept, or the clock was set. */
 const SLEPT_MS = 2_000;
 
-/** Opens a meter over `findings`, sampling at once. `cpu` tells what else the machine does. */
+/** Opens a meter over `findings`, sampling at once. `cpu` tells what else the machine does, and is owned from now on. */
 export function openMeter(
   world: World,
   findings: readonly Finding[],
@@ -225,6 +220,7 @@ class Meter implements EnergyMeter {
     this.#sample(false);
     this.#attribution.settle(this.#world.clock.monotonic(), true);
     await Promise.all(this.#sources.map(({ source }) => source[Symbol.asyncDispose]()));
+    this.#cpu?.[Symbol.dispose]();
   }
 
   get #periodMs(): number {

@@ -5,6 +5,7 @@
  */
 import { apiHandler } from "../api/handler.ts";
 import { openApiServer, splitHostPort } from "../api/server.ts";
+import { openCpuLoad } from "../device/cpu_load.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
 import { energyFamilies } from "./energy_families.ts";
 import { findModel, resolveContext } from "./find_model.ts";
@@ -21,7 +22,7 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
   openNetwork,
   openEnergy: (world, { config }) => {
     const files = openSystemFiles(config);
-    return openEnergy(world, { families: energyFamilies(world, files, config) });
+    return openEnergy(world, { families: energyFamilies(world, files, config), cpu: openCpuLoad(files) });
   },
   openApi: (world, { config }, status) =>
     openApiServer(

@@ -7,8 +7,11 @@ import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
 import type { Family } from "../energy/discover.ts";
+import { findRapl } from "../energy/sources/rapl.ts";
 
 /** What looks for sensors on this machine, and on the network where the owner named some. */
-export function energyFamilies(_world: World, _files: SystemFiles, _config: Config): readonly Family[] {
-  return [];
+export function energyFamilies(world: World, files: SystemFiles, _config: Config): readonly Family[] {
+  return [
+    { id: "rapl", scope: "package", find: () => findRapl(world, files) },
+  ];
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { ServingStatus, StatusDocument } from "../api/status.ts";
+import { energyStatusOf, type ServingStatus, type StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
 import type { EnergyMeter } from "../energy/meter.ts";
 import { Account } from "./account.ts";
@@ -89,7 +89,7 @@ function statusOf(
     reachability: network.reachability,
     dht: { ...network.dht.status(), lastAnnounceAt: serving?.announcedAtMs ?? null },
     serving: plan.model === undefined ? null : serving?.status() ?? loadingStatus(plan),
-    energy: meter.snapshot().node,
+    energy: energyStatusOf(meter.snapshot()),
     work,
     readiness: health.readiness,
     degraded: health.degraded,

@@ -5,8 +5,9 @@
  */
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
+import type { CpuLoad } from "../device/cpu_load.ts";
 import { discoverSources, type Family } from "../energy/discover.ts";
-import { type CpuLoad, type EnergyMeter, openMeter } from "../energy/meter.ts";
+import { type EnergyMeter, openMeter } from "../energy/meter.ts";
 
 /** Pause between looks for sensors, while something is missing. */
 const LOOK_AGAIN_MS = 60_000;

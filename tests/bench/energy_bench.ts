@@ -4,6 +4,7 @@
  */
 import process from "node:process";
 import { openSystemWorld } from "../../src/base/system_world.ts";
+import { openCpuLoad } from "../../src/device/cpu_load.ts";
 import { openSystemFiles } from "../../src/device/sysfs.ts";
 import { openMeter } from "../../src/energy/meter.ts";
 import type { EnergyChannel, Finding } from "../../src/energy/types.ts";
@@ -42,8 +43,7 @@ for (let i = 0; i < CHANNELS; i++) {
 }
 await pause(2000);
 const without = await corePercent();
-const stat = files.openNumber("/sys/energy0");
-const cpu = { read: () => ({ busyMs: Number(stat.read() ?? 0n) / 1e9, totalMs: performance.now() }) };
+const cpu = openCpuLoad(files);
 const finding: Finding = {
   state: "ok",
   source: {
