@@ -15,6 +15,8 @@ export interface DataPaths {
   /** node:sqlite. */
   readonly state: string;
   readonly models: string;
+  /** Certificates that were counted: node:sqlite, never begun anew. */
+  readonly certificates: string;
   /** Native libraries written out of the program, by hash. */
   readonly native: string;
   /** Held while a node runs; tells its process id and the address of its API. */
@@ -41,6 +43,7 @@ export const dataPaths = (root: string): DataPaths => ({
   identity: `${root}/identity.key`,
   state: `${root}/state.db`,
   models: `${root}/models`,
+  certificates: `${root}/certificates.db`,
   native: `${root}/native`,
   lock: `${root}/lock`,
 });

@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import { choice, type ConfigKey, key, listOf, matching, text, whole } from "./key.ts";
 import { CARBON_KEYS } from "./keys_carbon.ts";
+import { CERTIFICATE_KEYS } from "./keys_certificates.ts";
 import { ENERGY_KEYS } from "./keys_energy.ts";
 import { POLICY_KEYS } from "./keys_policy.ts";
 
@@ -162,6 +163,7 @@ export const CONFIG_KEYS = {
   ),
   ...ENERGY_KEYS,
   ...CARBON_KEYS,
+  ...CERTIFICATE_KEYS,
   ...POLICY_KEYS,
 } as const satisfies Record<string, ConfigKey>;
 

@@ -16,7 +16,7 @@ import {
   toIsoSeconds,
   toWattHours,
 } from "./quantities.ts";
-import type { ConsumptionHour, ProductionHour, SourceType } from "./types.ts";
+import type { ConsumptionHour, EvidenceClass, ProductionHour, SourceType } from "./types.ts";
 
 /** Coverage below which an hour is not called measured (energy room: gaps are not bridged). */
 export const LEAST_COVERAGE = 0.95;
@@ -56,6 +56,10 @@ export interface ConsumptionRow extends RowOrigin {
   /** Watt-hours, rounded down. */
   readonly interval_usage: number;
   readonly gross_net_indicator: "gross";
+  /** That part of it which own production gave, watt-hours rounded down, and how far that can be believed. */
+  readonly own_usage: number | null;
+  readonly own_source: SourceType | null;
+  readonly own_evidence: EvidenceClass | null;
 }
 
 /** Device id of the node's own consumption. */
@@ -78,6 +82,9 @@ export function consumptionRows(peerId: PeerId, hours: readonly ConsumptionHour[
     interval_end_datetime: toIsoSeconds(hour.endMs),
     interval_usage: wholeWattHours(hour.microjoules),
     gross_net_indicator: "gross",
+    own_usage: hour.own === undefined ? null : wholeWattHours(hour.own.microjoules),
+    own_source: hour.own?.source ?? null,
+    own_evidence: hour.own?.evidence ?? null,
   }));
 }
 
@@ -104,6 +111,13 @@ export const hoursOfConsumption = (rows: readonly ConsumptionRow[]): Consumption
     ...periodOf(row.interval_start_datetime),
     ...qualityOf(row),
     microjoules: ofWattHours(BigInt(row.interval_usage)),
+    ...(row.own_usage === null || row.own_source === null || row.own_evidence === null ? {} : {
+      own: {
+        microjoules: ofWattHours(BigInt(row.own_usage)),
+        source: row.own_source,
+        evidence: row.own_evidence,
+      },
+    }),
   }));
 
 /** The hours that rows of production tell of; times must be checked (`checkDocument`). */

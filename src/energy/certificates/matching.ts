@@ -63,7 +63,10 @@ export interface MatchedHour {
   readonly evidence: EvidenceClass;
 }
 
-/** Grams as integers of milligrams; `undefined` where no hour had a figure of the grid. */
+/**
+ * Grams as integers of milligrams. Own production used here is 0 both location- and market-based (GHG Protocol, scope 2:
+ * it was not bought); certificates change the market-based line alone.
+ */
 export interface EmissionLines {
   readonly locationMilligrams: bigint;
   readonly marketMilligrams: bigint;
@@ -166,19 +169,24 @@ function matchHour(
     parts,
     greenMicrojoules,
     surplusMicrojoules: sum(offers.map(({ microjoules }) => microjoules)) - greenMicrojoules,
-    wordMicrojoules: wordOf(input.productionCertified || own.length > 0 ? [] : production, certificates),
+    wordMicrojoules: wordOf(certificates) +
+      (input.productionCertified || own.length > 0 ? 0n : unmeteredOf(hour, production)),
     evidence: left > 0n || parts.length === 0 ? "D" : parts.some((part) => part.class === "B") ? "B" : "A",
   };
 }
 
 /**
- * Own production that reached this node: its consumption times the share of the site's use that was produced there.
- * Without a meter of the site that share is not known, and production is a word.
+ * Own production that reached this node, as the books say; else its consumption times the share of the site's use that
+ * was produced there. Without a meter of the site that share is not known, and production is a word.
  */
 function ownOffers(hour: ConsumptionHour, production: readonly ProductionHour[], input: MatchInput): Offer[] {
-  const believed = input.productionCertified
-    ? []
-    : production.filter((each) => isClassA(each, input.counted));
+  if (input.productionCertified) return [];
+  if (hour.own !== undefined) {
+    const { source, microjoules, evidence } = hour.own;
+    const counts = evidence === "A" && input.counted.includes(source);
+    return counts ? [{ class: "A", source, microjoules, gramsPerKwh: 0 }] : [];
+  }
+  const believed = production.filter((each) => isClassA(each, input.counted));
   const produced = sum(believed.map(({ milliwattHours }) => milliwattHours));
   // meters of one site that differ: the largest use gives the smallest share
   const site = believed.reduce(
@@ -198,12 +206,11 @@ function ownOffers(hour: ConsumptionHour, production: readonly ProductionHour[],
 const isClassA = (each: ProductionHour, counted: readonly SourceType[]): boolean =>
   isMeasured(each) && (each.siteMilliwattHours ?? 0n) > 0n && counted.includes(each.source);
 
-function wordOf(unmetered: readonly ProductionHour[], certificates: readonly StoredCertificate[]): bigint {
-  const said = certificates.filter(({ evidence }) => evidence === "E").map(({ wattHours }) =>
-    ofWattHours(wattHours)
-  );
-  return sum([...said, ...unmetered.map(({ milliwattHours }) => ofMilliwattHours(milliwattHours))]);
-}
+const wordOf = (certificates: readonly StoredCertificate[]): bigint =>
+  sum(certificates.filter(({ evidence }) => evidence === "E").map(({ wattHours }) => ofWattHours(wattHours)));
+
+const unmeteredOf = ({ own }: ConsumptionHour, production: readonly ProductionHour[]): bigint =>
+  own?.microjoules ?? sum(production.map(({ milliwattHours }) => ofMilliwattHours(milliwattHours)));
 
 const firstByClassThenSource = (a: GreenPart, b: GreenPart): number =>
   a.class === b.class
@@ -232,7 +239,9 @@ function emissionsOf(hours: readonly MatchedHour[], input: MatchInput): Emission
   for (const { hour, grid } of known) {
     const average = milligrams(grid.gramsPerKwh);
     const rest = hour.microjoules - hour.greenMicrojoules;
-    location += hour.microjoules * average;
+    location += (hour.microjoules - sum(hour.parts.map((part) =>
+      part.class === "A" ? part.microjoules : 0n
+    ))) * average;
     market += rest * milligrams(grid.residualGramsPerKwh ?? grid.gramsPerKwh);
     for (const { microjoules, gramsPerKwh } of hour.parts) {
       const own = milligrams(gramsPerKwh);

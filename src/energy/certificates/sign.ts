@@ -125,6 +125,9 @@ const consumptionRow = v.object({
   interval_start_datetime: time,
   interval_end_datetime: time,
   interval_usage: wholeNumber(0),
+  own_usage: v.nullable(wholeNumber(0)),
+  own_source: v.nullable(v.picklist(SOURCE_TYPES, "an energy source")),
+  own_evidence: v.nullable(v.picklist(["A", "B", "C", "D", "E"], "a class from A to E")),
   gross_net_indicator: v.literal("gross"),
 });
 const productionRow = v.object({

@@ -32,6 +32,12 @@ export interface ConsumptionHour {
   readonly kind: EnergyKind;
   /** Half width of the 95 % interval, relative; null where it is not known. */
   readonly uncertainty: number | null;
+  /** That part of it which own production gave, where the books were kept beside the meters that tell. */
+  readonly own?: {
+    readonly microjoules: bigint;
+    readonly evidence: EvidenceClass;
+    readonly source: SourceType;
+  };
 }
 
 /** One hour of a production device. */

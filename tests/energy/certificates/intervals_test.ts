@@ -9,7 +9,7 @@ import {
 } from "../../../src/energy/certificates/intervals.ts";
 import { HOUR_MS, readTime, toIsoSeconds, toWattHours } from "../../../src/energy/certificates/quantities.ts";
 import { intervalDocument } from "../../../src/energy/certificates/sign.ts";
-import { consumed, produced, TEN } from "./some.ts";
+import { consumed, produced, TEN, wh } from "./some.ts";
 
 const PEER = "12D3KooWTestTestTestTestTestTestTestTestTestTestTest";
 
@@ -27,6 +27,9 @@ Deno.test("consumptionRows rounds down to whole watt-hours, one row an hour, in 
       interval_end_datetime: "2026-11-20T11:00:00Z",
       interval_usage: 42,
       gross_net_indicator: "gross",
+      own_usage: null,
+      own_source: null,
+      own_evidence: null,
     },
     {
       ...rows[0]!,
