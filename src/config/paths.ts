@@ -15,6 +15,8 @@ export interface DataPaths {
   /** node:sqlite. */
   readonly state: string;
   readonly models: string;
+  /** Folder of the hour-by-hour books of energy. */
+  readonly energy: string;
   /** Certificates that were counted: node:sqlite, never begun anew. */
   readonly certificates: string;
   /** Native libraries written out of the program, by hash. */
@@ -43,6 +45,7 @@ export const dataPaths = (root: string): DataPaths => ({
   identity: `${root}/identity.key`,
   state: `${root}/state.db`,
   models: `${root}/models`,
+  energy: `${root}/energy`,
   certificates: `${root}/certificates.db`,
   native: `${root}/native`,
   lock: `${root}/lock`,
