@@ -15,6 +15,8 @@ export interface SystemRoots {
 
 /** Longest file read: the kernel's are far shorter. */
 const MAX_BYTES = 1 << 20;
+/** Room for nearly all of them. */
+const FIRST_BYTES = 4096;
 
 /** Whether a file can be read: denied ones have a cure, absent ones have none. */
 export type FileState = "readable" | "absent" | "denied";
@@ -65,11 +67,15 @@ export function openSystemFiles(roots: SystemRoots): SystemFiles {
     list: (path) =>
       attempt(() => [...Deno.readDirSync(locate(path))].map((entry) => entry.name).sort()) ?? [],
     state: (path) => stateOf(locate(path)),
-    link: (path) => attempt(() => Deno.readLinkSync(locate(path))),
+    link: (path) => attempt(() => linkOf(locate(path))),
     openNumber: (path) => new KeptNumber(open(locate(path), path)),
     openHead: (path, bytes) => new KeptHead(open(locate(path), path), bytes),
   };
 }
+
+/** Deno throws a TypeError for what is no link. */
+const linkOf = (path: string): string | undefined =>
+  Deno.lstatSync(path).isSymlink ? Deno.readLinkSync(path) : undefined;
 
 function stateOf(path: string): FileState {
   try {
@@ -172,9 +178,14 @@ function parseWhole(bytes: Uint8Array, length: number): bigint | undefined {
 
 function readCapped(path: string): string {
   using file = Deno.openSync(path);
-  const bytes = new Uint8Array(MAX_BYTES);
+  let bytes = new Uint8Array(FIRST_BYTES);
   let length = 0;
   for (let read = 1; read > 0 && length < MAX_BYTES; length += read) {
+    if (length === bytes.length) {
+      const wider = new Uint8Array(Math.min(8 * length, MAX_BYTES));
+      wider.set(bytes);
+      bytes = wider;
+    }
     read = file.readSync(bytes.subarray(length)) ?? 0;
   }
   return new TextDecoder().decode(bytes.subarray(0, length)).replaceAll("\0", "").trim();

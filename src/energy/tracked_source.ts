@@ -34,6 +34,8 @@ interface Track {
   failuresInRow: number;
   /** For the power of counters and of gauges alike. */
   readonly recent: { readonly atMs: number; readonly microjoules: bigint; readonly measuredMs: number }[];
+  /** The newest reading's. */
+  raw: bigint | undefined;
   /** Of a gauge. */
   microwatts: number | undefined;
 }
@@ -87,6 +89,13 @@ export class TrackedSource {
       atMs !== undefined &&
       nowMs - atMs <= Math.max(STALE_MS, STALE_PERIODS * Math.max(channel.minPeriodMs, periodMs))
     );
+  }
+
+  /** What the sensor itself shows, where it is a single counter. */
+  get counterValue(): bigint | undefined {
+    return this.#tracks.length === 1 && this.#tracks[0]!.channel.type === "counter"
+      ? this.#tracks[0]!.raw
+      : undefined;
   }
 
   /** Microwatts over the last second or two; `undefined` where not known. */
@@ -149,6 +158,7 @@ export class TrackedSource {
     if (step === undefined) return false;
     if (step.event === "reset") this.#count("reset");
     track.atMs = reading.atMs;
+    track.raw = reading.value;
     if (channel.type === "gauge") this.#follow(track, Number(reading.value));
     track.microjoules += step.microjoules;
     track.measuredMs += step.measuredMs;
@@ -165,6 +175,7 @@ function trackOf(channel: EnergyChannel): Track {
     atMs: undefined,
     failuresInRow: 0,
     recent: [],
+    raw: undefined,
     microwatts: undefined,
   };
   if (channel.type === "gauge") {

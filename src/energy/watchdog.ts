@@ -1,8 +1,9 @@
 /**
- * Sources that contradict others: a whole that reads less than its parts.
+ * Sources that contradict others: a whole that reads less than its parts, and one counter shown twice.
  *
  * @module
  */
+import { Mirrors } from "./mirrors.ts";
 import type { TrackedSource } from "./tracked_source.ts";
 
 /** Energies are compared over at least this long. */
@@ -15,9 +16,14 @@ interface Mark {
   readonly measuredMs: number;
 }
 
-/** Compares every half minute; what was found out stays until a later comparison is in order. */
+/** Counters are held against each other this often. */
+const MIRROR_MS = 1_000;
+
+/** Compares now and then; what was found out stays until a later comparison is in order. */
 export class Watchdog {
   readonly #reasons = new Map<string, string>();
+  readonly #mirrors = new Mirrors();
+  #mirroredMs = -Infinity;
   #marks = new Map<TrackedSource, Mark>();
   #lookedMs = -Infinity;
 
@@ -28,6 +34,10 @@ export class Watchdog {
 
   /** Takes note of all that give values at `nowMs`, and compares when it is time. */
   look(current: readonly TrackedSource[], nowMs: number): void {
+    if (nowMs - this.#mirroredMs >= MIRROR_MS) {
+      this.#mirroredMs = nowMs;
+      this.#findMirrors(current);
+    }
     if (nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
     for (const whole of current) this.#compare(whole, current);
@@ -36,6 +46,17 @@ export class Watchdog {
         tracked,
       ) => [tracked, { microjoules: tracked.microjoules, measuredMs: tracked.measuredMs }]),
     );
+  }
+
+  #findMirrors(current: readonly TrackedSource[]): void {
+    const packages = current.filter(({ source: { scope } }) => scope === "package").flatMap((tracked) => {
+      const value = tracked.counterValue;
+      return value === undefined ? [] : [{ id: tracked.source.id, value }];
+    });
+    if (packages.length < 2) return;
+    for (const [id, other] of this.#mirrors.look(packages)) {
+      this.#reasons.set(id, `${other} shows the same counter`);
+    }
   }
 
   #compare(whole: TrackedSource, current: readonly TrackedSource[]): void {

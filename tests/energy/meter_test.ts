@@ -256,6 +256,24 @@ Deno.test("a whole that reads less than what it contains is not believed", async
   assertEquals(sources[0]!.reason, "it shows 9.0 W where package, which it contains, shows 12.0 W");
 });
 
+Deno.test("one counter that two dies show is counted once, two sockets of like power twice", async () => {
+  for (const [offset, expected] of [[0, 40], [777, 80]] as const) {
+    const world = fakeWorld();
+    const curve = new PowerCurve([{ untilMs: 1, watts: 40 }]);
+    const die = (n: number) =>
+      ok(sourceOf([sensorChannel(world.clock, curve, { type: "counter", offset: () => n * offset })], {
+        id: `die-${n}`,
+        scope: "package",
+        domain: `wall/board/platform/socket0/package-die${n}`,
+      }));
+    await using meter = openMeter(world, [die(0), die(1)]);
+    await world.clock.advance(20_000);
+    const { node, sources } = meter.snapshot();
+    assertAlmostEquals(node.watts!, expected, 0.1);
+    assertEquals(sources[1]!.reason, offset === 0 ? "die-0 shows the same counter" : undefined);
+  }
+});
+
 Deno.test("a machine that slept has a gap, not a bridge", async () => {
   class SleepyClock extends FakeClock {
     slept = 0;

@@ -23,12 +23,10 @@ export interface KeptChannelOptions {
   readonly maxMicrojoules?: bigint | undefined;
   readonly minPeriodMs: number;
   readonly relativeUncertainty: number;
-  /** Figures below this are taken for none: a sensor that is off. */
-  readonly least?: bigint;
+  /** Whether the sign means nothing. Other figures below 0 are none. */
+  readonly isUnsigned?: boolean;
   /** Figures above this are taken for none: a sensor that lies. */
   readonly most?: bigint;
-  /** Asked before each reading: whether there is a figure at all now. */
-  readonly isOn?: () => boolean;
 }
 
 /** A channel that owns open files. */
@@ -68,7 +66,6 @@ class FileChannel implements KeptChannel {
     const startMs = this.clock.monotonic();
     if (startMs < this.#quietUntilMs) return undefined;
     this.failure = undefined;
-    if (this.options.isOn?.() === false) return undefined;
     let product = 1n;
     for (const file of this.files) {
       const value = file.read();
@@ -76,9 +73,10 @@ class FileChannel implements KeptChannel {
       product *= value;
     }
     const [numerator, denominator] = this.options.scale;
-    const value = product * numerator / denominator;
+    const signed = product * numerator / denominator;
+    const value = this.options.isUnsigned && signed < 0n ? -signed : signed;
     if (value > (this.options.most ?? value)) return this.#fail(startMs, "implausible");
-    if (value < (this.options.least ?? 0n)) return this.#fail(startMs, "implausible");
+    if (value < 0n) return this.#fail(startMs, "implausible");
     this.#failures = 0;
     return { atMs: (startMs + this.clock.monotonic()) / 2, value };
   }

@@ -14,18 +14,16 @@ export interface KeptSourceOptions extends Pick<EnergySource, "id" | "kind" | "s
   readonly channels: readonly KeptChannelOptions[];
   /** What to do where files may not be read. */
   readonly cure?: string;
-  /** Whether having no value at first is in order: a battery that is charging. */
-  readonly mayBeSilent?: boolean;
 }
 
 /** Opens all channels and reads each once: a source that gave nothing is an `error`, one that may not be read `denied`. */
 export function findKeptSource(clock: Clock, files: SystemFiles, options: KeptSourceOptions): Finding {
-  const { id, kind, scope, domain, channels: wanted, cure, mayBeSilent = false } = options;
+  const { id, kind, scope, domain, channels: wanted, cure } = options;
   using opened = new DisposableStack();
   try {
     const channels = wanted.map((channel) => opened.use(openKeptChannel(clock, files, channel)));
     const silent = channels.find((channel) => channel.read() === undefined);
-    if (silent !== undefined && !mayBeSilent) {
+    if (silent !== undefined) {
       const reason = `${silent.id} gives no value: ${silent.failure ?? "none now"}`;
       return { state: "error", id, kind, scope, reason };
     }
