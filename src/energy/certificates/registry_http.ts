@@ -4,7 +4,7 @@
  * @module
  */
 import { openDeadline } from "../../base/deadline.ts";
-import { codeOf, messageOf, NodeError } from "../../base/errors.ts";
+import { messageOf, NodeError } from "../../base/errors.ts";
 import type { World } from "../../base/world.ts";
 import { MAX_JSON_BYTES, parseJson } from "./bounded_json.ts";
 
@@ -46,44 +46,41 @@ export async function ask(
   signal: AbortSignal,
 ): Promise<unknown> {
   for (let tries = 1, pauseMs = FIRST_PAUSE_MS;; tries++, pauseMs *= 2) {
-    const pause: Pause = { ms: undefined };
-    try {
-      return await askOnce(world, access, request, pause, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      const code = codeOf(error as Error, "remote");
-      const passes = code === "busy" || code === "remote" || code === "unreachable" || code === "timeout";
-      if (!request.reads) throw passes && code !== "busy" ? withDoubt(error as Error) : error;
-      if (!passes || tries >= MAX_TRIES) throw error;
-      await world.clock.sleep(pause.ms ?? pauseMs, signal);
-    }
+    const answer = await askOnce(world, access, request, signal);
+    if (answer.error === undefined) return answer.value;
+    const { code } = answer.error;
+    const passes = code === "busy" || code === "remote" || code === "unreachable" || code === "timeout";
+    if (!request.reads) throw passes && code !== "busy" ? withDoubt(answer.error) : answer.error;
+    if (!passes || tries >= MAX_TRIES) throw answer.error;
+    await world.clock.sleep(answer.pauseMs ?? pauseMs, signal);
   }
 }
 
-/** How long the registry wants to be left alone, if it said so. */
-interface Pause {
-  ms: number | undefined;
-}
+/** What came of one try, and how long the registry wants to be left alone, if it said so. */
+type Answer =
+  | { readonly error: undefined; readonly value: unknown }
+  | { readonly error: NodeError; readonly pauseMs: number | undefined };
 
 /** A request that changes something and went unanswered may have changed it. */
-const withDoubt = (error: Error): NodeError =>
+const withDoubt = (error: NodeError): NodeError =>
   new NodeError(
-    codeOf(error, "remote"),
-    `${messageOf(error)}; it may have been done all the same: query before you do it again`,
+    error.code,
+    `${error.message}; it may have been done all the same: query before you do it again`,
     { cause: error },
   );
 
+/** One try. Throws when `signal` aborts, and for an address that cannot be used. */
 async function askOnce(
   { clock }: World,
   { url, token }: RegistryAccess,
   { method, path, body }: RegistryRequest,
-  pause: Pause,
   signal: AbortSignal,
-): Promise<unknown> {
+): Promise<Answer> {
   const what = `${method} ${path} of the registry`;
+  const address = baseOf(url) + path;
   using deadline = openDeadline(clock, TIMEOUT_MS, `use ${what}`, signal);
-  const response = await reach(what, () =>
-    fetch(baseOf(url) + path, {
+  try {
+    const response = await fetch(address, {
       method,
       headers: {
         accept: "application/json",
@@ -94,23 +91,23 @@ async function askOnce(
       // a token must not follow to where somebody points
       redirect: "manual",
       signal: deadline.signal,
-    }), deadline.signal);
-  const text = await reach(what, () => readAll(response, what), deadline.signal);
-  if (response.ok) return parseJson(text, `the answer to ${what}`);
-  pause.ms = pauseOf(response.headers.get("retry-after"));
-  throw failureOf(response, text, what);
+    });
+    const text = await readAll(response, what);
+    if (response.ok) return { error: undefined, value: parseJson(text, `the answer to ${what}`) };
+    return { error: failureOf(response, text, what), pauseMs: pauseOf(response.headers.get("retry-after")) };
+  } catch (thrown) {
+    signal.throwIfAborted();
+    return {
+      error: failedBy(deadline.signal.aborted ? deadline.signal.reason : thrown, what),
+      pauseMs: undefined,
+    };
+  }
 }
 
-async function reach<T>(what: string, work: () => Promise<T>, signal: AbortSignal): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof NodeError) throw error;
-    throw new NodeError("unreachable", `Cannot use ${what}: ${plain(messageOf(error))}, wanted an answer`, {
-      cause: error,
-    });
-  }
+function failedBy(thrown: unknown, what: string): NodeError {
+  if (thrown instanceof NodeError) return thrown;
+  const words = `Cannot use ${what}: ${plain(messageOf(thrown))}, wanted an answer`;
+  return new NodeError("unreachable", words, { cause: thrown });
 }
 
 /** The body as text; a longer one than is read is cut off at once. */

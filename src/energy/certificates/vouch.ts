@@ -18,6 +18,13 @@ export interface KnownRegistry {
   readonly zone: string | undefined;
 }
 
+/** Who may be asked. */
+export interface Vouchers {
+  readonly keys: IssuerKeys;
+  /** Absent where no registry is to be asked. */
+  readonly registry: KnownRegistry | undefined;
+}
+
 /** A bundle as it is to be judged: as its issuer signed it, or as its registry has it. */
 export interface VouchedBundle {
   readonly bundle: CertificateBundle;
@@ -31,8 +38,7 @@ export interface VouchedBundle {
 export async function vouchFor(
   world: World,
   bundles: readonly CertificateBundle[],
-  keys: IssuerKeys,
-  registry: KnownRegistry | undefined,
+  { keys, registry }: Vouchers,
   signal: AbortSignal,
 ): Promise<VouchedBundle[]> {
   const byKey = bundles.map((bundle) => ({ bundle, voucher: vouchByKey(bundle, keys) }));
@@ -44,9 +50,11 @@ export async function vouchFor(
     [...open].map(({ bundle }) => bundle.issuanceId),
     signal,
   );
+  const zoneOf = async (registryId: number) =>
+    (await askForBundle(world, registry.access, registryId, signal))?.statedZone;
   const vouched: VouchedBundle[] = [];
   for (const each of byKey) {
-    vouched.push(open.has(each) ? await vouchByRegistry(world, each.bundle, known, registry, signal) : each);
+    vouched.push(open.has(each) ? await vouchByRegistry(each.bundle, known, registry, zoneOf) : each);
   }
   return vouched;
 }
@@ -79,11 +87,10 @@ const rangeOf = ({ deviceId, rangeStart, rangeEnd }: CertificateBundle): string 
   `${rangeStart} ${rangeEnd} ${deviceId}`;
 
 async function vouchByRegistry(
-  world: World,
   bundle: CertificateBundle,
   { bundles, unreadable }: Answered,
   { access, zone }: KnownRegistry,
-  signal: AbortSignal,
+  zoneOf: (registryId: number) => Promise<string | undefined>,
 ): Promise<VouchedBundle> {
   const against = (why: string): VouchedBundle => ({
     bundle,
@@ -98,12 +105,9 @@ async function vouchByRegistry(
   const other = whatDiffers(theirs, bundle);
   if (other !== undefined) return against(`the registry has another ${other} for it`);
   const by = `registry:${new URL(access.url).host}`;
-  const stated = theirs.statedZone ?? zone;
-  if (stated !== undefined || theirs.registryId === undefined) {
-    return { bundle: { ...theirs, zone: stated }, voucher: { by, zone: stated } };
-  }
-  const full = await askForBundle(world, access, theirs.registryId, signal);
-  return { bundle: { ...theirs, zone: full?.statedZone }, voucher: { by, zone: full?.statedZone } };
+  const stated = theirs.statedZone ?? zone ??
+    (theirs.registryId === undefined ? undefined : await zoneOf(theirs.registryId));
+  return { bundle: { ...theirs, zone: stated }, voucher: { by, zone: stated } };
 }
 
 function whatDiffers(theirs: CertificateBundle, ours: CertificateBundle): string | undefined {

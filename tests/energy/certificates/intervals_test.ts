@@ -66,8 +66,9 @@ Deno.test("productionRows rounds what the site used up, and has none where no me
 });
 
 Deno.test("hoursOfConsumption reads what consumptionRows writes, to the watt-hour", () => {
+  const own = { microjoules: wh(20), source: "solar_pv", evidence: "A" } as const;
   const hours = [
-    consumed(TEN, 42),
+    consumed(TEN, 42, { own }),
     consumed(TEN + HOUR_MS, 7, { kind: "mixed", coverage: 0.5, uncertainty: null }),
   ];
   assertEquals(hoursOfConsumption(consumptionRows(PEER, hours)), hours);

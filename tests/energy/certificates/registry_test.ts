@@ -340,14 +340,14 @@ Deno.test("vouchFor believes a registry that has the bundle, as the registry has
   const known = { access: { url: registry.url, token: "secret" }, account: ACCOUNT, zone: undefined };
   const { world } = worldOf();
   const bundles = [someBundle({ issue_market_zone: null }), someBundle({ issue_market_zone: "FR" })];
-  const vouched = await vouchFor(world, bundles, new Map(), known, signal);
+  const vouched = await vouchFor(world, bundles, { keys: new Map(), registry: known }, signal);
   const by = `registry:${new URL(registry.url).host}`;
   for (const { bundle, voucher } of vouched) {
     assertEquals(voucher, { by, zone: "DE-LU" });
     assertEquals([bundle.status, bundle.zone, bundle.registryId], ["Claimed", "DE-LU", 11]);
   }
   assertEquals(registry.requests.filter((request) => request.startsWith("POST")).length, 1);
-  const [unasked] = await vouchFor(world, bundles, new Map(), undefined, signal);
+  const [unasked] = await vouchFor(world, bundles, { keys: new Map(), registry: undefined }, signal);
   assertEquals(unasked!.voucher.by, undefined);
 });
 
@@ -377,14 +377,20 @@ Deno.test("vouchFor lets a registry speak against what it does not know, or know
     [{ face_value: 2 }, /another face value/],
   ];
   for (const [fields, why] of cases) {
-    const [one] = await vouchFor(world, [someBundle(fields)], new Map(), known, signal);
+    const [one] = await vouchFor(world, [someBundle(fields)], { keys: new Map(), registry: known }, signal);
     assert(one!.voucher.by === undefined && one!.voucher.against === true, JSON.stringify(one!.voucher));
     assertMatch(one!.voucher.why, why);
   }
   // a registry without a full view has the zone that the operator says
-  const [good] = await vouchFor(world, [someBundle({ issue_market_zone: null })], new Map(), known, signal);
+  const [good] = await vouchFor(world, [someBundle({ issue_market_zone: null })], {
+    keys: new Map(),
+    registry: known,
+  }, signal);
   assertEquals(good!.voucher.by !== undefined && good!.voucher.zone, "DE-LU");
   registry.bundles.push(held(13, { issuance_id: "odd", face_value: "one" }));
-  const [odd] = await vouchFor(world, [someBundle({ issuance_id: "odd" })], new Map(), known, signal);
+  const [odd] = await vouchFor(world, [someBundle({ issuance_id: "odd" })], {
+    keys: new Map(),
+    registry: known,
+  }, signal);
   assertEquals(odd!.voucher, { by: undefined, why: "the registry's answer could not be read whole" });
 });
