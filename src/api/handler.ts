@@ -6,6 +6,8 @@
 import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import type { Log } from "../base/world.ts";
+import { carbonAwareRoutes, type CarbonAwareSource } from "./carbon_aware.ts";
+import type { EnergyDocument } from "./energy.ts";
 import { isAllowedHost } from "./host_check.ts";
 import { errorResponse, responseOf } from "./http_error.ts";
 import type { StatusDocument } from "./status.ts";
@@ -13,10 +15,13 @@ import type { StatusDocument } from "./status.ts";
 /** What the API shows. */
 export interface ApiOptions {
   readonly status: () => StatusDocument;
+  readonly energy: () => EnergyDocument;
   /** Host names, besides localhost, by which it may be called. */
   readonly allowedHosts: readonly string[];
   readonly maxBodyBytes: number;
   readonly log: Log;
+  /** For the routes of the Carbon Aware SDK below `/emissions`; they are absent without it. */
+  readonly carbonAware?: CarbonAwareSource;
 }
 
 /** Answers a request; never rejects. */
@@ -53,6 +58,8 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     return context.json({ schema: 1, ...readiness }, readiness.ready ? 200 : 503);
   });
   app.get("/api/v1/status", (context) => context.json(options.status()));
+  app.get("/api/v1/energy", (context) => context.json(options.energy()));
+  if (options.carbonAware !== undefined) app.route("/emissions", carbonAwareRoutes(options.carbonAware));
   app.notFound((context) =>
     errorResponse(
       404,

@@ -16,6 +16,8 @@ interface Mark {
   readonly measuredMs: number;
 }
 
+/** A counter that has not moved for so long, while another has, is fed by nobody. */
+const DEAD_MS = 900;
 /** Counters are held against each other this often. */
 const MIRROR_MS = 1_000;
 
@@ -37,6 +39,7 @@ export class Watchdog {
     if (nowMs - this.#mirroredMs >= MIRROR_MS) {
       this.#mirroredMs = nowMs;
       this.#findMirrors(current);
+      for (const whole of current) this.#findDead(whole, current);
     }
     if (nowMs - this.#lookedMs < LOOK_MS) return;
     this.#lookedMs = nowMs;
@@ -59,6 +62,17 @@ export class Watchdog {
     }
   }
 
+  /** Some boards show a platform counter that nobody feeds. */
+  #findDead(whole: TrackedSource, current: readonly TrackedSource[]): void {
+    if (whole.counterValue === undefined || whole.microjoules > 0n || whole.measuredMs < DEAD_MS) return;
+    const prefix = `${whole.source.domain}/`;
+    const moving = current.find(({ source, microjoules }) =>
+      source.domain.startsWith(prefix) && microjoules > 0n
+    );
+    if (moving === undefined) return;
+    this.#reasons.set(whole.source.id, `it stands still where ${moving.source.id}, which it contains, moves`);
+  }
+
   #compare(whole: TrackedSource, current: readonly TrackedSource[]): void {
     const prefix = `${whole.source.domain}/`;
     // rails may have been summed that hang on one another: they accuse nobody
@@ -73,7 +87,7 @@ export class Watchdog {
     if (power === undefined || powers.length === 0 || powers.some((part) => part === undefined)) return;
     const sum = (powers as number[]).reduce((all, part) => all + part, 0);
     const { id } = whole.source;
-    if (power >= LEAST_SHARE * sum) this.#reasons.delete(id);
+    if (power > 0 && power >= LEAST_SHARE * sum) this.#reasons.delete(id);
     else {
       const parts = widest.map(({ source }) => source.id).join(" and ");
       this.#reasons.set(

@@ -24,12 +24,12 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
     const files = openSystemFiles(config);
     return openEnergy(world, { families: energyFamilies(world, files, config), cpu: openCpuLoad(files) });
   },
-  openApi: (world, { config }, status) =>
+  openApi: (world, { config }, shown) =>
     openApiServer(
       world,
       config.api,
       apiHandler({
-        status,
+        ...shown,
         // who binds an address means to call it by that
         allowedHosts: [...config["http.allowed_hosts"], splitHostPort(config.api).hostname],
         maxBodyBytes: config["http.max_body_bytes"],

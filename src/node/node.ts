@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { energyDocument } from "../api/energy.ts";
 import { energyStatusOf, type ServingStatus, type StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
 import type { EnergyMeter } from "../energy/meter.ts";
@@ -48,7 +49,9 @@ export async function openNode(
   health.pending("start", "the node starts");
   const status = (): StatusDocument =>
     statusOf({ world, plan, network, health, account, meter, serving, startedAtMs });
-  const api = rooms.use(parts.openApi(world, plan, status));
+  const api = rooms.use(
+    parts.openApi(world, plan, { status, energy: () => energyDocument(meter.snapshot()) }),
+  );
   lock.describe({ pid: Deno.pid, api: api.url, ...(plan.model === undefined ? {} : { model: plan.model }) });
 
   const membership = rooms.use(keepMembership(world.clock, network, health));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { EnergyDocument } from "../api/energy.ts";
 import type { ApiServer } from "../api/server.ts";
 import type { ServingStatus, StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
@@ -49,11 +50,17 @@ export interface Serving extends AsyncDisposable {
   readonly failed: Promise<never>;
 }
 
+/** What the API shows of a node. */
+export interface NodeShown {
+  readonly status: () => StatusDocument;
+  readonly energy: () => EnergyDocument;
+}
+
 /** Openers of every part, in the order in which they are called. */
 export interface NodeParts {
   openLock(world: World, plan: NodePlan): Promise<DataLock>;
   openNetwork(world: World, plan: NodePlan): Promise<Network>;
   openEnergy(world: World, plan: NodePlan): NodeEnergy;
-  openApi(world: World, plan: NodePlan, status: () => StatusDocument): ApiServer;
+  openApi(world: World, plan: NodePlan, shown: NodeShown): ApiServer;
   openServing(context: ServingContext): Serving;
 }

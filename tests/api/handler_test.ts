@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import type { EnergyDocument } from "../../src/api/energy.ts";
 import { apiHandler } from "../../src/api/handler.ts";
 import { openApiServer, splitHostPort } from "../../src/api/server.ts";
 import type { Readiness, StatusDocument } from "../../src/api/status.ts";
@@ -29,8 +30,15 @@ const statusWith = (readiness: Readiness): StatusDocument => ({
   uptimeSeconds: 5,
 });
 
+const energy = (): EnergyDocument => ({
+  schema: 1,
+  node: statusWith({ ready: true }).energy,
+  sources: [],
+  tokens: 0,
+  idleWatts: null,
+});
 const handlerWith = (status: () => StatusDocument = () => statusWith({ ready: true })) =>
-  apiHandler({ status, allowedHosts: ["pi.local"], maxBodyBytes: 1024, log: fakeWorld().log });
+  apiHandler({ status, energy, allowedHosts: ["pi.local"], maxBodyBytes: 1024, log: fakeWorld().log });
 const ask = (path: string, host = "127.0.0.1:8080", init: RequestInit = {}, handler = handlerWith()) =>
   handler(new Request(`http://x${path}`, { ...init, headers: { host } }));
 

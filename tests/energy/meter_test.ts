@@ -256,6 +256,25 @@ Deno.test("a whole that reads less than what it contains is not believed", async
   assertEquals(sources[0]!.reason, "it shows 9.0 W where package, which it contains, shows 12.0 W");
 });
 
+Deno.test("a platform counter that stands still while the package's moves is left out at once", async () => {
+  const world = fakeWorld();
+  const source = (id: string, watts: number, domain: string) =>
+    ok(
+      sourceOf([sensorChannel(world.clock, new PowerCurve([{ untilMs: 1, watts }]), { type: "counter" })], {
+        id,
+        domain,
+      }),
+    );
+  await using meter = openMeter(world, [
+    source("psys", 0, "wall/board/platform"),
+    source("package", 12, "wall/board/platform/socket0/package"),
+  ]);
+  await world.clock.advance(4_000);
+  const { node, sources } = meter.snapshot();
+  assertEquals([node.source, node.watts], ["package", 12]);
+  assertEquals(sources[0]!.reason, "it stands still where package, which it contains, moves");
+});
+
 Deno.test("one counter that two dies show is counted once, two sockets of like power twice", async () => {
   for (const [offset, expected] of [[0, 40], [777, 80]] as const) {
     const world = fakeWorld();
