@@ -14,9 +14,9 @@ export interface DataPaths {
   readonly identity: string;
   /** node:sqlite. */
   readonly state: string;
+  /** Hour-by-hour books of energy. */
+  readonly ledger: string;
   readonly models: string;
-  /** Folder of the hour-by-hour books of energy. */
-  readonly energy: string;
   /** Certificates that were counted: node:sqlite, never begun anew. */
   readonly certificates: string;
   /** Native libraries written out of the program, by hash. */
@@ -44,8 +44,8 @@ export const dataPaths = (root: string): DataPaths => ({
   root,
   identity: `${root}/identity.key`,
   state: `${root}/state.db`,
+  ledger: `${root}/ledger`,
   models: `${root}/models`,
-  energy: `${root}/energy`,
   certificates: `${root}/certificates.db`,
   native: `${root}/native`,
   lock: `${root}/lock`,
