@@ -10,12 +10,14 @@ import { carbonAwareRoutes, type CarbonAwareSource } from "./carbon_aware.ts";
 import type { EnergyDocument } from "./energy.ts";
 import { isAllowedHost } from "./host_check.ts";
 import { errorResponse, responseOf } from "./http_error.ts";
+import { exposition, type MetricsInput, wantsOpenMetrics } from "./metrics.ts";
 import type { StatusDocument } from "./status.ts";
 
 /** What the API shows. */
 export interface ApiOptions {
   readonly status: () => StatusDocument;
   readonly energy: () => EnergyDocument;
+  readonly metrics: () => MetricsInput;
   /** Host names, besides localhost, by which it may be called. */
   readonly allowedHosts: readonly string[];
   readonly maxBodyBytes: number;
@@ -58,6 +60,11 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     return context.json({ schema: 1, ...readiness }, readiness.ready ? 200 : 503);
   });
   app.get("/api/v1/status", (context) => context.json(options.status()));
+  app.get("/metrics", async (context) => {
+    const openMetrics = wantsOpenMetrics(context.req.header("accept"));
+    const { text, contentType } = await exposition(options.metrics(), openMetrics);
+    return context.body(text, 200, { "content-type": contentType });
+  });
   app.get("/api/v1/energy", (context) => context.json(options.energy()));
   if (options.carbonAware !== undefined) app.route("/emissions", carbonAwareRoutes(options.carbonAware));
   app.notFound((context) =>

@@ -50,7 +50,16 @@ export async function openNode(
   const status = (): StatusDocument =>
     statusOf({ world, plan, network, health, account, meter, serving, startedAtMs });
   const api = rooms.use(
-    parts.openApi(world, plan, { status, energy: () => energyDocument(meter.snapshot()) }),
+    parts.openApi(world, plan, {
+      status,
+      energy: () => energyDocument(meter.snapshot()),
+      metrics: () => ({
+        status: status(),
+        energy: meter.snapshot(),
+        sums: meter.sums(),
+        byKind: meter.byKind,
+      }),
+    }),
   );
   lock.describe({ pid: Deno.pid, api: api.url, ...(plan.model === undefined ? {} : { model: plan.model }) });
 

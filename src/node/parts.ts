@@ -4,6 +4,7 @@
  * @module
  */
 import type { EnergyDocument } from "../api/energy.ts";
+import type { MetricsInput } from "../api/metrics.ts";
 import type { ApiServer } from "../api/server.ts";
 import type { ServingStatus, StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
@@ -54,6 +55,7 @@ export interface Serving extends AsyncDisposable {
 export interface NodeShown {
   readonly status: () => StatusDocument;
   readonly energy: () => EnergyDocument;
+  readonly metrics: () => MetricsInput;
 }
 
 /** Openers of every part, in the order in which they are called. */

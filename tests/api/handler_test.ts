@@ -1,6 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { EnergyDocument } from "../../src/api/energy.ts";
 import { apiHandler } from "../../src/api/handler.ts";
+import type { MetricsInput } from "../../src/api/metrics.ts";
 import { openApiServer, splitHostPort } from "../../src/api/server.ts";
 import type { Readiness, StatusDocument } from "../../src/api/status.ts";
 import { NodeError } from "../../src/base/errors.ts";
@@ -37,8 +38,29 @@ const energy = (): EnergyDocument => ({
   tokens: 0,
   idleWatts: null,
 });
+const metricsWith = (status: StatusDocument): MetricsInput => ({
+  status,
+  energy: { node: status.energy, sources: [], tokens: 0, idleWatts: null, samples: 0, samplerSeconds: 0 },
+  sums: {
+    accounts: { serve: 0n, idle: 0n, other: 0n },
+    tokens: 0,
+    blockTokens: 0,
+    measuredMs: 0,
+    elapsedMs: 0,
+    kind: "none",
+    uncertainty: null,
+  },
+  byKind: new Map(),
+});
 const handlerWith = (status: () => StatusDocument = () => statusWith({ ready: true })) =>
-  apiHandler({ status, energy, allowedHosts: ["pi.local"], maxBodyBytes: 1024, log: fakeWorld().log });
+  apiHandler({
+    status,
+    energy,
+    metrics: () => metricsWith(status()),
+    allowedHosts: ["pi.local"],
+    maxBodyBytes: 1024,
+    log: fakeWorld().log,
+  });
 const ask = (path: string, host = "127.0.0.1:8080", init: RequestInit = {}, handler = handlerWith()) =>
   handler(new Request(`http://x${path}`, { ...init, headers: { host } }));
 

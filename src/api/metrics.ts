@@ -1,0 +1,224 @@
+/**
+ * Figures for Prometheus and OpenMetrics. Only what is known has a series: a missing figure is no 0. Nothing here names a
+ * request, a prompt, a peer or a session.
+ *
+ * @module
+ */
+import { Counter, Gauge, Registry } from "prom-client";
+import type { CarbonSnapshot } from "../energy/carbon/books.ts";
+import type { MeterSums } from "../energy/meter.ts";
+import type { EnergyKind, EnergySnapshot } from "../energy/types.ts";
+import type { StatusDocument } from "./status.ts";
+
+/** What is told. */
+export interface MetricsInput {
+  readonly status: StatusDocument;
+  readonly energy: EnergySnapshot;
+  /** Settled sums: they never go back. */
+  readonly sums: MeterSums;
+  /** Microjoules of the node by the kind they were taken with. */
+  readonly byKind: ReadonlyMap<EnergyKind, bigint>;
+  readonly carbon?: CarbonMetrics | undefined;
+}
+
+/** Carbon for metrics. */
+export interface CarbonMetrics {
+  readonly snapshot: CarbonSnapshot;
+  /** Of hours that are over; null where not known. */
+  readonly locationGrams: number | null;
+  readonly marketGrams: number | null;
+  /** Share of own production in the power now; null where there is none. */
+  readonly localRatio: number | null;
+}
+
+/** An exposition and its type. */
+export interface Exposition {
+  readonly text: string;
+  readonly contentType: string;
+}
+
+type Labels = Readonly<Record<string, string>>;
+
+/** One metric's values as they come. */
+class Page {
+  readonly #registry: Registry;
+
+  constructor(openMetrics: boolean) {
+    this.#registry = new Registry();
+    if (openMetrics) this.#registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE as never);
+  }
+
+  /** Values by labels; nothing where none is known. */
+  put(
+    kind: "counter" | "gauge",
+    name: string,
+    help: string,
+    values: readonly (readonly [labels: Labels, value: number | null | undefined])[],
+  ): void {
+    const known = values.filter((entry): entry is readonly [Labels, number] => Number.isFinite(entry[1]));
+    if (known.length === 0) return;
+    const options = { name, help, labelNames: Object.keys(known[0]![0]), registers: [this.#registry] };
+    if (kind === "counter") {
+      const counter = new Counter(options);
+      for (const [labels, value] of known) counter.inc(labels, Math.max(0, value));
+    } else {
+      const gauge = new Gauge(options);
+      for (const [labels, value] of known) gauge.set(labels, value);
+    }
+  }
+
+  async text(): Promise<Exposition> {
+    return { text: await this.#registry.metrics(), contentType: this.#registry.contentType };
+  }
+}
+
+/** Whether a client asks for OpenMetrics. */
+export const wantsOpenMetrics = (accept: string | null | undefined): boolean =>
+  accept?.includes("application/openmetrics-text") ?? false;
+
+/** All figures in the text format that the client asked for. */
+export async function exposition(input: MetricsInput, openMetrics: boolean): Promise<Exposition> {
+  const page = new Page(openMetrics);
+  putNode(page, input.status);
+  putEnergy(page, input);
+  if (input.carbon !== undefined) putCarbon(page, input.carbon);
+  return await page.text();
+}
+
+function putNode(
+  page: Page,
+  { version, network, dht, serving, work, readiness, uptimeSeconds }: StatusDocument,
+): void {
+  page.put("gauge", "kwaai_build_info", "Version of the program and its network.", [[
+    { version, network },
+    1,
+  ]]);
+  page.put("gauge", "kwaai_ready", "Whether everything that was asked for is running.", [[
+    {},
+    readiness.ready ? 1 : 0,
+  ]]);
+  page.put("gauge", "kwaai_uptime_seconds", "Time since the start.", [[{}, uptimeSeconds]]);
+  page.put("gauge", "kwaai_dht_peers", "Peers of the routing table.", [[{}, dht.peers]]);
+  page.put("gauge", "kwaai_dht_entries", "Records kept for others.", [[{}, dht.entries]]);
+  page.put("gauge", "kwaai_sessions", "Open sessions.", [[{}, serving?.sessions]]);
+  page.put("gauge", "kwaai_cache_tokens_left", "Free positions of attention memory.", [[
+    {},
+    serving?.cacheTokensLeft,
+  ]]);
+  page.put("counter", "kwaai_steps_total", "Steps by outcome.", [
+    [{ outcome: "ok" }, work.steps - work.failedSteps],
+    [{ outcome: "failed" }, work.failedSteps],
+  ]);
+  page.put("counter", "kwaai_tokens_total", "Positions computed.", [
+    [{ phase: "prefill" }, work.prefillTokens],
+    [{ phase: "decode" }, work.tokens - work.prefillTokens],
+  ]);
+  page.put("counter", "kwaai_bytes_total", "Bytes of requests and replies.", [
+    [{ direction: "in" }, work.bytesIn],
+    [{ direction: "out" }, work.bytesOut],
+  ]);
+  page.put("counter", "kwaai_compute_seconds_total", "Time of steps in the engine and its queue.", [
+    [{}, work.computeMs / 1000],
+  ]);
+}
+
+function putEnergy(page: Page, { energy, sums, byKind }: MetricsInput): void {
+  const { sources, recentJoulesPerToken, samplerSeconds, idleWatts } = energy;
+  const working = sources.filter(({ state }) => state === "ok" || state === "excluded");
+  const labelled = <T>(pick: (source: typeof working[number]) => T) =>
+    working.map((source) => {
+      const { id, domain, scope, kind } = source;
+      const [family = id, device = ""] = id.split(/:(.*)/s);
+      return [{ source: family, device, domain: domain ?? "", scope, kind }, pick(source)] as const;
+    });
+  page.put(
+    "counter",
+    "kwaai_energy_joules_total",
+    "Energy by source. Parts lie in wholes: never add them up.",
+    labelled(({ joules }) => joules),
+  );
+  page.put(
+    "gauge",
+    "kwaai_power_watts",
+    "Power by source. Parts lie in wholes: never add them up.",
+    labelled(({ watts }) => watts),
+  );
+  page.put(
+    "gauge",
+    "kwaai_energy_relative_uncertainty",
+    "Half width of the 95 % interval, relative.",
+    labelled(({ uncertainty }) => uncertainty),
+  );
+  page.put(
+    "counter",
+    "kwaai_energy_node_joules_total",
+    "Energy of the node by the best sources there were.",
+    [...byKind].filter(([kind]) => kind !== "none").map((
+      [kind, microjoules],
+    ) => [{ kind }, joules(microjoules)]),
+  );
+  page.put("gauge", "kwaai_node_power_watts", "Power of the node by the best sources there are.", [
+    [{ kind: energy.node.kind, scope: energy.node.scope ?? "" }, energy.node.watts],
+  ]);
+  page.put("gauge", "kwaai_idle_power_watts", "Power of the machine when it does nothing.", [[
+    {},
+    idleWatts,
+  ]]);
+  if (energy.accounts !== undefined) {
+    const { serve, idle, other } = sums.accounts;
+    page.put(
+      "counter",
+      "kwaai_energy_attributed_joules_total",
+      "Energy of the node by what it went to, settled.",
+      [
+        [{ account: "serve" }, joules(serve)],
+        [{ account: "idle" }, joules(idle)],
+        [{ account: "other" }, joules(other)],
+      ],
+    );
+  }
+  page.put(
+    "gauge",
+    "kwaai_energy_joules_per_token",
+    "Energy for a position through the blocks served here.",
+    [
+      [{ window: "5m", basis: "dynamic" }, recentJoulesPerToken?.dynamic],
+      [{ window: "5m", basis: "full" }, recentJoulesPerToken?.full],
+    ],
+  );
+  page.put(
+    "gauge",
+    "kwaai_energy_source_up",
+    "Whether a source gives values, by its state.",
+    sources.map(({ id, state }) => [{ source: id, state }, state === "ok" ? 1 : 0]),
+  );
+  page.put(
+    "counter",
+    "kwaai_energy_sensor_errors_total",
+    "Reads that gave nothing.",
+    sources.flatMap(({ id, failures }) =>
+      Object.entries(failures).map(([reason, count]) => [{ source: id, reason }, count] as const)
+    ),
+  );
+  page.put("counter", "kwaai_energy_sampler_seconds_total", "Time spent on sampling.", [[
+    {},
+    samplerSeconds,
+  ]]);
+}
+
+function putCarbon(page: Page, { snapshot, locationGrams, marketGrams, localRatio }: CarbonMetrics): void {
+  const { intensity, zone, quality, renewableRatio } = snapshot;
+  page.put("counter", "kwaai_carbon_grams_total", "Carbon of hours that are over, gCO2e.", [
+    [{ method: "location" }, locationGrams],
+    [{ method: "market" }, marketGrams],
+  ]);
+  page.put("gauge", "kwaai_grid_intensity_grams_per_kwh", "Carbon of the grid.", [
+    [{ zone: zone ?? "", quality: quality ?? "" }, intensity],
+  ]);
+  page.put("gauge", "kwaai_renewable_ratio", "Renewable share of the power.", [
+    [{ basis: "grid" }, renewableRatio],
+    [{ basis: "local" }, localRatio],
+  ]);
+}
+
+const joules = (microjoules: bigint): number => Number(microjoules) / 1e6;
