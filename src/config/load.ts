@@ -89,10 +89,13 @@ function checked(path: ConfigPath, value: unknown, origin: string): unknown {
   throw new NodeError(
     "usage",
     `Cannot use ${path}: ${origin} says ${
-      key.secret ? "something" : JSON.stringify(value)
+      key.secret ? "something" : withoutPasswords(JSON.stringify(value))
     }, wanted ${wanted}`,
   );
 }
+
+/** Addresses may hold a user and a password before the host. */
+const withoutPasswords = (text: string): string => text.replace(/\/\/[^\s",]*@/g, "//…@");
 
 const WANTED: Readonly<Record<ConfigKey["kind"], string>> = {
   text: "text",

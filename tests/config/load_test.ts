@@ -85,6 +85,26 @@ Deno.test("loadConfig says what a value should have been", () => {
   assertEquals(failure({ file: { path: "/c.toml", text: "a =" } }).startsWith("Cannot read /c.toml: "), true);
 });
 
+Deno.test("Addresses of meters hold no password, and a message about one does not show it", () => {
+  const meters = (value: string) => failure({ sets: [`energy.meters=${value}`] });
+  const said = meters("shelly+http://admin:s3cr/et@192.0.2.7");
+  assertEquals(said.includes("s3cr"), false);
+  assertEquals(
+    said.startsWith('Cannot use energy.meters: --set says "shelly+http://…@192.0.2.7", wanted '),
+    true,
+  );
+  assertEquals(failure({ sets: ["energy.secrets=s3cret"] }).includes("s3cret"), false);
+  const { config } = loadConfig({
+    ...none,
+    sets: [
+      "energy.meters=shelly+http://192.0.2.7?scope=board, poe+ubus:lan3",
+      "energy.secrets=192.0.2.7=a:b=c",
+    ],
+  });
+  assertEquals(config["energy.meters"], ["shelly+http://192.0.2.7?scope=board", "poe+ubus:lan3"]);
+  assertEquals(config["energy.secrets"], ["192.0.2.7=a:b=c"]);
+});
+
 Deno.test("Every descriptor of targets/ holds known keys and valid values only, and its schema knows all keys", () => {
   for (const target of TARGETS) loadConfig({ ...none, target });
   assertEquals(Object.keys(schema.properties.defaults.properties), [...CONFIG_PATHS]);
