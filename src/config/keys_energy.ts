@@ -4,7 +4,7 @@
  * @module
  */
 import * as v from "valibot";
-import { type ConfigKey, key, listOf, matching, text } from "./key.ts";
+import { type ConfigKey, decimal, key, listOf, matching, text } from "./key.ts";
 
 const METER = matching(
   /^(?:shelly|tasmota|homeassistant|redfish)\+https?:\/\/[^\s@,]{1,1024}$|^poe\+ubus:[^\s@,]{1,128}$/,
@@ -21,6 +21,12 @@ const SECRET = matching(
 
 /** Settings of `energy.*`. */
 export const ENERGY_KEYS = {
+  "energy.board_sensors": key(
+    "list",
+    listOf(matching(/^\S{1,200}$/, "the id of a sensor, as `kwaainet energy` shows it")),
+    [],
+    "Sensors that measure what the whole board takes in, by their ids.",
+  ),
   "energy.meters": key(
     "list",
     listOf(METER),
@@ -47,5 +53,19 @@ export const ENERGY_KEYS = {
     text,
     undefined,
     "File with the certificates (PEM) by which meters and inverters with https are trusted, beside the system's.",
+  ),
+  "energy.model_idle_watts": key(
+    "number",
+    v.optional(decimal(0.01, 100_000)),
+    undefined,
+    "Power of the whole machine when it does nothing, for machines without a sensor: measure it once with a plug.",
+    "W",
+  ),
+  "energy.model_load_watts": key(
+    "number",
+    v.optional(decimal(0.01, 100_000)),
+    undefined,
+    "Power of the whole machine with all processors busy.",
+    "W",
   ),
 } as const satisfies Record<string, ConfigKey>;

@@ -8,7 +8,9 @@ import type { Config } from "../config/schema.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
 import type { Family } from "../energy/discover.ts";
 import { findBatteries } from "../energy/sources/battery.ts";
+import { findModel } from "../energy/sources/model.ts";
 import { findMonitors } from "../energy/sources/monitors.ts";
+import { findPiPmic } from "../energy/sources/pi_pmic.ts";
 import { findRapl } from "../energy/sources/rapl.ts";
 
 /** What looks for sensors on this machine, and on the network where the owner named some. */
@@ -16,6 +18,16 @@ export function energyFamilies(world: World, files: SystemFiles, config: Config)
   return [
     { id: "rapl", scope: "package", find: () => findRapl(world, files) },
     { id: "hwmon", scope: "part", find: () => findMonitors(world, files, config["energy.board_sensors"]) },
+    { id: "pi5-pmic", scope: "board", find: (signal) => findPiPmic(world, files, signal) },
     { id: "battery", scope: "board", find: () => findBatteries(world, files) },
+    {
+      id: "model",
+      scope: "board",
+      find: () =>
+        findModel(world, files, {
+          idleWatts: config["energy.model_idle_watts"],
+          loadWatts: config["energy.model_load_watts"],
+        }),
+    },
   ];
 }
