@@ -74,11 +74,13 @@ export class NodeFigure {
 
   /** After sampling: the window that has become complete, if any. `current` have values now. */
   advance(current: readonly TrackedSource[], nowMs: number): PowerWindow | undefined {
-    this.#lastMs = nowMs;
     const key = current.map(({ source }) => source.id).join("+");
     const window = this.#close();
     if (key !== this.#open?.key) this.#reopen(current, key);
-    if (this.#open !== undefined) this.#firstMs ??= this.#open.startMs;
+    const startMs = this.#open?.startMs ?? Infinity;
+    if (startMs !== Infinity) this.#firstMs ??= startMs;
+    // what is still to be read of a source that works is no gap
+    this.#lastMs = startMs === Infinity ? nowMs : startMs;
     return window;
   }
 
