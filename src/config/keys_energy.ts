@@ -54,6 +54,12 @@ export const ENERGY_KEYS = {
     undefined,
     "File with the certificates (PEM) by which meters and inverters with https are trusted, beside the system's.",
   ),
+  "energy.ipmi": key(
+    "boolean",
+    v.boolean("true or false"),
+    false,
+    "Whether the management controller is asked for power (ipmitool); where the kernel shows one, it is without this.",
+  ),
   "energy.model_idle_watts": key(
     "number",
     v.optional(decimal(0.01, 100_000)),

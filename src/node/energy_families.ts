@@ -7,9 +7,13 @@ import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
 import type { Family } from "../energy/discover.ts";
+import { findAmdsmi } from "../energy/sources/amdsmi.ts";
 import { findBatteries } from "../energy/sources/battery.ts";
+import { chipsOf } from "../energy/sources/hwmon.ts";
+import { findIpmi } from "../energy/sources/ipmi.ts";
 import { findModel } from "../energy/sources/model.ts";
 import { findMonitors } from "../energy/sources/monitors.ts";
+import { findNvml } from "../energy/sources/nvml.ts";
 import { findPiPmic } from "../energy/sources/pi_pmic.ts";
 import { findRapl } from "../energy/sources/rapl.ts";
 
@@ -20,6 +24,14 @@ export function energyFamilies(world: World, files: SystemFiles, config: Config)
     { id: "hwmon", scope: "part", find: () => findMonitors(world, files, config["energy.board_sensors"]) },
     { id: "pi5-pmic", scope: "board", find: (signal) => findPiPmic(world, files, signal) },
     { id: "battery", scope: "board", find: () => findBatteries(world, files) },
+    { id: "nvml", scope: "accelerator", find: () => findNvml(world) },
+    { id: "amdsmi", scope: "accelerator", find: () => hasAmdgpu(files) ? [] : findAmdsmi(world) },
+    {
+      id: "ipmi",
+      scope: "board",
+      find: (signal) =>
+        findIpmi(world, { wanted: config["energy.ipmi"], hasController: hasIpmi(files) }, signal),
+    },
     {
       id: "model",
       scope: "board",
@@ -31,3 +43,9 @@ export function energyFamilies(world: World, files: SystemFiles, config: Config)
     },
   ];
 }
+
+/** Whether the kernel itself shows AMD's cards: their library would count them a second time. */
+const hasAmdgpu = (files: SystemFiles): boolean => chipsOf(files).some(({ name }) => name === "amdgpu");
+
+/** Whether the kernel shows a management controller. */
+const hasIpmi = (files: SystemFiles): boolean => files.list("/sys/class/ipmi").length > 0;
