@@ -5,7 +5,7 @@
  * @module
  */
 import { Counter, Gauge, Registry } from "prom-client";
-import type { CarbonSnapshot } from "../energy/carbon/books.ts";
+import type { CarbonBooks, CarbonSnapshot } from "../energy/carbon/books.ts";
 import type { MeterSums } from "../energy/meter.ts";
 import type { EnergyKind, EnergySnapshot } from "../energy/types.ts";
 import type { StatusDocument } from "./status.ts";
@@ -27,8 +27,20 @@ export interface CarbonMetrics {
   /** Of hours that are over; null where not known. */
   readonly locationGrams: number | null;
   readonly marketGrams: number | null;
-  /** Share of own production in the power now; null where there is none. */
+  /** Share of own production in the energy of hours that are over; null where there is none. */
   readonly localRatio: number | null;
+}
+
+/** What the books tell of hours that are over. */
+export function carbonMetrics(books: Pick<CarbonBooks, "snapshot" | "settled">): CarbonMetrics {
+  const { location, market, totalMicrojoules, localMicrojoules } = books.settled;
+  return {
+    snapshot: books.snapshot(),
+    // grams of different methods are never added up
+    locationGrams: location.length === 1 ? location[0]!.grams : null,
+    marketGrams: market?.grams ?? null,
+    localRatio: localMicrojoules > 0n ? Number(localMicrojoules) / Number(totalMicrojoules) : null,
+  };
 }
 
 /** An exposition and its type. */

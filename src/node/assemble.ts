@@ -12,6 +12,7 @@ import { findModel, resolveContext } from "./find_model.ts";
 import { availableBytes, openEngine } from "./open_compute.ts";
 import { openServing } from "./open_serving.ts";
 import { openDataLock } from "./lock.ts";
+import { openCarbon } from "./open_carbon.ts";
 import { openEnergy } from "./open_energy.ts";
 import { openNetwork } from "./open_network.ts";
 import type { NodeParts } from "./parts.ts";
@@ -20,6 +21,10 @@ import type { NodeParts } from "./parts.ts";
 export const realParts = (environment: Readonly<Record<string, string>>): NodeParts => ({
   openLock: (world, plan) => openDataLock(world.clock, plan.paths),
   openNetwork,
+  openCarbon: (world, { config, paths }, table) => {
+    const productionSold = config["certificates.production_certified"];
+    return openCarbon(world, { config, folder: paths.ledger, table, productionSold });
+  },
   openEnergy: (world, { config }) => {
     const files = openSystemFiles(config);
     return openEnergy(world, { families: energyFamilies(world, files, config), cpu: openCpuLoad(files) });

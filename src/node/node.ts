@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { carbonMetrics } from "../api/metrics.ts";
 import { energyDocument } from "../api/energy.ts";
 import { energyStatusOf, type ServingStatus, type StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
@@ -10,6 +11,7 @@ import type { EnergyMeter } from "../energy/meter.ts";
 import { Account } from "./account.ts";
 import type { Tell } from "./events.ts";
 import { Health } from "./health.ts";
+import { carbonAwareSource } from "./open_carbon.ts";
 import { keepMembership } from "./membership.ts";
 import type { Network, NodeParts, Serving } from "./parts.ts";
 import type { NodePlan } from "./plan.ts";
@@ -37,7 +39,9 @@ export async function openNode(
   const network = rooms.use(await parts.openNetwork(world, plan));
   tell({ kind: "listening", peerId: network.rpc.self, addresses: network.addresses() });
 
+  const carbon = rooms.use(await parts.openCarbon(world, plan, network.table("carbon")));
   const { meter } = rooms.use(parts.openEnergy(world, plan));
+  carbon.keep(() => meter.sums());
   const account = new Account({ meter, self: network.rpc.self });
   let serving: Serving | undefined;
   const health = new Health(tell, () => {
@@ -52,13 +56,15 @@ export async function openNode(
   const api = rooms.use(
     parts.openApi(world, plan, {
       status,
-      energy: () => energyDocument(meter.snapshot()),
+      energy: () => energyDocument(meter.snapshot(), carbon.books.snapshot()),
       metrics: () => ({
         status: status(),
         energy: meter.snapshot(),
         sums: meter.sums(),
         byKind: meter.byKind,
+        carbon: carbonMetrics(carbon.books),
       }),
+      carbonAware: carbonAwareSource(world, carbon.intensity),
     }),
   );
   lock.describe({ pid: Deno.pid, api: api.url, ...(plan.model === undefined ? {} : { model: plan.model }) });

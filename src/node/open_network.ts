@@ -4,6 +4,7 @@
  * @module
  */
 import type { StatusDocument } from "../api/status.ts";
+import type { Database, Table } from "../base/database.ts";
 import { NodeError } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
@@ -34,7 +35,15 @@ export async function openNetwork(world: World, plan: NodePlan): Promise<Network
   rooms.defer(() => end.abort(new NodeError("aborted", "The node stops")));
   const dht = rooms.use(await openDhtNode(world, host, { known: state.known }, end.signal));
   state.keep(() => dht.peers());
-  return new OpenNetwork(host, dht, plan.bootstraps, rooms.move());
+  const { database } = state;
+  return new OpenNetwork({ host, dht, bootstraps: plan.bootstraps, database }, rooms.move());
+}
+
+interface OpenParts {
+  readonly host: Host;
+  readonly dht: DhtNode;
+  readonly bootstraps: readonly string[];
+  readonly database: Database;
 }
 
 class OpenNetwork implements Network {
@@ -47,9 +56,12 @@ class OpenNetwork implements Network {
   readonly #bootstraps: readonly string[];
   readonly #rooms: AsyncDisposableStack;
 
-  constructor(host: Host, dht: DhtNode, bootstraps: readonly string[], rooms: AsyncDisposableStack) {
+  readonly #database: Database;
+
+  constructor({ host, dht, bootstraps, database }: OpenParts, rooms: AsyncDisposableStack) {
     this.rpc = host;
     this.dht = dht;
+    this.#database = database;
     this.#bootstraps = bootstraps.filter((address) => peerOf(address) !== host.self);
     this.#rooms = rooms;
   }
@@ -60,6 +72,10 @@ class OpenNetwork implements Network {
 
   addresses(): readonly string[] {
     return this.rpc.addresses();
+  }
+
+  table(name: string): Table {
+    return this.#database.table(name);
   }
 
   peers(): number {

@@ -3,10 +3,12 @@
  *
  * @module
  */
+import type { CarbonAwareSource } from "../api/carbon_aware.ts";
 import type { EnergyDocument } from "../api/energy.ts";
 import type { MetricsInput } from "../api/metrics.ts";
 import type { ApiServer } from "../api/server.ts";
 import type { ServingStatus, StatusDocument } from "../api/status.ts";
+import type { Table } from "../base/database.ts";
 import type { World } from "../base/world.ts";
 import type { Dht } from "../dht/dht.ts";
 import type { Rpc } from "../p2p/rpc.ts";
@@ -15,6 +17,7 @@ import type { ServedModel, Tell } from "./events.ts";
 import type { Health } from "./health.ts";
 import type { DataLock } from "./lock.ts";
 import type { Joinable } from "./membership.ts";
+import type { NodeCarbon } from "./open_carbon.ts";
 import type { NodeEnergy } from "./open_energy.ts";
 import type { NodePlan } from "./plan.ts";
 
@@ -25,6 +28,8 @@ export interface Network extends Joinable, AsyncDisposable {
   /** Full multiaddrs with `/p2p/`. */
   addresses(): readonly string[];
   readonly reachability: StatusDocument["reachability"];
+  /** A table of the state file, which is written now and then. */
+  table(name: string): Table;
 }
 
 /** What serving takes from the rest of the node. */
@@ -56,12 +61,15 @@ export interface NodeShown {
   readonly status: () => StatusDocument;
   readonly energy: () => EnergyDocument;
   readonly metrics: () => MetricsInput;
+  readonly carbonAware: CarbonAwareSource;
 }
 
 /** Openers of every part, in the order in which they are called. */
 export interface NodeParts {
   openLock(world: World, plan: NodePlan): Promise<DataLock>;
   openNetwork(world: World, plan: NodePlan): Promise<Network>;
+  /** Carbon of the grid and the books of energy. */
+  openCarbon(world: World, plan: NodePlan, table: Table): Promise<NodeCarbon>;
   openEnergy(world: World, plan: NodePlan): NodeEnergy;
   openApi(world: World, plan: NodePlan, shown: NodeShown): ApiServer;
   openServing(context: ServingContext): Serving;

@@ -52,11 +52,13 @@ const metricsWith = (status: StatusDocument): MetricsInput => ({
   },
   byKind: new Map(),
 });
+const carbonAware = { names: () => [], observed: () => [], forecast: () => undefined, now: () => 0 };
 const handlerWith = (status: () => StatusDocument = () => statusWith({ ready: true })) =>
   apiHandler({
     status,
     energy,
     metrics: () => metricsWith(status()),
+    carbonAware,
     allowedHosts: ["pi.local"],
     maxBodyBytes: 1024,
     log: fakeWorld().log,

@@ -1,9 +1,11 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { memoryTable } from "../../src/base/database.ts";
 import { NodeError } from "../../src/base/errors.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { dataPaths } from "../../src/config/paths.ts";
 import { openMeter } from "../../src/energy/meter.ts";
 import type { NodeEvent } from "../../src/node/events.ts";
+import type { NodeCarbon } from "../../src/node/open_carbon.ts";
 import { openNode } from "../../src/node/node.ts";
 import type { Network, NodeParts, ServingContext } from "../../src/node/parts.ts";
 import { planOf } from "../../src/node/plan.ts";
@@ -35,10 +37,16 @@ function recordingParts(order: string[], change: Partial<NodeParts> = {}): NodeP
         hasBootstraps: false,
         peers: () => 0,
         join: () => Promise.resolve(),
+        table: () => memoryTable(),
         addresses: () => [`/ip4/127.0.0.1/tcp/1/p2p/${SELF}`],
         reachability: { state: "unknown", reason: "nobody was asked" },
         ...closing("network"),
       });
+    },
+    openCarbon(): Promise<NodeCarbon> {
+      open("carbon");
+      const nothing = { keep: () => {}, intensity: {}, books: {} } as unknown as NodeCarbon;
+      return Promise.resolve({ ...nothing, ...closing("carbon") });
     },
     openEnergy(world) {
       open("energy");
@@ -97,6 +105,7 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
     "+lock",
     "+network",
     "listening",
+    "+carbon",
     "+energy",
     "+api",
     "+described http://127.0.0.1:1",
@@ -104,6 +113,7 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
     "-serving",
     "-api",
     "-energy",
+    "-carbon",
     "-network",
     "-lock",
   ]);
@@ -134,5 +144,5 @@ Deno.test("openNode closes what it opened when a later part fails", async () => 
     },
   });
   await assertRejects(() => openNode(fakeWorld(), planWith("network=private"), parts, () => {}), NodeError);
-  assertEquals(order, ["+lock", "+network", "+energy", "-energy", "-network", "-lock"]);
+  assertEquals(order, ["+lock", "+network", "+carbon", "+energy", "-energy", "-carbon", "-network", "-lock"]);
 });

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import { memoryTable } from "../../src/base/database.ts";
 import { NodeError } from "../../src/base/errors.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import { dataPaths } from "../../src/config/paths.ts";
@@ -92,6 +93,7 @@ async function scene(sets: string[], { availableBytes = 1000 * MIB, loadFails = 
     hasBootstraps: true,
     peers: () => dht.status().peers,
     join: () => Promise.resolve(),
+    table: () => memoryTable(),
     addresses: () => [],
     reachability: { state: "unknown", reason: "" },
     [Symbol.asyncDispose]: () => Promise.resolve(),
