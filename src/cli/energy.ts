@@ -9,6 +9,8 @@ import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import { probeEnergy } from "../node/probe_energy.ts";
 import { askNode } from "./ask_node.ts";
+import { unknownWord } from "./config.ts";
+import { exportHours } from "./energy_export.ts";
 import { energyLines, headline } from "./energy_lines.ts";
 import { CONFIG_FLAGS, JSON_FLAG, settingFlag } from "./flags.ts";
 import type { Output } from "./output.ts";
@@ -23,8 +25,8 @@ const FOR_SECONDS = 1;
 export const energyVerb: Verb = {
   name: "energy",
   summary: "Tell what power this machine takes, by which sensor, and what a token costs",
-  words: "",
-  wordCount: [0, 0],
+  words: "[export]",
+  wordCount: [0, 1],
   flags: [
     {
       name: "watch",
@@ -38,6 +40,14 @@ export const energyVerb: Verb = {
       value: "SECONDS",
       sentence: `How long to sample where no node runs; ${FOR_SECONDS} without it.`,
     },
+    {
+      name: "from",
+      kind: "text",
+      value: "TIME",
+      sentence: "First hour to export, in UTC; the oldest without it.",
+    },
+    { name: "to", kind: "text", value: "TIME", sentence: "Hour to export up to; all without it." },
+    { name: "format", kind: "text", value: "csv|json", sentence: "How to export; csv without it." },
     settingFlag("sysfs", "DIR"),
     settingFlag("procfs", "DIR"),
     ...CONFIG_FLAGS,
@@ -46,9 +56,15 @@ export const energyVerb: Verb = {
   more:
     "Asks the running node. With --sysfs or --procfs, or when none runs, it opens the sensors itself and samples\n" +
     "them ten times a second. A star marks the sources that make up the figure. `kwaainet doctor` tells what to do about\n" +
-    "sensors that may not be read.",
+    "sensors that may not be read. `energy export` writes the books of past hours as CSV or JSON.",
   async run(invocation) {
     const settings = loadSettings(invocation, this.flags);
+    const [word] = invocation.words;
+    if (word === "export") {
+      await exportHours(invocation, settings);
+      return 0;
+    }
+    if (word !== undefined) throw unknownWord("energy", word, ["export"]);
     const watchMs = secondsOf(invocation, "watch");
     const forMs = secondsOf(invocation, "for") ?? FOR_SECONDS * 1000;
     const { output, flags } = invocation;

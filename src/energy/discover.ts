@@ -16,6 +16,8 @@ export interface Family {
   /** Id of its finding where it fails as a whole. */
   readonly id: string;
   readonly scope: EnergyScope;
+  /** Whether looking again is of no use: what the owner named is asked again by itself. */
+  readonly once?: true;
   /** Must not throw for what the machine lacks. */
   find(signal: AbortSignal): readonly Finding[] | Promise<readonly Finding[]>;
 }

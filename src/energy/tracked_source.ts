@@ -129,7 +129,8 @@ export class TrackedSource {
   get trouble(): string | undefined {
     const broken = this.#tracks.find(({ failuresInRow }) => failuresInRow >= MAX_FAILURES);
     if (broken === undefined) return undefined;
-    return `${broken.channel.id} gives nothing: ${broken.channel.failure ?? "no value"}`;
+    const { id, trouble, failure } = broken.channel;
+    return trouble ?? `${id} gives nothing: ${failure ?? "no value"}`;
   }
 
   #count(reason: string): void {

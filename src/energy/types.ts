@@ -39,6 +39,8 @@ export interface EnergyChannel {
   read(): EnergyReading | undefined;
   /** Why the last read gave nothing, in one word for counting: `busy`, `io`, `gone`, `malformed`, `timeout`, `http_401`… */
   readonly failure?: string | undefined;
+  /** The same in a sentence, where there is more to say. */
+  readonly trouble?: string | undefined;
 }
 
 /**

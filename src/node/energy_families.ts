@@ -11,6 +11,7 @@ import { findAmdsmi } from "../energy/sources/amdsmi.ts";
 import { findBatteries } from "../energy/sources/battery.ts";
 import { chipsOf } from "../energy/sources/hwmon.ts";
 import { findIpmi } from "../energy/sources/ipmi.ts";
+import { findMeters } from "../energy/sources/meters.ts";
 import { findModel } from "../energy/sources/model.ts";
 import { findMonitors } from "../energy/sources/monitors.ts";
 import { findNvml } from "../energy/sources/nvml.ts";
@@ -20,6 +21,17 @@ import { findRapl } from "../energy/sources/rapl.ts";
 /** What looks for sensors on this machine, and on the network where the owner named some. */
 export function energyFamilies(world: World, files: SystemFiles, config: Config): readonly Family[] {
   return [
+    {
+      id: "meters",
+      scope: "wall",
+      once: true,
+      find: () =>
+        findMeters(world, {
+          meters: config["energy.meters"],
+          secrets: config["energy.secrets"],
+          caFile: config["energy.ca_file"],
+        }),
+    },
     { id: "rapl", scope: "package", find: () => findRapl(world, files) },
     { id: "hwmon", scope: "part", find: () => findMonitors(world, files, config["energy.board_sensors"]) },
     { id: "pi5-pmic", scope: "board", find: (signal) => findPiPmic(world, files, signal) },

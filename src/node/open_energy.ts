@@ -7,6 +7,7 @@ import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { CpuLoad } from "../device/cpu_load.ts";
 import { discoverSources, type Family } from "../energy/discover.ts";
+import type { Finding } from "../energy/types.ts";
 import { type EnergyMeter, openMeter } from "../energy/meter.ts";
 
 /** Pause between looks for sensors, while something is missing. */
@@ -54,9 +55,16 @@ async function keepLooking(
   { meter, families, looked }: Looking,
   signal: AbortSignal,
 ): Promise<void> {
+  const named = families.filter(({ once }) => once === true);
+  let lasting: readonly Finding[] | undefined;
   while (!signal.aborted) {
     try {
-      if (meter.isIncomplete) await meter.adopt(await discoverSources(world, families, signal));
+      lasting ??= await discoverSources(world, named, signal);
+      if (meter.isIncomplete) {
+        const others = families.filter(({ once }) => once !== true);
+        await meter.adopt([...lasting, ...await discoverSources(world, others, signal)]);
+        lasting = lasting.filter(({ state }) => state !== "ok");
+      }
     } catch (error) {
       if (!signal.aborted) world.log.warn("Sensors not looked for", { reason: messageOf(error) });
     }
