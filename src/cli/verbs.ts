@@ -4,8 +4,11 @@
  * @module
  */
 import { benchVerb } from "./bench.ts";
+import { certificatesVerb } from "./certificates.ts";
 import { completionVerb } from "./completion.ts";
 import { configVerb } from "./config.ts";
+import { doctorVerb } from "./doctor.ts";
+import { energyVerb } from "./energy.ts";
 import { engineVerb } from "./engine.ts";
 import { generateVerb } from "./generate.ts";
 import { identityVerb } from "./identity.ts";
@@ -19,10 +22,13 @@ import { versionVerb } from "./version.ts";
 export const VERBS: readonly Verb[] = [
   startVerb,
   statusVerb,
+  energyVerb,
+  doctorVerb,
   generateVerb,
   modelsVerb,
   configVerb,
   identityVerb,
+  certificatesVerb,
   benchVerb,
   versionVerb,
   engineVerb,
