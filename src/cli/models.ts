@@ -13,6 +13,7 @@ import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { loadSettings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Invocation, Verb } from "./verb.ts";
+import { waitAsAsked, WHEN_FLAGS } from "./wait_green.ts";
 
 const ACTIONS = { list, add, remove, verify } as const;
 
@@ -34,6 +35,7 @@ export const modelsVerb: Verb = {
       kind: "boolean",
       sentence: "Point at the files of an added model instead of copying them.",
     },
+    ...WHEN_FLAGS,
     ...CONFIG_FLAGS,
     JSON_FLAG,
   ],
@@ -56,6 +58,12 @@ verify reads every byte again; exit code 1 when a file is damaged.`,
       invocation,
       context,
       name: rest[0],
+      wait: () =>
+        waitAsAsked(world, {
+          flags: invocation.flags,
+          config: settings.config,
+          tell: (line) => output.error(line),
+        }, stop.signal),
       signal: stop.signal,
     });
   },
@@ -66,6 +74,8 @@ interface Action {
   readonly context: ResolveContext;
   /** What follows the action. */
   readonly name: string | undefined;
+  /** Until the grid is clean, if that was asked for. */
+  readonly wait: () => Promise<void>;
   readonly signal: AbortSignal;
 }
 
@@ -81,10 +91,11 @@ async function list({ invocation, context, name, signal }: Action): Promise<numb
   return 0;
 }
 
-async function add({ invocation, context, name, signal }: Action): Promise<number> {
+async function add({ invocation, context, name, wait, signal }: Action): Promise<number> {
   const source = required("add", "SOURCE", name);
   const { output, flags } = invocation;
   const known = new Set((await context.store.list(signal)).map((entry) => entry.name));
+  await wait();
   const { path, id } = await resolveModel(context, source, signal);
   const fetched = (await context.store.list(signal)).find((entry) => context.store.pathOf(entry) === path);
   if (fetched !== undefined && known.has(fetched.name)) {

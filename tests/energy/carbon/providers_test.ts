@@ -452,14 +452,14 @@ Deno.test("every provider passes on for how long a service wants to be left alon
 Deno.test("every provider ends a silent service after 20 s, and at once when told to", async () => {
   for (const each of CASES) {
     const clock = new FakeClock(NOW);
-    const silent = Promise.withResolvers<Response>();
-    await using service = openCarbonService(() => silent.promise);
+    const silent = Promise.withResolvers<void>();
+    await using service = openCarbonService(() => silent.promise.then(() => new Response("")));
     const provider = open(each, service.url, clock);
     const late = assertRejects(() => provider.latest(never), NodeError, "20000 ms");
     while (service.asked.length === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     await clock.advance(20_000);
     assertEquals((await late).code, "timeout", each.name);
-    silent.resolve(new Response(""));
+    silent.resolve();
     const stop = new AbortController();
     const stopped = assertRejects(() => provider.latest(stop.signal), Error, "stop it");
     stop.abort(new Error("stop it"));
