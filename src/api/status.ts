@@ -5,6 +5,7 @@
  */
 import type { BlockRange, PeerId } from "../base/tensor.ts";
 import type { NetworkName } from "../config/network_profile.ts";
+import type { Action, Because, Decision } from "../policy/types.ts";
 import type { EnergyFigure, EnergySnapshot, JoulesPerToken } from "../energy/types.ts";
 
 /** Whether all that was asked for is running, or what is missing, in words. */
@@ -39,6 +40,14 @@ export interface WorkStatus {
   readonly computeMs: number;
 }
 
+/** Whether work is taken now, and why not. */
+export interface PolicyStatus {
+  readonly action: Action;
+  /** Of the sessions taken otherwise, 0 to 1. */
+  readonly share: number;
+  readonly because: readonly Because[];
+}
+
 /** The answer of `/api/v1/status` and `status --json`. */
 export interface StatusDocument {
   readonly schema: 1;
@@ -58,6 +67,7 @@ export interface StatusDocument {
   readonly serving: ServingStatus | null;
   readonly energy: EnergyStatus;
   readonly work: WorkStatus;
+  readonly policy: PolicyStatus;
   readonly readiness: Readiness;
   /** What does not work now, and why. */
   readonly degraded: readonly { readonly what: string; readonly why: string }[];
@@ -71,4 +81,11 @@ export const blocksOf = ({ start, end }: BlockRange): [number, number] => [start
 export const energyStatusOf = ({ node, joulesPerToken }: EnergySnapshot): EnergyStatus => ({
   ...node,
   ...(joulesPerToken === undefined ? {} : { joulesPerToken }),
+});
+
+/** A decision without its inner clock. */
+export const policyStatus = ({ action, share, because }: Decision): PolicyStatus => ({
+  action,
+  share,
+  because,
 });

@@ -28,7 +28,7 @@ export const statusVerb: Verb = {
 
 /** The same for people. */
 function statusLines(status: StatusDocument): string[] {
-  const { serving, dht, work, readiness } = status;
+  const { serving, dht, work, readiness, policy } = status;
   const served = serving === null
     ? "Serves     nothing: a node of the DHT only"
     : `Serves     blocks ${serving.blocks[0]}:${
@@ -45,6 +45,9 @@ function statusLines(status: StatusDocument): string[] {
     `Reachable  ${status.reachability.state}: ${status.reachability.reason}`,
     served,
     `Work       ${work.steps} steps, ${work.tokens} tokens, ${work.failedSteps} failed`,
+    ...(policy.action === "contribute"
+      ? []
+      : [`Policy     ${policy.action}: ${policy.because.map(({ says }) => says).join("; ")}`]),
     ...status.degraded.map(({ what, why }) => `Degraded   ${what}: ${why}`),
   ];
 }

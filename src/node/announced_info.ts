@@ -15,7 +15,7 @@ const UNMEASURED = 1;
 
 /** Rates as measured, room as it is now. */
 export function announcedInfo(
-  { plan: { config, version } }: ServingContext,
+  { plan: { config, version }, contribution }: ServingContext,
   { served, loaded, server, rates, nextPings }: ServingState,
   { architecture }: ModelSource,
 ): AnnouncedInfo {
@@ -23,9 +23,8 @@ export function announcedInfo(
   const networkRps = config["announce.bandwidth_mbit"] * 1e6 / (architecture.hiddenSize * 16);
   const blocks = served === undefined ? 1 : lengthOf(served.blocks);
   return {
-    throughput: rates === undefined
-      ? UNMEASURED
-      : throughputOf(blocks, { forwardRps: rates.forwardRps, networkRps, usingRelay: false }),
+    throughput: rates === undefined ? UNMEASURED : contribution.decision.share *
+      throughputOf(blocks, { forwardRps: rates.forwardRps, networkRps, usingRelay: false }),
     publicName: config.name,
     version,
     networkRps,

@@ -6,12 +6,15 @@
 import { apiHandler } from "../api/handler.ts";
 import { openApiServer, splitHostPort } from "../api/server.ts";
 import { openCpuLoad } from "../device/cpu_load.ts";
+import { diskFreeBytes } from "../device/disk.ts";
+import { openOtherLoad } from "../device/other_load.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
 import { energyFamilies } from "./energy_families.ts";
 import { findModel, resolveContext } from "./find_model.ts";
 import { availableBytes, openEngine } from "./open_compute.ts";
 import { openServing } from "./open_serving.ts";
 import { openDataLock } from "./lock.ts";
+import { openContribution } from "./contribute.ts";
 import { openCarbon } from "./open_carbon.ts";
 import { openEnergy } from "./open_energy.ts";
 import { openNetwork } from "./open_network.ts";
@@ -21,6 +24,17 @@ import type { NodeParts } from "./parts.ts";
 export const realParts = (environment: Readonly<Record<string, string>>): NodeParts => ({
   openLock: (world, plan) => openDataLock(world.clock, plan.paths),
   openNetwork,
+  openContribution: (world, { config, paths }, needs) => {
+    const files = openSystemFiles(config);
+    const load = openOtherLoad(files);
+    return openContribution(world, {
+      ...needs,
+      config,
+      files,
+      diskFreeBytes: () => diskFreeBytes(paths.root),
+      otherCpuShare: () => load.read(),
+    });
+  },
   openCarbon: (world, { config, paths }, table) => {
     const productionSold = config["certificates.production_certified"];
     return openCarbon(world, { config, folder: paths.ledger, table, productionSold });

@@ -9,7 +9,7 @@ import type { SystemFiles } from "../device/sysfs.ts";
 import type { Family } from "../energy/discover.ts";
 import { findAmdsmi } from "../energy/sources/amdsmi.ts";
 import { findBatteries } from "../energy/sources/battery.ts";
-import { chipsOf } from "../energy/sources/hwmon.ts";
+import { chipsOf } from "../energy/sources/hwmon_list.ts";
 import { findIpmi } from "../energy/sources/ipmi.ts";
 import { findMeters } from "../energy/sources/meters.ts";
 import { findModel } from "../energy/sources/model.ts";

@@ -5,10 +5,11 @@
  */
 import { carbonMetrics } from "../api/metrics.ts";
 import { energyDocument } from "../api/energy.ts";
-import { energyStatusOf, type ServingStatus, type StatusDocument } from "../api/status.ts";
+import { energyStatusOf, policyStatus, type ServingStatus, type StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
 import type { EnergyMeter } from "../energy/meter.ts";
 import { Account } from "./account.ts";
+import type { Contribution } from "./contribute.ts";
 import type { Tell } from "./events.ts";
 import { Health } from "./health.ts";
 import { carbonAwareSource } from "./open_carbon.ts";
@@ -51,8 +52,14 @@ export async function openNode(
     tell({ kind: "ready", peerId: rpc.self, addresses, api: api.url, served: serving?.served, version });
   });
   health.pending("start", "the node starts");
+  const contribution = rooms.use(parts.openContribution(world, plan, {
+    health,
+    table: network.table("policy"),
+    servedBytes: () => account.totals.bytesIn + account.totals.bytesOut,
+    gramsPerKwh: () => carbon.books.snapshot().intensity ?? undefined,
+  }));
   const status = (): StatusDocument =>
-    statusOf({ world, plan, network, health, account, meter, serving, startedAtMs });
+    statusOf({ world, plan, network, health, account, contribution, meter, serving, startedAtMs });
   const api = rooms.use(
     parts.openApi(world, plan, {
       status,
@@ -71,7 +78,7 @@ export async function openNode(
 
   const membership = rooms.use(keepMembership(world.clock, network, health));
   if (plan.model !== undefined) {
-    const context = { world, plan, network, health, account, tell, joined: membership.tried };
+    const context = { world, plan, network, health, account, contribution, tell, joined: membership.tried };
     serving = rooms.use(parts.openServing(context));
   }
   health.done("start");
@@ -89,13 +96,14 @@ interface Told {
   readonly network: Network;
   readonly health: Health;
   readonly account: Account;
+  readonly contribution: Contribution;
   readonly meter: EnergyMeter;
   readonly serving: Serving | undefined;
   readonly startedAtMs: number;
 }
 
 function statusOf(
-  { world, plan, network, health, account, meter, serving, startedAtMs }: Told,
+  { world, plan, network, health, account, contribution, meter, serving, startedAtMs }: Told,
 ): StatusDocument {
   const { sessions: _, ...work } = account.totals;
   return {
@@ -109,6 +117,7 @@ function statusOf(
     serving: plan.model === undefined ? null : serving?.status() ?? loadingStatus(plan),
     energy: energyStatusOf(meter.snapshot()),
     work,
+    policy: policyStatus(contribution.decision),
     readiness: health.readiness,
     degraded: health.degraded,
     uptimeSeconds: Math.round(world.clock.monotonic() - startedAtMs) / 1000,

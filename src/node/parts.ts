@@ -13,6 +13,7 @@ import type { World } from "../base/world.ts";
 import type { Dht } from "../dht/dht.ts";
 import type { Rpc } from "../p2p/rpc.ts";
 import type { Account } from "./account.ts";
+import type { ContributeParts, Contribution } from "./contribute.ts";
 import type { ServedModel, Tell } from "./events.ts";
 import type { Health } from "./health.ts";
 import type { DataLock } from "./lock.ts";
@@ -32,6 +33,9 @@ export interface Network extends Joinable, AsyncDisposable {
   table(name: string): Table;
 }
 
+/** What the rest of the node knows that the policy asks for. */
+export type ContributionNeeds = Pick<ContributeParts, "health" | "table" | "servedBytes" | "gramsPerKwh">;
+
 /** What serving takes from the rest of the node. */
 export interface ServingContext {
   readonly world: World;
@@ -39,6 +43,8 @@ export interface ServingContext {
   readonly network: Network;
   readonly health: Health;
   readonly account: Account;
+  /** Whether work is taken now. */
+  readonly contribution: Contribution;
   readonly tell: Tell;
   /** Resolves when the first try to join has ended. */
   readonly joined: Promise<void>;
@@ -71,6 +77,7 @@ export interface NodeParts {
   /** Carbon of the grid and the books of energy. */
   openCarbon(world: World, plan: NodePlan, table: Table): Promise<NodeCarbon>;
   openEnergy(world: World, plan: NodePlan): NodeEnergy;
+  openContribution(world: World, plan: NodePlan, parts: ContributionNeeds): Contribution;
   openApi(world: World, plan: NodePlan, shown: NodeShown): ApiServer;
   openServing(context: ServingContext): Serving;
 }

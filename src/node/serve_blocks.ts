@@ -11,6 +11,7 @@ import { type BlockServer, openBlockServer } from "../petals/server/block_server
 import { defaultLimits, type ServerLimits } from "../petals/server/limits.ts";
 import type { AnnounceStatus } from "../petals/server/announce.ts";
 import { NextPings } from "../petals/server/next_pings.ts";
+import { words } from "../policy/decide.ts";
 import { measureBlocks } from "./measure.ts";
 import type { Span } from "./serving_parts.ts";
 import { cacheTokensThatFit } from "./span.ts";
@@ -49,18 +50,14 @@ async function serveLoaded(
   death: Promise<string>,
   alive: AbortSignal,
 ): Promise<string> {
-  const { context: { health }, state } = span;
+  const { state } = span;
   const over = new AbortController();
   using either = openFirstOf(alive, over.signal);
   const { signal } = either;
   const server = openServer(span, blocks);
   state.server = server;
   const pinging = keepPinging(span, signal);
-  const online = sayOnline(span, signal).then(() => {
-    health.recover("engine");
-    health.done("blocks");
-    return death;
-  });
+  const online = takePart(span, signal).then(() => death);
   try {
     return await Promise.race([death, online]);
   } finally {
@@ -91,7 +88,7 @@ async function keepPinging({ context, state, range }: Span, signal: AbortSignal)
 }
 
 function openServer({ context, parts, model, range, state }: Span, blocks: LoadedBlocks): BlockServer {
-  const { world, plan: { config, version }, network: { rpc }, account } = context;
+  const { world, plan: { config, version }, network: { rpc }, account, contribution } = context;
   const defaults = defaultLimits(model.architecture);
   const cacheTokens = config["sessions.cache_tokens"] ?? defaults.cacheTokens;
   const need = { blockBytes: 0, cacheTokenBytes: blocks.cacheBytesPerToken, cacheTokens };
@@ -113,7 +110,26 @@ function openServer({ context, parts, model, range, state }: Span, blocks: Loade
     clientMode: false,
     limits,
     observer: account,
+    willing: () => ({ share: contribution.decision.share, words: words(contribution.decision) }),
   });
+}
+
+/**
+ * Announces ONLINE while work is taken and OFFLINE while not, until `signal` aborts. What is open when the policy says stop
+ * is finished: the blocks stay loaded.
+ */
+async function takePart(span: Span, signal: AbortSignal): Promise<void> {
+  const { context: { health, contribution }, announcer } = span;
+  for (let wasWilling = true;; wasWilling = contribution.decision.share > 0) {
+    const isWilling = contribution.decision.share > 0;
+    if (isWilling) {
+      if (!wasWilling) await announcer.announce("joining", signal);
+      await sayOnline(span, signal);
+    } else await announcer.announce("offline", signal);
+    health.recover("engine");
+    health.done("blocks");
+    await contribution.changed(signal);
+  }
 }
 
 /** Announces until others know of every block; a lone private node is its own audience. */

@@ -55,6 +55,7 @@ function input(sources: readonly SourceFigure[], change: Partial<MetricsInput["e
         bytesOut: 6,
         computeMs: 1500,
       },
+      policy: { action: "contribute", share: 1, because: [] },
       readiness: { ready: true },
       degraded: [],
       uptimeSeconds: 60,

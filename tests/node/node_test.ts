@@ -9,6 +9,7 @@ import type { NodeCarbon } from "../../src/node/open_carbon.ts";
 import { openNode } from "../../src/node/node.ts";
 import type { Network, NodeParts, ServingContext } from "../../src/node/parts.ts";
 import { planOf } from "../../src/node/plan.ts";
+import { WILLING } from "../../src/policy/decide.ts";
 import { MemoryNetwork } from "../support/memory_rpc.ts";
 import { fakeWorld, settle } from "../support/world.ts";
 
@@ -51,6 +52,15 @@ function recordingParts(order: string[], change: Partial<NodeParts> = {}): NodeP
     openEnergy(world) {
       open("energy");
       return { meter: openMeter(world, []), looked: Promise.resolve(), ...closing("energy") };
+    },
+    openContribution() {
+      open("contribution");
+      return {
+        decision: WILLING,
+        changed: () => new Promise<void>(() => {}),
+        pause: () => {},
+        ...closing("contribution"),
+      };
     },
     openApi() {
       open("api");
@@ -107,11 +117,13 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
     "listening",
     "+carbon",
     "+energy",
+    "+contribution",
     "+api",
     "+described http://127.0.0.1:1",
     "+serving",
     "-serving",
     "-api",
+    "-contribution",
     "-energy",
     "-carbon",
     "-network",
@@ -144,5 +156,16 @@ Deno.test("openNode closes what it opened when a later part fails", async () => 
     },
   });
   await assertRejects(() => openNode(fakeWorld(), planWith("network=private"), parts, () => {}), NodeError);
-  assertEquals(order, ["+lock", "+network", "+carbon", "+energy", "-energy", "-carbon", "-network", "-lock"]);
+  assertEquals(order, [
+    "+lock",
+    "+network",
+    "+carbon",
+    "+energy",
+    "+contribution",
+    "-contribution",
+    "-energy",
+    "-carbon",
+    "-network",
+    "-lock",
+  ]);
 });

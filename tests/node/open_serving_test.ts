@@ -26,6 +26,7 @@ import {
   ToyBlocks,
 } from "../petals/server/toy.ts";
 import { MemoryNetwork } from "../support/memory_rpc.ts";
+import { policyMachine } from "../support/policy_machine.ts";
 import { fakeWorld, settle } from "../support/world.ts";
 
 const MIB = 2 ** 20;
@@ -66,7 +67,10 @@ function toyModel(): ModelSource {
 }
 
 /** A node that serves the toy in a network with one hub. */
-async function scene(sets: string[], { availableBytes = 1000 * MIB, loadFails = 0 } = {}) {
+async function scene(
+  sets: string[],
+  { availableBytes = 1000 * MIB, loadFails = 0, celsius = undefined as number | undefined } = {},
+) {
   const memory = new MemoryNetwork();
   const world = fakeWorld();
   const rpc = memory.join(SERVER);
@@ -98,6 +102,8 @@ async function scene(sets: string[], { availableBytes = 1000 * MIB, loadFails = 
     reachability: { state: "unknown", reason: "" },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
+  const machine = policyMachine();
+  machine.celsius = celsius;
   const log: string[] = [];
   let kill = (_why: string): void => {};
   const parts: ServingParts = {
@@ -129,6 +135,7 @@ async function scene(sets: string[], { availableBytes = 1000 * MIB, loadFails = 
     network,
     health,
     account: new Account(),
+    contribution: machine.open(world, plan.config, health),
     tell,
     joined: Promise.resolve(),
   };
@@ -145,6 +152,7 @@ async function scene(sets: string[], { availableBytes = 1000 * MIB, loadFails = 
     log,
     seen,
     context,
+    machine,
     kill: (why: string) => kill(why),
     client: memory.peers.get(CLIENT)!,
   };
@@ -229,4 +237,45 @@ Deno.test("openServing can be stopped while blocks are being loaded", async () =
   const { serving, seen } = await scene(["blocks=1:4"]);
   await serving[Symbol.asyncDispose]();
   assertEquals(await seen(), []);
+});
+
+Deno.test("a node that is too hot says OFFLINE, finishes what is open, takes nothing new, and comes back when it has cooled down", async () => {
+  const { serving, machine, seen, world, client, context, events } = await scene(["blocks=1:4"]);
+  await quiet();
+  const session = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
+  await session.step([hidden(1, 2), NO_PROMPTS, NO_ROWS], opening(10));
+  machine.celsius = 84;
+  await world.clock.advance(5_000);
+  await quiet();
+  assertEquals(await seen(), []);
+  assertEquals(events.at(-1), {
+    kind: "degraded",
+    what: "contribution",
+    why: "paused: 84 °C on cpu-thermal, resumes at 70 °C",
+  });
+  const late = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
+  await assertRejects(
+    () => late.step([hidden(1, 1), NO_PROMPTS, NO_ROWS], opening(10)),
+    NodeError,
+    "84 °C on cpu-thermal",
+  );
+  await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]);
+  machine.celsius = 65;
+  await world.clock.advance(60_000);
+  await quiet();
+  assertEquals(await seen(), [[SERVER, 1, 4]]);
+  assertEquals(events.some((event) => event.kind === "recovered" && event.what === "contribution"), true);
+  await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]);
+  const again = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
+  await again.step([hidden(1, 1), NO_PROMPTS, NO_ROWS], opening(10));
+  await serving[Symbol.asyncDispose]();
+  await context.contribution[Symbol.asyncDispose]();
+});
+
+Deno.test("a node that is too hot from the start loads its blocks and waits, and is ready", async () => {
+  const { serving, seen, health, log, context } = await scene(["blocks=1:4"], { celsius: 90 });
+  await quiet();
+  assertEquals([log, await seen(), health.readiness], [["load 1:4"], [], { ready: true }]);
+  await serving[Symbol.asyncDispose]();
+  await context.contribution[Symbol.asyncDispose]();
 });

@@ -60,7 +60,7 @@ export interface AnnounceStatus {
 export interface Announcer extends AsyncDisposable {
   readonly status: AnnounceStatus;
   /** Changes the state and says so at once. A round that fails is tried again later; it never throws for that. */
-  announce(state: "joining" | "online", signal: AbortSignal): Promise<AnnounceStatus>;
+  announce(state: ServerState, signal: AbortSignal): Promise<AnnounceStatus>;
 }
 
 /** Announces JOINING and goes on by itself. Throws `NodeError` `usage` for a bad prefix. */

@@ -47,6 +47,16 @@ export interface BlockServerOptions {
   readonly limits: ServerLimits;
   /** Is told of each step, before it is computed and before its reply goes out: it must not take long. */
   readonly observer: StepObserver;
+  /** Asked before a call is let in; absent is yes to all. */
+  readonly willing?: () => Willingness;
+}
+
+/** How much work is taken now. */
+export interface Willingness {
+  /** Of the sessions taken otherwise: 0 takes none, and lets those that are open finish. */
+  readonly share: number;
+  /** Why it is less than 1, for callers. */
+  readonly words: string;
 }
 
 /** Blocks that others can call. Disposing it ends open sessions with words. */
@@ -67,7 +77,7 @@ export function openBlockServer(world: World, options: BlockServerOptions): Bloc
   const handlers = new DisposableStack();
   const pushes = handlers.use(new PushSender({ ...world, log }, rpc, prefix));
   const serving = servingOf({ ...world, log }, options, pushes);
-  const calls = new OpenCalls(world, options.limits);
+  const calls = new OpenCalls(world, options.limits, options.willing ?? (() => WILLING));
   const unary = (method: string, handler: UnaryHandler) =>
     handlers.use(rpc.serveUnary(method, calls.unary(handler)));
   const stream = (method: string, handler: StreamHandler) =>
@@ -77,11 +87,14 @@ export function openBlockServer(world: World, options: BlockServerOptions): Bloc
     const source = { prefix, version, clientMode, blocks, cacheTokensAvailable: serving.cache.free };
     return Promise.resolve(answerInfo(request, source));
   });
-  unary(`${HANDLER}.rpc_forward`, (request, context) => serveForward(serving, request, context));
-  stream(
-    `${HANDLER}.rpc_forward_stream`,
-    (requests, context) => serveForwardStream(serving, requests, context),
-  );
+  unary(`${HANDLER}.rpc_forward`, (request, context) => {
+    calls.requireWilling();
+    return serveForward(serving, request, context);
+  });
+  stream(`${HANDLER}.rpc_forward_stream`, (requests, context) => {
+    calls.requireWilling();
+    return serveForwardStream(serving, requests, context);
+  });
   stream(
     `${HANDLER}.rpc_inference`,
     (requests, context) => calls.session(context, () => serveInference(serving, requests, context)),
@@ -176,6 +189,8 @@ function takePush(serving: Serving, request: Uint8Array): void {
 
 const noBackward = () => new NodeError("unsupported", "rpc_backward is not supported by this server");
 
+const WILLING: Willingness = { share: 1, words: "" };
+
 /** All calls under way, so that they can be ended with words. */
 class OpenCalls {
   sessions = 0;
@@ -183,7 +198,13 @@ class OpenCalls {
   #idle = () => {};
   readonly #sessionsOf = new Map<PeerId, number>();
   readonly #leaving = new AbortController();
-  constructor(readonly world: World, readonly limits: ServerLimits) {}
+  constructor(readonly world: World, readonly limits: ServerLimits, readonly willing: () => Willingness) {}
+
+  /** Throws `NodeError` `busy` while no work is taken. */
+  requireWilling(): void {
+    const { share, words } = this.willing();
+    if (share === 0) throw new NodeError("busy", `Cannot take work now: ${words}, ask another server`);
+  }
 
   unary(handler: UnaryHandler): UnaryHandler {
     return async (request, context) => {
@@ -204,6 +225,14 @@ class OpenCalls {
   async *session(context: RpcContext, serve: () => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const { peer } = context;
     const ofPeer = this.#sessionsOf.get(peer) ?? 0;
+    this.requireWilling();
+    const { share, words } = this.willing();
+    if (share < 1 && this.sessions >= Math.max(1, Math.floor(share * this.limits.sessions))) {
+      throw new NodeError(
+        "busy",
+        `Cannot open a session: ${this.sessions} are open, and the server is ${words}`,
+      );
+    }
     if (this.sessions >= this.limits.sessions || ofPeer >= this.limits.sessionsPerPeer) {
       throw new NodeError("busy", `Cannot open a session: ${this.sessions} are open, wanted fewer`);
     }

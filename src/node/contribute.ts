@@ -1,0 +1,198 @@
+/**
+ * Whether the node takes work now: looks at the machine every few seconds, asks the policy, and tells whoever serves.
+ *
+ * @module
+ */
+import { decodeUtf8, encodeUtf8 } from "../base/bytes.ts";
+import type { Table } from "../base/database.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
+import type { World } from "../base/world.ts";
+import type { Config } from "../config/schema.ts";
+import { readConditions } from "../device/conditions.ts";
+import { readMemory } from "../device/memory.ts";
+import type { SystemFiles } from "../device/sysfs.ts";
+import { addUsed, type Budgets, readBudgets } from "../policy/budgets.ts";
+import { decide, WILLING, words } from "../policy/decide.ts";
+import type { Conditions, Decision, Rules } from "../policy/types.ts";
+import type { Health } from "./health.ts";
+
+/** Between two looks at the machine. */
+const LOOK_MS = 5_000;
+/** Name of the state in the list of what is degraded. */
+const WHAT = "contribution";
+const KEY = "budgets";
+
+/** What the node has decided, for whoever takes work. */
+export interface Contribution extends AsyncDisposable {
+  readonly decision: Decision;
+  /** Resolves when another action is decided. Throws the reason of `signal`. */
+  changed(signal: AbortSignal): Promise<void>;
+  /** The owner asks for quiet until then, Unix ms; a time that has passed ends it. */
+  pause(untilMs: number): void;
+}
+
+/** What is looked at. */
+export interface ContributeParts {
+  readonly config: Config;
+  readonly files: SystemFiles;
+  readonly health: Health;
+  /** Keeps the budgets over a restart. */
+  readonly table: Table;
+  /** Bytes of requests and replies since the start. */
+  readonly servedBytes: () => number;
+  /** Carbon of the grid now, g/kWh. */
+  readonly gramsPerKwh: () => number | undefined;
+  /** Room on the disk of the data folder. */
+  readonly diskFreeBytes: () => number | undefined;
+  /** Share of all processors that others keep busy. */
+  readonly otherCpuShare: () => number | undefined;
+}
+
+/** Begins to look. */
+export function openContribution(world: World, parts: ContributeParts): Contribution {
+  const contribution = new Watcher(world, parts);
+  contribution.run();
+  return contribution;
+}
+
+class Watcher implements Contribution {
+  decision: Decision = WILLING;
+  #pausedUntilMs: number | undefined;
+  #changed = Promise.withResolvers<void>();
+  #budgets: Budgets;
+  #served = 0;
+  #written = 0;
+  #life: Promise<void> = Promise.resolve();
+  readonly #end = new AbortController();
+
+  constructor(readonly world: World, readonly parts: ContributeParts) {
+    this.#budgets = readBudgets(storedIn(parts.table));
+  }
+
+  run(): void {
+    if (!this.parts.config["policy.enabled"]) return;
+    this.#look();
+    this.#life = this.#keepLooking();
+  }
+
+  pause(untilMs: number): void {
+    this.#pausedUntilMs = untilMs;
+    this.#look();
+  }
+
+  async changed(signal: AbortSignal): Promise<void> {
+    signal.throwIfAborted();
+    const left = Promise.withResolvers<never>();
+    const leave = () => left.reject(signal.reason);
+    signal.addEventListener("abort", leave, { once: true });
+    try {
+      await Promise.race([this.#changed.promise, left.promise]);
+    } finally {
+      signal.removeEventListener("abort", leave);
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort(new NodeError("aborted", "The node stops"));
+    await this.#life;
+    this.parts.table.put(KEY, encodeUtf8(JSON.stringify(this.#budgets)));
+  }
+
+  async #keepLooking(): Promise<void> {
+    const { signal } = this.#end;
+    while (!signal.aborted) {
+      await this.world.clock.sleep(LOOK_MS, signal).catch(() => {});
+      if (signal.aborted) return;
+      try {
+        this.#look();
+      } catch (error) {
+        this.world.log.warn("Conditions not read", { reason: messageOf(error) });
+      }
+    }
+  }
+
+  #look(): void {
+    const { health, config } = this.parts;
+    const before = this.decision;
+    this.decision = decide(this.#conditions(), rulesOf(config), before, this.world.clock.now());
+    if (this.decision.action === "contribute") health.recover(WHAT);
+    else if (this.decision.action !== before.action || isOther(this.decision, before)) {
+      health.degrade(WHAT, words(this.decision));
+    }
+    if (this.decision.action === before.action) return;
+    this.world.log.info("Contribution decided", { action: this.decision.action, why: words(this.decision) });
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers<void>();
+  }
+
+  #conditions(): Conditions {
+    const { files, config, gramsPerKwh, diskFreeBytes, otherCpuShare } = this.parts;
+    const local = new Date(this.world.clock.now());
+    this.#count(local);
+    const device = readConditions(files);
+    const metered = config["policy.link_metered"];
+    return {
+      weekday: local.getDay(),
+      minute: local.getHours() * 60 + local.getMinutes(),
+      ...device,
+      metered: metered === "yes" || (metered === "auto" && device.link === "cellular"),
+      otherCpuShare: otherCpuShare(),
+      availableBytes: readMemory(files)?.availableBytes,
+      diskFreeBytes: diskFreeBytes(),
+      monthBytes: this.#budgets.monthBytes,
+      dayWriteBytes: this.#budgets.dayWriteBytes,
+      gramsPerKwh: gramsPerKwh(),
+      pausedUntilMs: this.#pausedUntilMs,
+    };
+  }
+
+  #count(local: Date): void {
+    const { servedBytes, files, table } = this.parts;
+    const served = servedBytes();
+    const written = Number(files.readText("/proc/self/io")?.match(/^write_bytes: (\d+)$/m)?.[1] ?? 0);
+    const used = { bytes: served - this.#served, writeBytes: written - this.#written };
+    this.#served = served;
+    this.#written = written;
+    const two = (part: number) => String(part).padStart(2, "0");
+    const date = `${local.getFullYear()}-${two(local.getMonth() + 1)}-${two(local.getDate())}`;
+    this.#budgets = addUsed(this.#budgets, date, used);
+    // gathered with whatever else the node writes now and then
+    table.put(KEY, encodeUtf8(JSON.stringify(this.#budgets)));
+  }
+}
+
+/** The same action for other reasons: those are told, but not each degree. */
+const isOther = (now: Decision, before: Decision): boolean =>
+  now.because.map(({ rule }) => rule).join() !== before.because.map(({ rule }) => rule).join();
+
+function storedIn(table: Table): unknown {
+  const bytes = table.get(KEY);
+  if (bytes === undefined) return undefined;
+  try {
+    return JSON.parse(decodeUtf8(bytes));
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
+/** The owner's rules out of the configuration. */
+export const rulesOf = (config: Config): Rules => ({
+  onBattery: config["policy.on_battery"],
+  batteryMinPercent: config["policy.battery_min_percent"],
+  batteryMaxCelsius: config["policy.battery_max_celsius"],
+  metered: config["policy.metered"],
+  wifiOnly: config["policy.wifi_only"],
+  slowCelsius: config["policy.slow_celsius"],
+  pauseCelsius: config["policy.pause_celsius"],
+  resumeCelsius: config["policy.resume_celsius"],
+  undervoltage: config["policy.undervoltage"],
+  quietHours: config["policy.quiet_hours"],
+  hours: config["policy.hours"],
+  greenGramsPerKwh: config["policy.green_grams_per_kwh"],
+  otherCpuPercent: config["policy.other_cpu_percent"],
+  minAvailableBytes: config["policy.min_available_bytes"],
+  minDiskFreeBytes: config["policy.min_disk_free_bytes"],
+  monthBytes: config["policy.month_bytes"],
+  dayWriteBytes: config["policy.day_write_bytes"],
+});

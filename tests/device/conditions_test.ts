@@ -1,0 +1,92 @@
+import { assertEquals } from "@std/assert";
+import { readConditions } from "../../src/device/conditions.ts";
+import { openOtherLoad } from "../../src/device/other_load.ts";
+import { diskFreeBytes } from "../../src/device/disk.ts";
+import { openSystemFiles, type TextFiles } from "../../src/device/sysfs.ts";
+
+/** Files by path; folders are what their names say. */
+function filesOf(texts: Readonly<Record<string, string>>): TextFiles {
+  return {
+    readText: (path) => texts[path],
+    list: (
+      path,
+    ) => [
+      ...new Set(
+        Object.keys(texts).filter((name) => name.startsWith(`${path}/`)).map((name) =>
+          name.slice(path.length + 1).split("/")[0]!
+        ),
+      ),
+    ],
+  };
+}
+const supply = "/sys/class/power_supply";
+
+Deno.test("readConditions knows battery, level and charger; other devices' batteries do not count", () => {
+  const laptop = {
+    [`${supply}/BAT0/type`]: "Battery",
+    [`${supply}/BAT0/status`]: "Discharging",
+    [`${supply}/BAT0/capacity`]: "37",
+    [`${supply}/BAT0/temp`]: "312",
+    [`${supply}/AC/type`]: "Mains",
+    [`${supply}/AC/online`]: "0",
+    [`${supply}/mouse/type`]: "Battery",
+    [`${supply}/mouse/scope`]: "Device",
+    [`${supply}/mouse/status`]: "Discharging",
+    [`${supply}/mouse/capacity`]: "3",
+  };
+  assertEquals(readConditions(filesOf(laptop)), {
+    onBattery: true,
+    batteryPercent: 37,
+    batteryCelsius: 31.2,
+  });
+  assertEquals(readConditions(filesOf({ ...laptop, [`${supply}/AC/online`]: "1" })).onBattery, false);
+  assertEquals(readConditions(filesOf({})), {});
+});
+
+Deno.test("readConditions finds the hottest zone and leaves out sensors that are broken", () => {
+  const zones = {
+    "/sys/class/thermal/thermal_zone0/type": "cpu-thermal",
+    "/sys/class/thermal/thermal_zone0/temp": "61234",
+    "/sys/class/thermal/thermal_zone1/type": "gpu-thermal",
+    "/sys/class/thermal/thermal_zone1/temp": "70000",
+    "/sys/class/thermal/thermal_zone2/type": "broken",
+    "/sys/class/thermal/thermal_zone2/temp": "-274000",
+  };
+  assertEquals(readConditions(filesOf(zones)), { celsius: 70, hottest: "gpu-thermal" });
+  const chip = { "/sys/class/hwmon/hwmon2/name": "k10temp", "/sys/class/hwmon/hwmon2/temp1_input": "55500" };
+  assertEquals(readConditions(filesOf(chip)), { celsius: 55.5, hottest: "k10temp" });
+});
+
+Deno.test("readConditions reads what a Raspberry Pi tells of its supply", () => {
+  const bits = (value: string) => ({ "/sys/devices/platform/soc/soc:firmware/get_throttled": value });
+  assertEquals(readConditions(filesOf(bits("50000"))), { undervolted: false, throttled: false });
+  assertEquals(readConditions(filesOf(bits("50005"))), { undervolted: true, throttled: true });
+  const alarm = {
+    "/sys/class/hwmon/hwmon1/name": "rpi_volt",
+    "/sys/class/hwmon/hwmon1/in0_lcrit_alarm": "1",
+  };
+  assertEquals(readConditions(filesOf(alarm)), { undervolted: true });
+});
+
+Deno.test("readConditions tells cable, Wi-Fi and cellular links by the default route", () => {
+  const route = (name: string) => ({
+    "/proc/net/route": `Iface\tDestination\n${name}\t00000000\t0100A8C0\n`,
+  });
+  assertEquals(readConditions(filesOf(route("eth0"))).link, "wired");
+  assertEquals(
+    readConditions(
+      filesOf({ ...route("wlan0"), "/sys/class/net/wlan0/uevent": "DEVTYPE=wlan\nINTERFACE=wlan0" }),
+    ).link,
+    "wifi",
+  );
+  assertEquals(readConditions(filesOf(route("wwan0"))).link, "cellular");
+  assertEquals(readConditions(filesOf({ "/proc/net/route": "Iface\tDestination\n" })).link, undefined);
+});
+
+Deno.test("this machine's own facts can be read", () => {
+  const files = openSystemFiles({ sysfs: "/sys", procfs: "/proc" });
+  readConditions(files);
+  const load = openOtherLoad(files);
+  assertEquals(load.read(), undefined);
+  assertEquals(diskFreeBytes("/nonexistent"), undefined);
+});
