@@ -9,7 +9,7 @@ import type { SystemFiles } from "../device/sysfs.ts";
 import type { Family } from "../energy/discover.ts";
 import { findAmdsmi } from "../energy/sources/amdsmi.ts";
 import { findBatteries } from "../energy/sources/battery.ts";
-import { chipsOf } from "../energy/sources/hwmon_list.ts";
+import { listChips } from "../energy/sources/hwmon_list.ts";
 import { findIpmi } from "../energy/sources/ipmi.ts";
 import { findMeters } from "../energy/sources/meters.ts";
 import { findModel } from "../energy/sources/model.ts";
@@ -57,7 +57,7 @@ export function energyFamilies(world: World, files: SystemFiles, config: Config)
 }
 
 /** Whether the kernel itself shows AMD's cards: their library would count them a second time. */
-const hasAmdgpu = (files: SystemFiles): boolean => chipsOf(files).some(({ name }) => name === "amdgpu");
+const hasAmdgpu = (files: SystemFiles): boolean => listChips(files).some(({ name }) => name === "amdgpu");
 
 /** Whether the kernel shows a management controller. */
 const hasIpmi = (files: SystemFiles): boolean => files.list("/sys/class/ipmi").length > 0;
