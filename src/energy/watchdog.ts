@@ -26,6 +26,8 @@ export class Watchdog {
   readonly #reasons = new Map<string, string>();
   readonly #mirrors = new Mirrors();
   #mirroredMs = -Infinity;
+  /** Ids of counters that repeat others, and of what lies in them. */
+  #repeats: string[] = [];
   #marks = new Map<TrackedSource, Mark>();
   #lookedMs = -Infinity;
 
@@ -56,10 +58,22 @@ export class Watchdog {
       const value = tracked.counterValue;
       return value === undefined ? [] : [{ id: tracked.source.id, value }];
     });
+    // counters that went together for a while may part again: two sockets with little to do
+    for (const id of this.#repeats) this.#reasons.delete(id);
+    this.#repeats = [];
     if (packages.length < 2) return;
     for (const [id, other] of this.#mirrors.look(packages)) {
-      this.#reasons.set(id, `${other} shows the same counter`);
+      const { domain } = current.find(({ source }) => source.id === id)!.source;
+      this.#repeat(id, `${other} shows the same counter`);
+      for (const { source } of current) {
+        if (source.domain.startsWith(`${domain}/`)) this.#repeat(source.id, `what it lies in is ${other}`);
+      }
     }
+  }
+
+  #repeat(id: string, reason: string): void {
+    this.#repeats.push(id);
+    this.#reasons.set(id, reason);
   }
 
   /** Some boards show a platform counter that nobody feeds. */

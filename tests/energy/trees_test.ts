@@ -1,18 +1,29 @@
 /** Recorded and faithfully made sensor trees: the right total, scope and label on each. */
-import { assertEquals } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import { openSystemFiles } from "../../src/device/sysfs.ts";
 import { chooseSources } from "../../src/energy/select.ts";
 import { findBatteries } from "../../src/energy/sources/battery.ts";
 import { findMonitors } from "../../src/energy/sources/monitors.ts";
 import { findRapl } from "../../src/energy/sources/rapl.ts";
-import type { Finding } from "../../src/energy/types.ts";
-import { temporaryFolder } from "../support/temporary_folder.ts";
+import type { EnergySource, Finding } from "../../src/energy/types.ts";
+import { openTree, storedTree, storedTrees } from "../support/sysfs_tree.ts";
 import { fakeWorld } from "../support/world.ts";
 
 const recorded = new URL("../vectors/energy/sysfs/", import.meta.url).pathname;
 
-/** What is found, and what would count. Watts of gauges; counters by their ids. */
-async function look(sysfs: string, boardSensors: readonly string[] = []) {
+/** Watts of what counts, by id; counters have none before they are read twice. */
+type Counted = readonly (readonly [id: string, watts: number | "counter"])[];
+
+interface Seen {
+  readonly kind: string;
+  readonly scope: string | undefined;
+  readonly counted: Counted;
+  readonly all: readonly string[];
+  /** Findings that are no sources, as `state id`. */
+  readonly told: readonly string[];
+}
+
+async function look(sysfs: string, boardSensors: readonly string[] = []): Promise<Seen> {
   const world = fakeWorld();
   const files = openSystemFiles({ sysfs, procfs: "/nowhere" });
   const findings = [
@@ -22,122 +33,154 @@ async function look(sysfs: string, boardSensors: readonly string[] = []) {
   ];
   const sources = findings.flatMap((finding) => finding.state === "ok" ? [finding.source] : []);
   const current = sources.filter(({ channels }) => channels.every((channel) => channel.read() !== undefined));
-  const choice = chooseSources(current.map((source) => ({ ...source, relativeUncertainty: 0.05 })));
-  const watts = (id: string) => {
-    const { channels } = sources.find((source) => source.id === id)!;
-    if (channels.some(({ type }) => type === "counter")) return "counter";
-    return channels.reduce((sum, channel) => sum + Number(channel.read()!.value), 0) / 1e6;
-  };
-  const told = (state: Finding["state"]) =>
-    findings.flatMap((finding) => finding.state === state && finding.state !== "ok" ? [finding.id] : []);
-  const seen = {
-    kind: choice.kind,
-    scope: choice.scope,
-    counted: choice.parts.map(({ id }) => [id, watts(id)] as const),
-    all: sources.map(({ id }) => id),
-    told,
-  };
+  const relative = ({ channels }: EnergySource) =>
+    Math.max(...channels.map(({ relativeUncertainty }) => relativeUncertainty));
+  const { kind, scope, parts } = chooseSources(
+    current.map((source) => ({ ...source, relativeUncertainty: relative(source) })),
+  );
+  const counted = parts.map(({ id }) => [id, wattsOf(sources.find((source) => source.id === id)!)] as const);
   for (const source of sources) await source[Symbol.asyncDispose]();
-  return seen;
+  return { kind, scope, counted, all: sources.map(({ id }) => id), told: findings.flatMap(tellOf) };
 }
 
-/** A tree of files by path under its root. */
-async function tree(files: Readonly<Record<string, string>>) {
-  const folder = await temporaryFolder();
-  for (const [path, text] of Object.entries(files)) {
-    const full = `${folder.path}/${path}`;
-    await Deno.mkdir(full.slice(0, full.lastIndexOf("/")), { recursive: true });
-    await Deno.writeTextFile(full, `${text}\n`);
-  }
-  return folder;
+function wattsOf({ channels }: EnergySource): number | "counter" {
+  if (channels.some(({ type }) => type === "counter")) return "counter";
+  const microwatts = channels.reduce((sum, channel) => sum + channel.read()!.value, 0n);
+  return Number(microwatts) / 1e6;
 }
 
-const chip = (n: number, files: Readonly<Record<string, string>>) =>
-  Object.fromEntries(Object.entries(files).map(([name, text]) => [`class/hwmon/hwmon${n}/${name}`, text]));
+const tellOf = (finding: Finding): string[] =>
+  finding.state === "ok" || finding.state === "absent" ? [] : [`${finding.state} ${finding.id}`];
 
-Deno.test("recorded ThinkPad: the battery that is discharged is the machine; packages lie in it", async () => {
-  const { kind, scope, counted, all } = await look(`${recorded}intel-thinkpad-procfs`);
+const rapl0 = ["rapl:package-0", "counter"] as const;
+
+/** What each stored tree gives. */
+const EXPECTED: Readonly<Record<string, readonly [scope: string | undefined, counted: Counted]>> = {
+  "acpi-error-value": [undefined, []],
+  "acpi-server": ["board", [["hwmon:power_meter@ACPI000D:00/power1", 181]]],
+  "acpi-wrong-unit": [undefined, []],
+  "acpi-zero": ["package", [rapl0]],
+  "adm1275-no-power": ["part", [["hwmon:adm1275@4-0010/pin1", 72]]],
+  "amd-epyc-two-sockets": ["package", [rapl0, ["rapl:package-1", "counter"]]],
+  "amd-threadripper-dies": ["package", [["rapl:package-0-die-0", "counter"]]],
+  "aquacomputer": ["package", [rapl0]],
+  "board-input-and-what-it-feeds": ["board", [["hwmon:ina3221@2-0040/12V_IN", 12]]],
+  "board-label-of-chip": ["board", [["hwmon:ina231@3-0041/power1", 13.3]]],
+  "board-labelled-inputs": ["board", [["hwmon:ina3221@2-0040/VIN1+hwmon:ina3221@2-0040/VIN2", 9]]],
+  "corsair-psu": ["board", [["hwmon:corsairpsu@0003:1B1C:1C08.0004/power_total", 88]]],
+  "epyc-amd-energy": ["package", [
+    ["hwmon:amd_energy@amd_energy.0/Esocket0", "counter"],
+    ["hwmon:amd_energy@amd_energy.0/Esocket1", "counter"],
+  ]],
+  "grace-hopper": ["package", [["hwmon:power_meter@hwmon1/power1", 171]]],
+  "intel-arc-xe": ["package", [rapl0, ["hwmon:xe@0000:03:00.0/card", "counter"]]],
+  "intel-client-mmio": ["package", [rapl0]],
+  "intel-flex-i915": ["package", [rapl0, ["hwmon:i915@0000:b3:00.0/energy1", "counter"]]],
+  "intel-server-dram": ["package", [
+    rapl0,
+    ["rapl:package-0/dram", "counter"],
+    ["rapl:package-1", "counter"],
+    ["rapl:package-1/dram", "counter"],
+  ]],
+  "intel-server-two-platforms": ["package", [rapl0, ["rapl:package-1", "counter"]]],
+  "jetson-agx-orin": ["board", [["jetson:rails", 9.508352]]],
+  "jetson-agx-xavier-jp4": ["board", [["jetson:rails", 7.549]]],
+  "jetson-thor": ["board", [["jetson:VIN", 45.54]]],
+  "jetson-tx2-jp4": ["board", [["jetson:VDD_IN", 2.437]]],
+  "jetson-xavier-nx": ["board", [["jetson:VDD_IN", 3.9]]],
+  "kria": ["board", [["hwmon:ina260_u14@1-0040/power1", 4.12]]],
+  "laptop-two-batteries": ["board", [["battery", 9.1]]],
+  "laptop-weak-charger": ["package", [rapl0]],
+  "ltc2945": ["part", [["hwmon:ltc2945@5-006f/power1", 12]]],
+  "ltc2947": ["part", [["hwmon:ltc2947@5-005c/energy1", "counter"]]],
+  "ltc2992": ["part", [["hwmon:ltc2992@5-0067/power1", 12], ["hwmon:ltc2992@5-0067/power2", 10]]],
+  "ltc2992-pairs": ["part", [["hwmon:ltc2992@5-0067/curr1", 12], ["hwmon:ltc2992@5-0067/curr2", 10]]],
+  "ltc4260": ["part", [["hwmon:ltc4260@5-004b/curr1", 48]]],
+  "ltc4282": ["part", [["hwmon:ltc4282@5-0042/Power", 30]]],
+  "macbook-asahi": ["board", [["hwmon:macsmc_hwmon@macsmc-hwmon/Total_System_Power", 8.13]]],
+  "max20730": ["part", [["hwmon:max20730@4-0011/pout1", 8]]],
+  "max34440": ["part", [1, 2, 3, 4, 5, 6].map((n) => [`hwmon:max34440@4-0012/pout${n}`, n] as const)],
+  "odroid-xu3": ["part", [
+    ["hwmon:ina231@0-0040/power1", 2.4],
+    ["hwmon:ina231@0-0041/power1", 0.216],
+    ["hwmon:ina231@0-0044/power1", 0.45],
+    ["hwmon:ina231@0-0045/power1", 0.152],
+  ]],
+  "old-kernel-layout": ["board", [["hwmon:ina219@hwmon0/power1", 2]]],
+  "openwrt-ina226": ["board", [["hwmon:ina226@0-0045/power1", 7.23]]],
+  "openwrt-ina3221": ["part", [
+    ["hwmon:ina3221@0-0040/curr1", 3.7324],
+    ["hwmon:ina3221@0-0040/curr2", 2.1042],
+    ["hwmon:ina3221@0-0040/curr3", 0.4965],
+  ]],
+  "pc-without-sensors": [undefined, []],
+  "power9": ["board", [["hwmon:ibmpowernv@opal-sensor/System", "counter"]]],
+  "raspberry-pi-5": [undefined, []],
+  "ryzen-apu-and-card": ["package", [["hwmon:amdgpu@0000:06:00.0/PPT", 18.1]]],
+  "steam-deck": ["package", [["hwmon:amdgpu@0000:04:00.0/slowPPT", 9.3]]],
+  "tablet-one-battery-twice": ["board", [["battery", 3.04]]],
+  "tenstorrent": ["package", [rapl0, ["hwmon:wormhole@0000:41:00.0/vcore1", 61]]],
+  "whitebox-switch": ["wall", [["hwmon:dps650ab@10-0058/pin+hwmon:dps650ab@10-0059/pin", 181]]],
+  "xgene": ["package", [["hwmon:apm_xgene@APMC0D29:00/CPU_power", 21.5]]],
+  "zcu102": ["part", [
+    ["hwmon:ina226_u76@ina226-u76/power1", 1.6],
+    ["hwmon:ina226_u77@ina226-u77/power1", 0.085],
+  ]],
+};
+
+for (const name of storedTrees()) {
+  Deno.test(`tree ${name}: total, scope and label`, async () => {
+    const expected = EXPECTED[name];
+    assert(expected !== undefined, "nothing is expected of this tree");
+    await using tree = await openTree(await storedTree(name));
+    const { kind, scope, counted } = await look(tree.path);
+    assertEquals([scope, counted], expected);
+    assertEquals(kind, counted.length === 0 ? "none" : "measured");
+  });
+}
+
+Deno.test("trees say why what looks like a sensor does not count", async () => {
+  const told = async (name: string) => {
+    await using tree = await openTree(await storedTree(name));
+    return (await look(tree.path)).told;
+  };
+  assertEquals(await told("acpi-zero"), ["error hwmon:power_meter@ACPI000D:00/power1"]);
+  assertEquals(await told("amd-threadripper-dies"), [
+    "excluded rapl:package-0-die-1",
+    "excluded rapl:package-0-die-1/core",
+  ]);
+  assertEquals(await told("intel-client-mmio"), [
+    "excluded rapl:package-0@intel-rapl-mmio:0",
+    "excluded rapl:psys",
+  ]);
+  assertEquals(await told("intel-server-two-platforms"), ["excluded rapl:psys", "excluded rapl:psys-1"]);
+  assertEquals(await told("jetson-thor"), ["excluded power_supply:ucsi-source-psy-2-00081"]);
+  assertEquals(await told("tablet-one-battery-twice"), ["excluded power_supply:max17042_battery"]);
+  assertEquals(await told("openwrt-ina3221"), []);
+});
+
+Deno.test("recorded ThinkPad: the battery that is discharged is the machine; the zone that was made as a duplicate is one", async () => {
+  const { kind, scope, counted, all, told } = await look(`${recorded}intel-thinkpad-procfs`);
   assertEquals([kind, scope, counted], ["measured", "board", [["battery", 4.83]]]);
-  assertEquals(all.sort(), ["battery", "rapl:package-0", "rapl:package-0/core", "rapl:package-10"]);
+  assertEquals(all.toSorted(), ["battery", "rapl:package-0", "rapl:package-0/core"]);
+  assertEquals(told, ["excluded rapl:package-10"]);
 });
 
-Deno.test("AMD: the package counts and the core that lies in it does not", async () => {
-  const { scope, counted, all } = await look(`${recorded}constructed/amd-ryzen-rapl`);
-  assertEquals([scope, counted], ["package", [["rapl:package-0", "counter"]]]);
-  assertEquals(all, ["rapl:package-0", "rapl:package-0/core"]);
-});
-
-Deno.test("Intel laptop on mains: the platform holds package, graphics and memory", async () => {
-  const { scope, counted } = await look(`${recorded}constructed/intel-laptop-psys-dram`);
-  assertEquals([scope, counted], ["board", [["rapl:psys", "counter"]]]);
-});
-
-Deno.test("Jetson Nano, JetPack 4: the input rail in milliwatts is the board", async () => {
-  const { kind, scope, counted, all } = await look(`${recorded}constructed/jetson-nano-jp4`);
-  assertEquals([kind, scope, counted], ["measured", "board", [["jetson:POM_5V_IN", 2.499]]]);
-  assertEquals(all.length, 3);
-});
-
-Deno.test("Jetson Orin Nano: VDD_IN alone counts, and its chip is read once", async () => {
-  const { scope, counted, all } = await look(`${recorded}constructed/jetson-orin-nano`);
-  assertEquals([scope, counted], ["board", [["jetson:VDD_IN", 5.072 * 0.968]]]);
-  assertEquals(all, ["jetson:VDD_IN", "jetson:VDD_CPU_GPU_CV", "jetson:VDD_SOC"]);
-});
-
-Deno.test("Jetson AGX Orin: no rail holds the others, so they add up, without the one that is fed by another", async () => {
-  await using folder = await tree({
-    "firmware/devicetree/base/model": "NVIDIA Jetson AGX Orin Developer Kit\0",
-    ...chip(3, {
-      "name": "ina3221",
-      ...{ in1_label: "VDD_GPU_SOC", in1_input: "19000", curr1_input: "200" },
-      ...{ in2_label: "VDD_CPU_CV", in2_input: "19000", curr2_input: "100" },
-      ...{ in3_label: "VIN_SYS_5V0", in3_input: "5000", curr3_input: "700" },
-    }),
-    ...chip(4, {
-      "name": "ina3221",
-      ...{ in1_label: "NC", in1_input: "0", curr1_input: "0" },
-      ...{ in2_label: "VDDQ_VDD2_1V8AO", in2_input: "5000", curr2_input: "150" },
-      ...{ in3_label: "NC", in3_input: "0", curr3_input: "0" },
-    }),
-  });
-  const { scope, counted } = await look(folder.path);
-  assertEquals([scope, counted], ["board", [["jetson:rails", 3.8 + 1.9 + 3.5]]]);
-});
-
-Deno.test("a battery that shows volts and amperes only, and one that is charged or full", async () => {
-  const { scope, counted } = await look(`${recorded}constructed/battery-charge-only`);
-  assertEquals([scope, counted], ["board", [["battery", 8.4474]]]);
-  for (const status of ["Charging", "Full", "Not charging", "Unknown"]) {
-    await using folder = await tree({
-      "class/power_supply/BAT0/type": "Battery",
-      "class/power_supply/BAT0/status": status,
-      "class/power_supply/BAT0/power_now": "9000000",
-    });
-    assertEquals((await look(folder.path)).kind, "none", status);
-  }
-});
-
-Deno.test("two batteries, one of which rests, and a mouse's, which is another device's", async () => {
-  await using folder = await tree({
-    "class/power_supply/BAT0/type": "Battery",
-    "class/power_supply/BAT0/status": "Discharging",
-    "class/power_supply/BAT0/current_now": "-500000",
-    "class/power_supply/BAT0/voltage_now": "12000000",
-    "class/power_supply/BAT1/type": "Battery",
-    "class/power_supply/BAT1/status": "Unknown",
-    "class/power_supply/BAT1/power_now": "0",
-    "class/power_supply/hid-1/type": "Battery",
-    "class/power_supply/hid-1/scope": "Device",
-    "class/power_supply/hid-1/status": "Discharging",
-    "class/power_supply/hid-1/power_now": "1000000",
-  });
-  const { counted, told } = await look(folder.path);
-  assertEquals([counted, told("excluded")], [[["battery", 6]], ["power_supply:hid-1"]]);
-});
-
-Deno.test("what USB power delivery agreed on is no measurement", async () => {
-  const { kind, told } = await look(`${recorded}constructed/usb-pd-negotiated-only`);
-  assertEquals([kind, told("excluded")], ["none", ["power_supply:tcpm-source-psy-4-0022"]]);
+Deno.test("constructed trees: AMD, Intel laptop on mains, both Jetson layouts, battery by current, USB contracts", async () => {
+  const seen = async (name: string) => {
+    const { scope, counted, told } = await look(`${recorded}constructed/${name}`);
+    return [scope, counted, told];
+  };
+  assertEquals(await seen("amd-ryzen-rapl"), ["package", [rapl0], []]);
+  assertEquals(await seen("intel-laptop-psys-dram"), ["board", [["rapl:psys", "counter"]], []]);
+  assertEquals(await seen("jetson-nano-jp4"), ["board", [["jetson:POM_5V_IN", 2.499]], []]);
+  assertEquals(await seen("jetson-orin-nano"), ["board", [["jetson:VDD_IN", 4.909696]], []]);
+  assertEquals(await seen("battery-charge-only"), ["board", [["battery", 8.4474]], []]);
+  assertEquals(await seen("usb-pd-negotiated-only"), [
+    undefined,
+    [],
+    ["excluded power_supply:tcpm-source-psy-4-0022"],
+  ]);
 });
 
 Deno.test("the cases of Kepler: disabled channels, shunt voltages, averages, duplicates", async () => {
@@ -147,88 +190,47 @@ Deno.test("the cases of Kepler: disabled channels, shunt voltages, averages, dup
   assertEquals(ofChip("energy_with_enable").map((id) => id.split("/")[1]), ["Rail_A", "Rail_B"]);
   assertEquals(ofChip("ina226"), ["hwmon:ina226@hwmon_ina226/curr1"]);
   assertEquals(ofChip("ina3221@hwmon_ina3221").length, 3);
-  assertEquals(ofChip("ina3221@hwmon_disabled_channel").length, 2);
+  assertEquals(ofChip("ina3221@hwmon_disabled_channel").map((id) => id.split("/")[1]), [
+    "channel_1",
+    "channel_2",
+  ]);
   assertEquals(ofChip("unknown_chip").length, 2);
-  assertEquals(told("excluded").length, 1);
+  assertEquals(ofChip("k10temp").map((id) => id.split("/")[1]), ["Package"]);
+  assertEquals(told, ["excluded rapl:package-0@intel-rapl-mmio:0", "excluded rapl:package-10"]);
 });
 
-Deno.test("a router or board with one INA226 and nothing else is measured by it as a whole; beside a processor package it is a rail", async () => {
-  const ina = chip(0, {
-    name: "ina226",
-    in0_input: "3",
-    in1_input: "12050",
-    curr1_input: "600",
-    power1_input: "7230000",
-  });
-  await using router = await tree(ina);
-  const alone = await look(router.path);
-  assertEquals([alone.scope, alone.counted], ["board", [["hwmon:ina226@hwmon0/power1", 7.23]]]);
-  await using pc = await tree({
-    ...ina,
-    "class/powercap/intel-rapl:0/name": "package-0",
-    "class/powercap/intel-rapl:0/energy_uj": "5",
-  });
-  assertEquals((await look(pc.path)).counted.map(([id]) => id), ["rapl:package-0"]);
-  assertEquals((await look(pc.path, ["hwmon:ina226@hwmon0"])).counted.map(([id]) => id), [
-    "hwmon:ina226@hwmon0/power1",
-  ]);
-});
-
-Deno.test("a meter of ACPI is the machine, and one that shows 160 000 W is an error", async () => {
-  await using good = await tree(chip(2, { name: "power_meter", power1_average: "181000000" }));
-  assertEquals((await look(good.path)).counted, [["hwmon:power_meter@hwmon2/power1", 181]]);
-  await using bad = await tree(chip(2, { name: "power_meter", power1_average: "160000000000" }));
-  const { kind, told } = await look(bad.path);
-  assertEquals([kind, told("error")], ["none", ["hwmon:power_meter@hwmon2/power1"]]);
-});
-
-Deno.test("PMBus: only what goes into a converter, never its output too", async () => {
-  await using folder = await tree(chip(1, {
-    name: "tps53679",
-    ...{ in1_label: "vin", in1_input: "12000", in2_label: "vout1", in2_input: "1000" },
-    ...{ curr1_label: "iin", curr1_input: "2000", curr2_label: "iout1", curr2_input: "20000" },
-    ...{ power1_label: "pin", power1_input: "24000000", power2_label: "pout1", power2_input: "20000000" },
-  }));
-  assertEquals((await look(folder.path)).counted, [["hwmon:tps53679@hwmon1/pin", 24]]);
-});
-
-Deno.test("a card adds to the processor; graphics in the processor hold it", async () => {
-  const rapl = {
-    "class/powercap/intel-rapl:0/name": "package-0",
-    "class/powercap/intel-rapl:0/energy_uj": "5",
+Deno.test("the owner's word: a sensor, a chip, several sensors, and what was taken for the board before", async () => {
+  const declare = async (name: string, ids: readonly string[]) => {
+    await using tree = await openTree(await storedTree(name));
+    const { scope, counted } = await look(tree.path, ids);
+    return [scope, counted];
   };
-  await using card = await tree({
-    ...rapl,
-    ...chip(0, { name: "amdgpu", power1_average: "30000000", power1_label: "PPT", power1_cap: "200000000" }),
-  });
-  assertEquals((await look(card.path)).counted.map(([id]) => id), [
-    "rapl:package-0",
-    "hwmon:amdgpu@hwmon0/PPT",
+  assertEquals(await declare("odroid-xu3", ["hwmon:ina231@0-0040"]), [
+    "board",
+    [["hwmon:ina231@0-0040/power1", 2.4]],
   ]);
-  await using apu = await tree({
-    ...rapl,
-    ...chip(0, { name: "amdgpu", power1_input: "15000000", power1_label: "PPT" }),
-  });
-  assertEquals((await look(apu.path)).counted, [["hwmon:amdgpu@hwmon0/PPT", 15]]);
+  assertEquals(await declare("openwrt-ina3221", ["hwmon:ina3221@0-0040/curr1"]), [
+    "board",
+    [["hwmon:ina3221@0-0040/curr1", 3.7324]],
+  ]);
+  assertEquals(await declare("ltc2992", ["hwmon:ltc2992@5-0067"]), [
+    "board",
+    [["hwmon:ltc2992@5-0067/power1+hwmon:ltc2992@5-0067/power2", 22]],
+  ]);
+  assertEquals(await declare("jetson-tx2-jp4", ["jetson:VDD_MUX"]), ["board", [["jetson:VDD_MUX", 4.003]]]);
+  assertEquals(await declare("odroid-xu3", ["hwmon:ina231@0-004"]), await declare("odroid-xu3", []));
 });
 
-Deno.test("two chips of one kind are told apart by their devices, not by the number of the entry", async () => {
-  await using folder = await tree(chip(5, { name: "ina219", power1_input: "1000000" }));
-  await Deno.mkdir(`${folder.path}/class/hwmon/hwmon6`);
-  for (const [name, text] of [["name", "ina219"], ["power1_input", "2000000"]] as const) {
-    await Deno.writeTextFile(`${folder.path}/class/hwmon/hwmon6/${name}`, text);
+Deno.test("a tree that moves: readings follow files that are overwritten in place", async () => {
+  await using tree = await openTree(await storedTree("openwrt-ina226"));
+  const world = fakeWorld();
+  const files = openSystemFiles({ sysfs: tree.path, procfs: "/nowhere" });
+  const [finding] = findMonitors(world, files, []);
+  assert(finding?.state === "ok");
+  const [channel] = finding.source.channels;
+  for (const microwatts of [7_230_000, 12_000_000, 900_000, 11_500_000]) {
+    tree.set("class/hwmon/hwmon1/power1_input", microwatts);
+    assertEquals(channel!.read()?.value, BigInt(microwatts));
   }
-  await Deno.symlink("../../../1-0040", `${folder.path}/class/hwmon/hwmon5/device`);
-  await Deno.symlink("../../../1-0041", `${folder.path}/class/hwmon/hwmon6/device`);
-  const { counted } = await look(folder.path);
-  assertEquals(counted, [["hwmon:ina219@1-0040/power1", 1], ["hwmon:ina219@1-0041/power1", 2]]);
-});
-
-Deno.test("a machine without any sensor has none, and each family says so", async () => {
-  await using folder = await tree({
-    "class/hwmon/hwmon0/name": "coretemp",
-    "class/hwmon/hwmon0/temp1_input": "41000",
-  });
-  const { kind, told } = await look(folder.path);
-  assertEquals([kind, told("absent")], ["none", ["rapl", "hwmon", "battery"]]);
+  await finding.source[Symbol.asyncDispose]();
 });

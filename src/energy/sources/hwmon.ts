@@ -1,204 +1,217 @@
 /**
- * Power and energy sensors under hwmon (Linux Documentation/hwmon/sysfs-interface.rst): microjoules, microwatts, or
- * millivolts times milliamperes, in this order.
+ * Power and energy sensors under hwmon (Linux Documentation/hwmon/sysfs-interface.rst).
  *
  * @module
  */
 import type { World } from "../../base/world.ts";
 import type { SystemFiles } from "../../device/sysfs.ts";
-import { DOMAINS, type EnergyScope, type Finding } from "../types.ts";
-import {
-  type ChipRule,
-  CHIPS,
-  isInputLabel,
-  isInputSide,
-  isOutputSide,
-  NOT_POWER,
-  UNKNOWN_CHIP,
-} from "./hwmon_chips.ts";
+import { DOMAINS, type EnergySource, type Finding } from "../types.ts";
+import { type ChipRule, chipRule, isUnknownChip } from "./hwmon_chips.ts";
+import { type ChipFiles, chipFiles, type Figure, figureTiers } from "./hwmon_figures.ts";
+import { inputFamily, inputRank } from "./hwmon_labels.ts";
+import { type Chip, listChips } from "./hwmon_list.ts";
+import { machine, placeByPci, wall } from "./hwmon_places.ts";
 import type { KeptChannelOptions } from "./kept_channel.ts";
-import { findKeptSource } from "./kept_source.ts";
+import { findKeptSource, joined, type Place, placed, udevCure } from "./kept_source.ts";
 
-const ROOT = "/sys/class/hwmon";
 /** Values are renewed at least this often where nothing else is known. */
 const PERIOD_MS = 20;
 const UNCERTAINTY = 0.1;
-/** No machine that this runs on takes more; some meters show 160 000 W for 160 W. Microwatts. */
+/** No machine that this runs on takes more; some meters show 160 000 W for 160 W, and 4 294 967 W for an error. Microwatts. */
 const MOST_MICROWATTS = 10_000_000_000n;
+/** A chip that claims to be slower than this is not believed. */
+const MAX_PERIOD_MS = 10_000;
+/** Longest label in an id. */
+const MAX_LABEL = 64;
 
 /** What is known before looking. */
 export interface HwmonOptions {
-  /** Folders of devices that another family reads. */
+  /** Folders of chips that another family reads. */
   readonly claimed?: ReadonlySet<string>;
-  /** Ids of sensors that the owner declares to be what the whole board takes in. */
-  readonly boardSensors?: readonly string[];
-  /** Whether a processor package is measured: then an unlabelled monitor is not taken for the whole board. */
-  readonly hasPackage?: boolean;
+  /** Whether a lone, unlabelled supply monitor may be the board's: not where a processor package or a board is measured. */
+  readonly mayBeBoard?: boolean;
 }
 
-/** A chip with the folder of its files. */
-export interface Chip {
-  readonly name: string;
-  readonly folder: string;
-  /** Stable name: driver and device, such as `ina226@1-0040`. */
-  readonly id: string;
+interface Known {
+  readonly chip: Chip;
+  readonly rule: ChipRule;
+  readonly view: ChipFiles;
+  readonly tiers: readonly (readonly Figure[])[];
 }
 
-/** One thing that a chip measures. */
-interface Figure {
-  readonly label: string;
-  readonly number: number;
-  readonly type: "counter" | "gauge";
-  readonly paths: readonly [string] | readonly [string, string];
+interface Found {
+  readonly finding: Finding;
+  readonly figure: Figure;
+  /** Whether nothing but the label tells where it lies. */
+  readonly isRail: boolean;
 }
 
 /** All power sensors of all chips. What is one rail of several is a source of its own. */
 export function findHwmon(
-  { clock }: World,
+  world: World,
   files: SystemFiles,
-  options: HwmonOptions = {},
+  { claimed, mayBeBoard = true }: HwmonOptions = {},
 ): readonly Finding[] {
-  const chips = chipsOf(files).filter(({ folder }) => !options.claimed?.has(folder));
-  const known = chips.map((chip) => ({
-    chip,
-    rule: CHIPS[chip.name] ?? UNKNOWN_CHIP,
-    figures: figuresOf(files, chip),
-  }));
-  const measuring = known.filter(({ figures }) => figures.length > 0);
-  const isAlone = !options.hasPackage && measuring.length === 1;
-  const findings = measuring.flatMap(({ chip, rule, figures }) =>
-    figures.map((figure) => {
-      const id = `hwmon:${chip.id}/${figure.label}`;
-      const isDeclared = options.boardSensors?.some((name) => name === id || name === `hwmon:${chip.id}`) ??
-        false;
-      const isOnly = isAlone && figures.length === 1 && rule.isSupplyMonitor === true;
-      const place = isDeclared || isOnly || isInputLabel(figure.label)
-        ? { scope: "board" as const, domain: DOMAINS.board }
-        : placeOf(files, { chip, rule, figure });
-      return findKeptSource(clock, files, {
-        id,
-        kind: "measured",
-        ...place,
-        channels: [channelOf(id, rule, figure)],
-        cure:
-          "the files of the chip may not be read: run as a user who may, or change their mode by a udev rule",
-      });
-    })
-  );
-  if (findings.length > 0) return findings;
-  const reason = `${ROOT} has no chip that measures power or energy`;
-  return [{ state: "absent", id: "hwmon", kind: "measured", scope: "part", reason }];
-}
-
-/** All chips, each device once, those first whose files lie where they do today. */
-export function chipsOf(files: SystemFiles): readonly Chip[] {
-  const chips: Chip[] = [];
-  const seen = new Set<string>();
-  for (const entry of files.list(ROOT)) {
-    // kernels before 2.6.31 and some drivers keep the files with the device
-    for (const folder of [`${ROOT}/${entry}`, `${ROOT}/${entry}/device`]) {
-      const name = files.readText(`${folder}/name`);
-      if (name === undefined) continue;
-      const device = deviceOf(files, entry);
-      const id = `${name}@${device}`;
-      if (!seen.has(id)) chips.push({ name, folder, id });
-      seen.add(id);
-      break;
-    }
+  const known = listChips(files).filter(({ folder }) => !claimed?.has(folder)).flatMap((chip): Known[] => {
+    const rule = chipRule(chip.name);
+    if (rule === undefined) return [];
+    const view = chipFiles(files, chip.folder, chip.device);
+    const tiers = figureTiers(view, rule);
+    return tiers.length === 0 ? [] : [{ chip, rule, view, tiers }];
+  });
+  const found = known.flatMap((one) => findChip(world, files, one));
+  if (found.length === 0) {
+    const reason = "/sys/class/hwmon has no chip that measures power or energy";
+    return [{ state: "absent", id: "hwmon", kind: "measured", scope: "part", reason }];
   }
-  return chips;
+  const alone = known.length === 1 && found.length === 1 && mayBeBoard && known[0]!.rule.isSupplyMonitor;
+  return withSupplies(withInputs(alone ? found.map(asBoard) : found));
 }
 
-/** The device behind a hwmon entry: the number of the entry changes from start to start. */
-function deviceOf(files: SystemFiles, entry: string): string {
-  const link = files.link(`${ROOT}/${entry}/device`) ?? files.link(`${ROOT}/${entry}`);
-  const parts = (link ?? "").split("/").filter((part) => !/^(?:\.\.|hwmon\d*|devices|)$/.test(part));
-  return parts.at(-1) ?? entry;
-}
-
-function figuresOf(files: SystemFiles, chip: Chip): readonly Figure[] {
-  if (NOT_POWER.includes(chip.name)) return [];
-  const rule = CHIPS[chip.name] ?? UNKNOWN_CHIP;
-  const names = new Set(files.list(chip.folder));
-  const text = (name: string) => names.has(name) ? files.readText(`${chip.folder}/${name}`) : undefined;
-  const isOn = (kind: string, number: number) => text(`${kind}${number}_enable`) !== "0";
-  const isMeant = (number: number) => rule.power?.includes(number) ?? true;
-  const numbers = (pattern: RegExp) =>
-    [...new Set([...names].flatMap((name) => name.match(pattern)?.[1] ?? []))].map(Number).sort((a, b) =>
-      a - b
-    );
-  const labelOf = (kind: string, number: number) => text(`${kind}${number}_label`) ?? `${kind}${number}`;
-  const energies = numbers(/^energy(\d+)_input$/).filter((n) => isOn("energy", n) && isMeant(n));
-  if (energies.length > 0) {
-    return inputSide(energies.map((number) => ({
-      label: labelOf("energy", number),
-      number,
-      type: "counter",
-      paths: [`${chip.folder}/energy${number}_input`],
-    })));
+/** The channels of the best tier that can be read; what is amiss in better ones is told as well. */
+function findChip(world: World, files: SystemFiles, known: Known): Found[] {
+  const amiss: Found[] = [];
+  for (const tier of known.tiers) {
+    const found = named(tier).flatMap((one) => findFigure(world, files, { ...known, ...one }) ?? []);
+    if (found.some(({ finding: { state } }) => state === "ok")) return [...found, ...amiss];
+    amiss.push(...found);
   }
-  const powers = numbers(/^power(\d+)_(?:input|average)$/).filter((n) => isOn("power", n) && isMeant(n));
-  if (powers.length > 0) {
-    return inputSide(powers.map((number) => ({
-      label: labelOf("power", number),
-      number,
-      type: "gauge",
-      paths: [`${chip.folder}/power${number}_${names.has(`power${number}_input`) ? "input" : "average"}`],
-    })));
+  return amiss;
+}
+
+/** A figure with a name that no other of its chip has. */
+interface Named {
+  readonly figure: Figure;
+  readonly name: string;
+}
+
+/** Names that fit into an id and into a path of domains. */
+function named(tier: readonly Figure[]): Named[] {
+  const used = new Set<string>();
+  return tier.map((figure) => {
+    const label = figure.label.replace(/[\s\p{C}/]+/gu, "_").slice(0, MAX_LABEL);
+    const name = used.has(label) ? `${label}#${figure.number}` : label;
+    used.add(name);
+    return { figure, name };
+  });
+}
+
+function findFigure(world: World, files: SystemFiles, known: Known & Named): Found | undefined {
+  const { chip, rule, view, name } = known;
+  const figure = ownLabel(known);
+  const place = rule.place === undefined ? placeByDefault(files, chip, name) : rule.place(figure, view);
+  if (place === undefined) return undefined;
+  const isRail = place.domain.startsWith(DOMAINS.rail("")) && !figure.isConverter;
+  const isWhole = place.scope === "board" || place.scope === "wall" ||
+    (isRail && inputRank(figure.label) > 0);
+  const id = `hwmon:${chip.id}/${name}`;
+  const findings: Finding[] = [];
+  for (const paths of figure.ways) {
+    const cure = udevCure(`SUBSYSTEM=="hwmon", ATTR{name}=="${chip.name}"`, paths.map(nameOf));
+    const channels = [channelOf({ id, ...known, figure, paths, isWhole })];
+    const finding = findKeptSource(world.clock, files, { id, kind: "measured", ...place, channels, cure });
+    if (finding.state === "ok") return { finding, figure, isRail };
+    findings.push(finding);
   }
-  const pairs = rule.pairs ?? numbers(/^curr(\d+)_input$/).map((n) => [n, n] as const);
-  return inputSide(pairs.flatMap(([volts, amperes]) => {
-    if (!names.has(`in${volts}_input`) || !names.has(`curr${amperes}_input`)) return [];
-    if (!isOn("in", volts) || !isOn("curr", amperes)) return [];
-    const label = text(`in${volts}_label`) ?? text(`curr${amperes}_label`) ?? `curr${amperes}`;
-    if (/^nc$/i.test(label)) return [];
-    const paths = [`${chip.folder}/in${volts}_input`, `${chip.folder}/curr${amperes}_input`] as const;
-    return [{ label, number: amperes, type: "gauge" as const, paths }];
-  }));
+  return { finding: findings[0]!, figure, isRail };
 }
 
-/** Of a converter that shows both of its sides, what goes into it. */
-function inputSide(figures: readonly Figure[]): readonly Figure[] {
-  const inputs = figures.filter(({ label }) => isInputSide(label));
-  return inputs.length > 0
-    ? inputs
-    : figures.filter(({ label }) => !isOutputSide(label) || inputs.length === 0);
+const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
+
+/** Where a chip has one channel without a label, the chip's own label (from the device tree) is the channel's. */
+function ownLabel({ figure, view, tiers }: Known & Named): Figure {
+  const label = view.text("label");
+  const isOne = tiers.every(({ length }) => length === 1);
+  return label === undefined || figure.isLabelled || !isOne ? figure : { ...figure, label, isLabelled: true };
 }
 
-function placeOf(
-  files: SystemFiles,
-  { chip, rule, figure }: { readonly chip: Chip; readonly rule: ChipRule; readonly figure: Figure },
-): { readonly scope: EnergyScope; readonly domain: string } {
-  const device = chip.id.slice(chip.id.indexOf("@") + 1);
-  switch (rule.measures) {
-    case "machine":
-      return { scope: "board", domain: DOMAINS.board };
-    case "processor":
-      return { scope: "package", domain: `${DOMAINS.socket(0)}/package` };
-    case "graphics":
-      // a processor with graphics shows the power of both (label PPT)
-      return isIntegrated(files, chip, figure)
-        ? { scope: "package", domain: DOMAINS.socket(0) }
-        : { scope: "accelerator", domain: DOMAINS.accelerator(device) };
-    default:
-      return { scope: "part", domain: DOMAINS.rail(`${device}/${figure.label}`) };
-  }
+function placeByDefault(files: SystemFiles, chip: Chip, name: string): Place {
+  const byClass = isUnknownChip(chip.name)
+    ? placeByPci(chip.device, files.readText(`${chip.folder}/device/class`))
+    : undefined;
+  return byClass ?? { scope: "part", domain: DOMAINS.rail(`${chip.device}/${name}`) };
 }
 
-/** AMD's graphics in the processor have their own label for power and no fan of a card; cards have `power1_cap`. */
-function isIntegrated(files: SystemFiles, chip: Chip, { label }: Figure): boolean {
-  return chip.name === "amdgpu" && label === "PPT" && !files.list(chip.folder).includes("power1_cap");
+interface Way extends Pick<Known, "chip" | "rule"> {
+  readonly id: string;
+  readonly figure: Figure;
+  readonly paths: KeptChannelOptions["paths"];
+  /** Whether it measures a whole machine. */
+  readonly isWhole: boolean;
 }
 
-function channelOf(id: string, rule: ChipRule, { type, paths }: Figure): KeptChannelOptions {
+function channelOf({ id, chip, rule, figure: { type, periodMs }, paths, isWhole }: Way): KeptChannelOptions {
   return {
     id,
     type,
     paths,
     // millivolts × milliamperes are microwatts
     scale: [1n, 1n],
-    minPeriodMs: rule.periodMs ?? PERIOD_MS,
+    minPeriodMs: Math.max(rule.periodMs ?? PERIOD_MS, Math.min(periodMs, MAX_PERIOD_MS)),
     relativeUncertainty: rule.uncertainty ?? UNCERTAINTY,
-    ...(type === "gauge" ? { most: MOST_MICROWATTS } : {}),
+    sleeper: rule.isSleeper ? `${chip.folder}/device` : undefined,
+    // a machine that runs takes something: 0 W is a meter that does not work
+    ...(type === "gauge" ? { most: MOST_MICROWATTS, least: rule.least ?? (isWhole ? 1n : 0n) } : {}),
   };
+}
+
+const asBoard = (found: Found): Found => {
+  const { finding } = found;
+  return finding.state === "ok"
+    ? { ...found, finding: { state: "ok", source: placed(finding.source, machine) }, isRail: false }
+    : found;
+};
+
+/**
+ * Rails that say that they are what the board takes in become the board's. Of several the one that names the whole, else the
+ * largest, since one may feed another; numbered ones (VIN1, VIN2) are inputs beside each other, and add up.
+ */
+function withInputs(found: readonly Found[]): readonly Finding[] {
+  const findings = found.map(({ finding }) => finding);
+  const inputs = found.flatMap(({ finding, figure: { label }, isRail }) => {
+    if (finding.state !== "ok" || !isRail || inputRank(label) === 0) return [];
+    const { source } = finding;
+    return [{ source, family: inputFamily(label), rank: inputRank(label), microwatts: powerOf(source) }];
+  });
+  const top = inputs.filter(({ rank }) => rank === Math.max(...inputs.map((input) => input.rank)));
+  const families = Map.groupBy(top, ({ family }) => family).values().map((group) => ({
+    sources: group.map(({ source }) => source),
+    microwatts: group.reduce((sum, { microwatts }) => sum + microwatts, 0),
+  })).toArray();
+  const best = families.toSorted((a, b) => b.microwatts - a.microwatts)[0];
+  if (best === undefined) return findings;
+  const { sources } = best;
+  const board = sources.length === 1
+    ? placed(sources[0]!, machine)
+    : joined(sources.map(({ id }) => id).join("+"), machine, sources);
+  return [
+    { state: "ok", source: board },
+    ...findings.filter((finding) => finding.state !== "ok" || !sources.includes(finding.source)),
+  ];
+}
+
+/** Power supplies beside each other are the wall together, if all of them can be read; else each is a part of it. */
+function withSupplies(findings: readonly Finding[]): readonly Finding[] {
+  const isSupply = (finding: Finding) =>
+    (finding.state === "ok" ? finding.source.scope : finding.scope) === wall.scope;
+  const sources = findings.filter(isSupply).flatMap((one) => one.state === "ok" ? [one.source] : []);
+  const others = findings.filter((finding) => finding.state !== "ok" || !isSupply(finding));
+  if (sources.length === 0 || (sources.length === 1 && !others.some(isSupply))) return findings;
+  if (!others.some(isSupply)) {
+    const id = sources.map((source) => source.id).join("+");
+    return [{ state: "ok", source: joined(id, wall, sources) }, ...others];
+  }
+  const parts = sources.map((source): Finding => {
+    const part = { scope: "part", domain: `${DOMAINS.wall}/${source.id}` } as const;
+    return { state: "ok", source: placed(source, part) };
+  });
+  return [...parts, ...others];
+}
+
+/** Of gauges, microwatts; counters come first. */
+function powerOf({ channels }: EnergySource): number {
+  return channels.reduce(
+    (sum, channel) => sum + (channel.type === "counter" ? 1e18 : Number(channel.read()?.value ?? 0)),
+    0,
+  );
 }
