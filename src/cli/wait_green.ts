@@ -52,14 +52,11 @@ export async function waitAsAsked(world: World, request: WhenRequest, signal: Ab
   await using intensity = intensityOf(world, config, memoryTable());
   await answerOf(world, intensity, signal);
   const nowMs = world.clock.now();
-  const work = { durationMs: DURATION_MS, deadlineMs: nowMs + hours * HOUR_MS };
-  const { waitedMs, plan } = await waitForGreen(
-    world,
-    intensity,
-    work,
-    (plan) => tell(planLine(plan)),
-    signal,
-  );
+  const { waitedMs, plan } = await waitForGreen(world, intensity, {
+    durationMs: DURATION_MS,
+    deadlineMs: nowMs + hours * HOUR_MS,
+    tell: (plan) => tell(planLine(plan)),
+  }, signal);
   tell(waitedMs > 0 ? `Beginning now: ${gainOf(plan)}` : `Beginning now: ${reasonOf(intensity)}`);
 }
 

@@ -15,6 +15,12 @@ export interface Deferrable {
   readonly deadlineMs: number;
 }
 
+/** The same, with somebody who wants to hear of it. */
+export interface Waiting extends Deferrable {
+  /** Hears of each new plan. */
+  readonly tell: (plan: StartPlan) => void;
+}
+
 /** When to begin, and what that saves. */
 export interface StartPlan {
   /** Unix ms; now when waiting is worth nothing. */
@@ -170,13 +176,12 @@ export interface Waited {
 
 /**
  * Waits until the work is best begun; at once when nothing is to be gained, without a forecast, or when the deadline is
- * near. Hears of each new plan by `tell`. Rejects with the reason of `signal`.
+ * near. Rejects with the reason of `signal`.
  */
 export async function waitForGreen(
   world: World,
   intensity: CarbonIntensity,
-  work: Deferrable,
-  tell: (plan: StartPlan) => void,
+  work: Waiting,
   signal: AbortSignal,
 ): Promise<Waited> {
   const begunMs = world.clock.now();
@@ -190,7 +195,7 @@ export async function waitForGreen(
     first ??= plan.nowGramsPerKwh;
     const waitMs = plan.savedRatio < MIN_SAVED_RATIO ? 0 : plan.startMs - nowMs;
     if (waitMs <= 0) return { waitedMs: nowMs - begunMs, plan: against(plan, first ?? null) };
-    if (told !== plan.startMs) tell(plan);
+    if (told !== plan.startMs) work.tell(plan);
     told = plan.startMs;
     await world.clock.sleep(Math.min(waitMs, LOOK_AGAIN_MS), signal);
   }

@@ -145,8 +145,7 @@ Deno.test("waitForGreen waits for the valley, tells the plan once, and counts sa
   const waiting = waitForGreen(
     fakeWorld(clock),
     intensity,
-    { durationMs: HOUR, deadlineMs: NOW + 4 * HOUR },
-    (plan) => told.push(plan),
+    { durationMs: HOUR, deadlineMs: NOW + 4 * HOUR, tell: (plan) => told.push(plan) },
     never,
   );
   await clock.advance(119 * MINUTE);
@@ -168,8 +167,7 @@ Deno.test("waitForGreen makes its plan anew as forecasts change, and never passe
   const waiting = waitForGreen(
     fakeWorld(clock),
     fakeGrid({ forecast: () => forecast }),
-    { durationMs: HOUR, deadlineMs: NOW + 5 * HOUR },
-    (plan) => told.push((plan.startMs - NOW) / HOUR),
+    { durationMs: HOUR, deadlineMs: NOW + 5 * HOUR, tell: (plan) => told.push((plan.startMs - NOW) / HOUR) },
     never,
   );
   await clock.advance(HOUR);
@@ -180,8 +178,7 @@ Deno.test("waitForGreen makes its plan anew as forecasts change, and never passe
   const always = waitForGreen(
     fakeWorld(clock),
     fakeGrid({ forecast: () => forecastOf([400, 400, 10], clock.now()) }),
-    { durationMs: HOUR, deadlineMs: clock.now() + 3 * HOUR },
-    () => {},
+    { durationMs: HOUR, deadlineMs: clock.now() + 3 * HOUR, tell: () => {} },
     never,
   );
   await clock.advance(2 * HOUR + 15 * MINUTE);
@@ -194,8 +191,7 @@ Deno.test("waitForGreen does not wait for nothing: no forecast, a gain below 5 %
     waitForGreen(
       fakeWorld(clock),
       intensity,
-      { durationMs: HOUR, deadlineMs: NOW + 10 * HOUR },
-      () => {},
+      { durationMs: HOUR, deadlineMs: NOW + 10 * HOUR, tell: () => {} },
       never,
     );
   assertEquals((await wait(fakeGrid({ forecast: () => undefined }))).waitedMs, 0);
@@ -214,8 +210,7 @@ Deno.test("waitForGreen ends at once when it is told to", async () => {
   const waiting = waitForGreen(
     fakeWorld(new FakeClock(NOW)),
     intensity,
-    { durationMs: HOUR, deadlineMs: NOW + 10 * HOUR },
-    () => {},
+    { durationMs: HOUR, deadlineMs: NOW + 10 * HOUR, tell: () => {} },
     stop.signal,
   );
   const rejected = assertRejects(() => waiting, Error, "enough");

@@ -8,7 +8,7 @@
  */
 import * as v from "valibot";
 import type { World } from "../../../base/world.ts";
-import { addressOf, askJson, type ProviderAccess, wrong } from "../http.ts";
+import { addressOf, askJson, type ProviderAccess, type Question, wrong } from "../http.ts";
 import { asForecast, asLatest, nullable } from "../points.ts";
 import type { IntensityProvider } from "../types.ts";
 
@@ -61,7 +61,7 @@ export function energyCharts(world: World, zone: string, access: ProviderAccess)
       return {
         point: asLatest(SERVICE, point, { nowMs, periodMs: PERIOD_MS }),
         estimated: now?.actual === null,
-        renewableRatio: await shareNow(nowMs, signal),
+        renewableRatio: await shareNow(world, question("/signal"), signal),
       };
     },
     async forecast(signal) {
@@ -77,18 +77,19 @@ export function energyCharts(world: World, zone: string, access: ProviderAccess)
       };
     },
   };
+}
 
-  /** Renewable share of the load, percent, above 100 when power is exported. The intensity stands without it. */
-  async function shareNow(nowMs: number, signal: AbortSignal): Promise<number | null> {
-    try {
-      const { unix_seconds: times, share } = await askJson(world, question("/signal"), signalShape, signal);
-      const at = times.findLastIndex((time, i) => time * 1000 <= nowMs && typeof share[i] === "number");
-      const percent = share[at];
-      if (typeof percent !== "number" || percent < 0 || nowMs - times[at]! * 1000 > DELAY_MS) return null;
-      return Math.min(1, percent / 100);
-    } catch {
-      signal.throwIfAborted();
-      return null;
-    }
+/** Renewable share of the load, percent, above 100 when power is exported. The intensity stands without it. */
+async function shareNow(world: World, question: Question, signal: AbortSignal): Promise<number | null> {
+  const nowMs = world.clock.now();
+  try {
+    const { unix_seconds: times, share } = await askJson(world, question, signalShape, signal);
+    const at = times.findLastIndex((time, i) => time * 1000 <= nowMs && typeof share[i] === "number");
+    const percent = share[at];
+    if (typeof percent !== "number" || percent < 0 || nowMs - times[at]! * 1000 > DELAY_MS) return null;
+    return Math.min(1, percent / 100);
+  } catch {
+    signal.throwIfAborted();
+    return null;
   }
 }
