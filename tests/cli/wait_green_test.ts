@@ -45,7 +45,7 @@ async function wait({ flags, answer }: Asked): Promise<{ lines: string[]; hours:
   while (!over) {
     // the service answers in real time, the grid changes in that of the test
     await new Promise((resolve) => setTimeout(resolve, 2));
-    if (lines.length > 0 && !over) await clock.advance(HOUR / 4);
+    if (lines.at(-1)?.startsWith("Waiting")) await clock.advance(HOUR / 4);
   }
   await waiting;
   return { lines, hours: (clock.now() - NOON) / HOUR };
