@@ -35,13 +35,14 @@ export async function openTree(content: string | Readonly<Record<string, string>
   }
   return {
     path: folder.path,
-    set(file, value) {
-      using opened = Deno.openSync(`${folder.path}/${file}`, { write: true });
-      const text = `${value}\n`;
-      opened.truncateSync(text.length);
-      opened.writeSync(new TextEncoder().encode(text));
-    },
+    set: (file, value) => overwrite(`${folder.path}/${file}`, `${value}\n`),
     remove: (file) => Deno.removeSync(`${folder.path}/${file}`),
     [Symbol.asyncDispose]: () => folder[Symbol.asyncDispose](),
   };
+}
+
+function overwrite(path: string, text: string): void {
+  using opened = Deno.openSync(path, { write: true });
+  opened.truncateSync(text.length);
+  opened.writeSync(new TextEncoder().encode(text));
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import { NodeError } from "../../base/errors.ts";
-import type { World } from "../../base/world.ts";
+import type { Clock, World } from "../../base/world.ts";
 import type { HeadFile, SystemFiles } from "../../device/sysfs.ts";
 import {
   DOMAINS,
@@ -19,16 +19,21 @@ import { type BatteryPower, openBatteryPower } from "./battery_power.ts";
 const ROOT = "/sys/class/power_supply";
 /** Fuel gauges renew their values once in 1 to 30 seconds. */
 const PERIOD_MS = 1000;
+/** Whoever asks oftener gets the same answer. */
+const KEEP_MS = 950;
 const UNCERTAINTY = 0.05;
 /** The longest status is `Not charging`. */
 const STATUS_BYTES = 32;
 
 interface Battery {
   readonly status: HeadFile;
-  readonly power: BatteryPower;
+  /** Absent where its power cannot be read: then nothing is known while it is discharged. */
+  readonly power: BatteryPower | undefined;
 }
 
 interface Supplies {
+  /** All that were looked at, by name. */
+  readonly names: Set<string>;
   readonly batteries: Battery[];
   /** Whether each of the others feeds the machine: `0`, `1`, or `2` for a programmable one. */
   readonly online: HeadFile[];
@@ -38,47 +43,37 @@ interface Supplies {
 /** All batteries of the machine as one source, and what looks like one and is none. */
 export function findBatteries({ clock }: World, files: SystemFiles): readonly Finding[] {
   using opened = new DisposableStack();
-  const supplies: Supplies = { batteries: [], online: [], findings: [] };
-  const { batteries, online, findings } = supplies;
+  const names = files.list(ROOT);
+  const supplies: Supplies = { names: new Set(names), batteries: [], online: [], findings: [] };
   const serials = new Set<string>();
-  for (const name of files.list(ROOT)) {
-    const text = (file: string) => files.readText(`${ROOT}/${name}/${file}`);
+  for (const name of names) {
+    const text = textOf(files, name);
     const reason = whyNot(name, text, serials);
-    if (reason !== undefined) findings.push(excluded(name, reason));
+    if (reason !== undefined) supplies.findings.push(excluded(name, "excluded", reason));
     if (text("scope") === "Device") continue;
     if (text("type") !== "Battery") {
       const file = openIfThere(files, `${ROOT}/${name}/online`);
-      if (file !== undefined) online.push(opened.use(file));
+      if (file !== undefined) supplies.online.push(opened.use(file));
     } else if (reason === undefined && text("present") !== "0") {
-      const power = openBatteryPower(clock, files, { folder: `${ROOT}/${name}`, periodMs: PERIOD_MS });
-      const status = openIfThere(files, `${ROOT}/${name}/status`);
-      if (status !== undefined) opened.use(status);
-      if (!("read" in power)) findings.push({ ...excluded(name, power.reason), state: power.state });
-      else if (status !== undefined) batteries.push({ status, power: opened.use(power) });
+      openBattery(clock, files, { name, supplies, opened });
     }
   }
-  if (batteries.length > 0) findings.unshift({ state: "ok", source: sourceOf(supplies, opened.move()) });
+  const { batteries, findings } = supplies;
+  if (batteries.some(({ power }) => power !== undefined)) {
+    findings.unshift({ state: "ok", source: sourceOf(clock, files, supplies, opened.move()) });
+  }
   if (findings.length > 0) return findings;
   const reason = `${ROOT} has no battery`;
   return [{ state: "absent", id: "battery", kind: "measured", scope: "board", reason }];
 }
 
-/** It may have left since it was listed. */
-function openIfThere(files: SystemFiles, path: string): HeadFile | undefined {
-  try {
-    return files.openHead(path, STATUS_BYTES);
-  } catch (error) {
-    if (!(error instanceof NodeError)) throw error;
-    return undefined;
-  }
-}
+type Text = (file: string) => string | undefined;
+
+const textOf = (files: SystemFiles, name: string): Text => (file) =>
+  files.readText(`${ROOT}/${name}/${file}`);
 
 /** Why a supply is none of the machine's batteries, where it looks like one. */
-function whyNot(
-  name: string,
-  text: (file: string) => string | undefined,
-  serials: Set<string>,
-): string | undefined {
+function whyNot(name: string, text: Text, serials: Set<string>): string | undefined {
   if (/^(?:tcpm|ucsi)-source-psy-/.test(name)) {
     return "it shows the contract that USB power delivery agreed on, which is no measurement";
   }
@@ -94,16 +89,47 @@ function whyNot(
   return isKnown ? "it is a battery that is shown twice" : undefined;
 }
 
-function sourceOf(supplies: Supplies, opened: DisposableStack): EnergySource {
-  return {
-    id: "battery",
-    kind: "measured",
-    scope: "board",
-    domain: DOMAINS.board,
-    channels: [new BatteryChannel(supplies)],
-    [Symbol.asyncDispose]: () => Promise.resolve(opened.dispose()),
-  };
+interface Opening {
+  readonly name: string;
+  readonly supplies: Supplies;
+  readonly opened: DisposableStack;
 }
+
+function openBattery(clock: Clock, files: SystemFiles, { name, supplies, opened }: Opening): void {
+  const status = openIfThere(files, `${ROOT}/${name}/status`);
+  if (status === undefined) return;
+  opened.use(status);
+  const power = openBatteryPower(clock, files, { folder: `${ROOT}/${name}`, periodMs: PERIOD_MS });
+  if ("read" in power) supplies.batteries.push({ status, power: opened.use(power) });
+  else {
+    supplies.batteries.push({ status, power: undefined });
+    supplies.findings.push(excluded(name, power.state, power.reason));
+  }
+}
+
+/** It may have left since it was listed. */
+function openIfThere(files: SystemFiles, path: string): HeadFile | undefined {
+  try {
+    return files.openHead(path, STATUS_BYTES);
+  } catch (error) {
+    if (!(error instanceof NodeError)) throw error;
+    return undefined;
+  }
+}
+
+const sourceOf = (
+  clock: Clock,
+  files: SystemFiles,
+  supplies: Supplies,
+  opened: DisposableStack,
+): EnergySource => ({
+  id: "battery",
+  kind: "measured",
+  scope: "board",
+  domain: DOMAINS.board,
+  channels: [new BatteryChannel(clock, files, supplies)],
+  [Symbol.asyncDispose]: () => Promise.resolve(opened.dispose()),
+});
 
 /**
  * What all batteries together give. None where one of them is charged, or where mains are there as well: then a part of the
@@ -115,35 +141,56 @@ class BatteryChannel implements EnergyChannel {
   readonly minPeriodMs = PERIOD_MS;
   readonly relativeUncertainty = UNCERTAINTY;
   failure: string | undefined;
+  #askedMs = -Infinity;
+  #reading: EnergyReading | undefined;
 
-  constructor(readonly supplies: Supplies) {}
+  constructor(readonly clock: Clock, readonly files: SystemFiles, readonly supplies: Supplies) {}
 
   read(): EnergyReading | undefined {
+    const nowMs = this.clock.monotonic();
+    if (nowMs - this.#askedMs < KEEP_MS) return this.#reading;
+    this.#askedMs = nowMs;
     this.failure = undefined;
+    return this.#reading = this.#ask();
+  }
+
+  #ask(): EnergyReading | undefined {
     const { batteries, online } = this.supplies;
     const statuses = batteries.map(({ status }) => status.read()?.trim());
     if (statuses.includes("Charging") || !statuses.includes("Discharging")) return undefined;
     if (online.some((file) => /^[12]/.test(file.read() ?? ""))) return undefined;
-    const readings: EnergyReading[] = [];
+    if (this.#hasMore()) return this.#fail("changed");
+    let sum = 0n, atMs = 0;
     for (const { power } of batteries.filter((_, i) => statuses[i] === "Discharging")) {
-      const reading = power.read();
-      if (reading === undefined) {
-        this.failure = power.failure ?? "io";
-        return undefined;
-      }
-      readings.push(reading);
+      const reading = power?.read();
+      if (reading === undefined) return this.#fail(power?.failure ?? "io");
+      sum += reading.value;
+      atMs = reading.atMs;
     }
-    const value = readings.reduce((sum, reading) => sum + reading.value, 0n);
-    if (value > 0n) return { atMs: readings.at(-1)!.atMs, value };
-    this.failure = "implausible";
-    return undefined;
+    return sum > 0n ? { atMs, value: sum } : this.#fail("implausible");
+  }
+
+  /** Whether a battery was put in since: what it gives is not in the sum. */
+  #hasMore(): boolean {
+    const { names } = this.supplies;
+    return this.files.list(ROOT).some((name) => {
+      if (names.has(name)) return false;
+      const text = textOf(this.files, name);
+      const isOurs = text("type") === "Battery" && text("scope") !== "Device";
+      if (!isOurs) names.add(name);
+      return isOurs;
+    });
+  }
+
+  #fail(failure: string): undefined {
+    this.failure = failure;
   }
 }
 
-const excluded = (name: string, reason: string) => ({
-  state: "excluded" as Exclude<Finding["state"], "ok">,
+const excluded = (name: string, state: "excluded" | "denied", reason: string): Finding => ({
+  state,
   id: `power_supply:${name}`,
-  kind: "measured" as const,
-  scope: "board" as const,
+  kind: "measured",
+  scope: "board",
   reason,
 });

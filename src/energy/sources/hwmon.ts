@@ -102,8 +102,8 @@ function findFigure(world: World, files: SystemFiles, known: Known & Named): Fou
   const place = rule.place === undefined ? placeByDefault(files, chip, name) : rule.place(figure, view);
   if (place === undefined) return undefined;
   const isRail = place.domain.startsWith(DOMAINS.rail("")) && !figure.isConverter;
-  const isWhole = place.scope === "board" || place.scope === "wall" ||
-    (isRail && inputRank(figure.label) > 0);
+  // of power supplies beside each other one may rest
+  const isWhole = place.scope === "board" || (isRail && inputRank(figure.label) > 0);
   const id = `hwmon:${chip.id}/${name}`;
   const findings: Finding[] = [];
   for (const paths of figure.ways) {

@@ -52,8 +52,12 @@ const SHUNT: ChipRule = { pairs: [[1, 1]], uncertainty: 0.05, isSupplyMonitor: t
 const HOT_SWAP: ChipRule = { pairs: [[1, 1]], isHotSwap: true };
 /** Of step-down converters that tell their output only. */
 const OUTPUT_ONLY: ChipRule = { pairs: [[2, 1]] };
-/** Mains power supplies on PMBus. */
-const PSU: ChipRule = { uncertainty: 0.05, periodMs: 1000, place: () => wall };
+/** Mains power supplies on PMBus: what goes in comes from the wall. */
+const PSU: ChipRule = {
+  uncertainty: 0.05,
+  periodMs: 1000,
+  place: ({ label }) => /^pin\d*$/.test(label) ? wall : undefined,
+};
 const X_GENE: ChipRule = { channels: [[1]], place: () => processor() };
 /** Accelerator cards with a controller of their own: the first power is the card's. */
 const FPGA_CARD: ChipRule = { channels: [[1]], place: (_, { device }) => card(device) };
