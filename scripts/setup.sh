@@ -119,6 +119,12 @@ run_tests() {
     fi
     [ ! -f "$venv/complete" ] || export KWAAI_PEERS_VENV="$venv"
   else say "Not root on a Debian system: tests against real peers and under the emulator are skipped"; fi
+  meters=$KWAAI_CACHE/meters-venv
+  if [ ! -f "$meters/complete" ]; then
+    say "Installing Modbus, SunSpec and MQTT peers (pip, about 70 MB)"
+    { sh "$here/tests/interop/energy/install.sh" "$meters" && touch "$meters/complete"; } >"$KWAAI_CACHE/meters.log" 2>&1 ||
+      say "Cannot install them (see $KWAAI_CACHE/meters.log): their tests are skipped"
+  fi
   cd "$here" && "$DENO" run -A scripts/ci.ts "$@"
 }
 
