@@ -12,6 +12,7 @@ import type {
   SourceState,
 } from "../energy/types.ts";
 import type { CarbonSnapshot } from "../energy/carbon/books.ts";
+import type { RenewablesSnapshot } from "../energy/renewable/types.ts";
 
 /** One source, as others read it. */
 export interface SourceDocument {
@@ -40,12 +41,20 @@ export interface EnergyDocument {
   /** Power of the idle machine; null until it is known. */
   readonly idleWatts: number | null;
   readonly carbon?: CarbonSnapshot;
+  /** Own power, where inverters or site meters are named. */
+  readonly renewable?: RenewablesSnapshot;
+}
+
+/** What is told beside the meter. */
+export interface EnergyBeside {
+  readonly carbon?: CarbonSnapshot | undefined;
+  readonly renewable?: RenewablesSnapshot | undefined;
 }
 
 /** Puts the document together. */
 export const energyDocument = (
   { node, sources, accounts, tokens, joulesPerToken, idleWatts }: EnergySnapshot,
-  carbon?: CarbonSnapshot,
+  { carbon, renewable }: EnergyBeside = {},
 ): EnergyDocument => ({
   schema: 1,
   node,
@@ -65,4 +74,5 @@ export const energyDocument = (
   ...(joulesPerToken === undefined ? {} : { joulesPerToken }),
   idleWatts,
   ...(carbon === undefined ? {} : { carbon }),
+  ...(renewable === undefined ? {} : { renewable }),
 });

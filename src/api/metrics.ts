@@ -27,19 +27,22 @@ export interface CarbonMetrics {
   /** Of hours that are over; null where not known. */
   readonly locationGrams: number | null;
   readonly marketGrams: number | null;
-  /** Share of own production in the energy of hours that are over; null where there is none. */
+  /** Share of own power in the node's now; null where it is not known. */
   readonly localRatio: number | null;
 }
 
-/** What the books tell of hours that are over. */
-export function carbonMetrics(books: Pick<CarbonBooks, "snapshot" | "settled">): CarbonMetrics {
-  const { location, market, totalMicrojoules, localMicrojoules } = books.settled;
+/** What the books tell of hours that are over, and own power of now. */
+export function carbonMetrics(
+  books: Pick<CarbonBooks, "snapshot" | "settled">,
+  localRatio: number | null,
+): CarbonMetrics {
+  const { location, market } = books.settled;
   return {
     snapshot: books.snapshot(),
     // grams of different methods are never added up
     locationGrams: location.length === 1 ? location[0]!.grams : null,
     marketGrams: market?.grams ?? null,
-    localRatio: localMicrojoules > 0n ? Number(localMicrojoules) / Number(totalMicrojoules) : null,
+    localRatio,
   };
 }
 

@@ -7,7 +7,7 @@ import type { EnergyDocument, SourceDocument } from "../api/energy.ts";
 
 /** All that is known, a headline first. */
 export function energyLines(document: EnergyDocument): string[] {
-  const { node, sources, accounts, tokens, joulesPerToken, idleWatts, carbon } = document;
+  const { node, sources, accounts, tokens, joulesPerToken, idleWatts, carbon, renewable } = document;
   const lines = [headline(document)];
   if (node.joules !== null) {
     const gap = node.coverage < 0.995 ? `, ${percent(node.coverage)} of the time measured` : "";
@@ -35,6 +35,7 @@ export function energyLines(document: EnergyDocument): string[] {
       );
     } else lines.push(`Carbon           not known: ${reason}`);
   }
+  if (renewable !== undefined) lines.push(`Own power        ${ownPower(renewable)}`);
   if (sources.length > 0) lines.push("Sources");
   return [...lines, ...sources.map(sourceLine)];
 }
@@ -71,6 +72,15 @@ const WORDS = {
   accelerator: "card (not the whole machine)",
   part: "rails that are measured (not the whole machine)",
 } as const;
+
+function ownPower({ pvWatts, share, basis, failures }: NonNullable<EnergyDocument["renewable"]>): string {
+  const [failure] = failures;
+  if (pvWatts === null) return failure === undefined ? "no value yet" : `not known: ${failure.reason}`;
+  const of = share === null ? "" : `, ${percent(share)} of this node's`;
+  return `${pvWatts.toFixed(0)} W${of}${
+    basis === "assumes_node_first" ? " (if it goes here before anything else)" : ""
+  }`;
+}
 
 function sourceLine({ id, state, scope, watts, counted, reason, kind }: SourceDocument): string {
   const mark = counted ? "*" : " ";

@@ -17,6 +17,7 @@ import { openDataLock } from "./lock.ts";
 import { openContribution } from "./contribute.ts";
 import { openCarbon } from "./open_carbon.ts";
 import { openEnergy } from "./open_energy.ts";
+import { openOwnPower } from "./open_own_power.ts";
 import { openNetwork } from "./open_network.ts";
 import type { NodeParts } from "./parts.ts";
 
@@ -39,6 +40,8 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
     const productionSold = config["certificates.production_certified"];
     return openCarbon(world, { config, folder: paths.ledger, table, productionSold });
   },
+  openOwnPower: (world, { config, paths }, nodeWatts) =>
+    openOwnPower(world, { config, folder: paths.ledger, nodeWatts }),
   openEnergy: (world, { config }) => {
     const files = openSystemFiles(config);
     return openEnergy(world, { families: energyFamilies(world, files, config), cpu: openCpuLoad(files) });

@@ -42,7 +42,8 @@ export async function openNode(
 
   const carbon = rooms.use(await parts.openCarbon(world, plan, network.table("carbon")));
   const { meter } = rooms.use(parts.openEnergy(world, plan));
-  carbon.keep(() => meter.sums());
+  const own = rooms.use(parts.openOwnPower(world, plan, () => meter.figure.watts ?? undefined));
+  carbon.keep(() => meter.sums(), own.localOf);
   const account = new Account({ meter, self: network.rpc.self });
   let serving: Serving | undefined;
   const health = new Health(tell, () => {
@@ -63,13 +64,14 @@ export async function openNode(
   const api = rooms.use(
     parts.openApi(world, plan, {
       status,
-      energy: () => energyDocument(meter.snapshot(), carbon.books.snapshot()),
+      energy: () =>
+        energyDocument(meter.snapshot(), { carbon: carbon.books.snapshot(), renewable: own.snapshot() }),
       metrics: () => ({
         status: status(),
         energy: meter.snapshot(),
         sums: meter.sums(),
         byKind: meter.byKind,
-        carbon: carbonMetrics(carbon.books),
+        carbon: carbonMetrics(carbon.books, own.snapshot()?.share ?? null),
       }),
       carbonAware: carbonAwareSource(world, carbon.intensity),
     }),

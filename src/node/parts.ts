@@ -20,6 +20,7 @@ import type { DataLock } from "./lock.ts";
 import type { Joinable } from "./membership.ts";
 import type { NodeCarbon } from "./open_carbon.ts";
 import type { NodeEnergy } from "./open_energy.ts";
+import type { OwnPower } from "./open_own_power.ts";
 import type { NodePlan } from "./plan.ts";
 
 /** A listening peer with its node of the DHT. Dispose to close all connections. */
@@ -76,6 +77,7 @@ export interface NodeParts {
   openNetwork(world: World, plan: NodePlan): Promise<Network>;
   /** Carbon of the grid and the books of energy. */
   openCarbon(world: World, plan: NodePlan, table: Table): Promise<NodeCarbon>;
+  openOwnPower(world: World, plan: NodePlan, nodeWatts: () => number | undefined): OwnPower;
   openEnergy(world: World, plan: NodePlan): NodeEnergy;
   openContribution(world: World, plan: NodePlan, parts: ContributionNeeds): Contribution;
   openApi(world: World, plan: NodePlan, shown: NodeShown): ApiServer;

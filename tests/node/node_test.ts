@@ -53,6 +53,10 @@ function recordingParts(order: string[], change: Partial<NodeParts> = {}): NodeP
       open("energy");
       return { meter: openMeter(world, []), looked: Promise.resolve(), ...closing("energy") };
     },
+    openOwnPower() {
+      open("own power");
+      return { snapshot: () => undefined, localOf: () => undefined, ...closing("own power") };
+    },
     openContribution() {
       open("contribution");
       return {
@@ -117,6 +121,7 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
     "listening",
     "+carbon",
     "+energy",
+    "+own power",
     "+contribution",
     "+api",
     "+described http://127.0.0.1:1",
@@ -124,6 +129,7 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
     "-serving",
     "-api",
     "-contribution",
+    "-own power",
     "-energy",
     "-carbon",
     "-network",
@@ -161,8 +167,10 @@ Deno.test("openNode closes what it opened when a later part fails", async () => 
     "+network",
     "+carbon",
     "+energy",
+    "+own power",
     "+contribution",
     "-contribution",
+    "-own power",
     "-energy",
     "-carbon",
     "-network",

@@ -6,6 +6,7 @@ import type { Config } from "../../src/config/schema.ts";
 import { readLedgerTotals } from "../../src/energy/ledger.ts";
 import type { MeterSums } from "../../src/energy/meter.ts";
 import { carbonAwareSource, openCarbon } from "../../src/node/open_carbon.ts";
+import { localOf } from "../../src/node/open_own_power.ts";
 import { openCarbonService } from "../support/carbon_service.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
 import { FakeClock, fakeWorld } from "../support/world.ts";
@@ -157,4 +158,11 @@ Deno.test("openCarbon asks nobody without a service, and opens nothing when a se
     "carbon.provider_token",
   );
   assertEquals(clock.sleepers, 0);
+});
+
+Deno.test("localOf takes the share of a window that own power gave, rounded down, and nothing where that is not known", () => {
+  const window = { microjoules: { serve: 10n, idle: 20n, other: 3n } };
+  assertEquals(localOf(window, { share: 0.5, evidence: "A" }), { microjoules: 16n, evidence: "A" });
+  assertEquals(localOf(window, { share: 1, evidence: "E" }), { microjoules: 33n, evidence: "E" });
+  assertEquals(localOf(window, { share: null, evidence: null }), undefined);
 });
