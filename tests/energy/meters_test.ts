@@ -269,7 +269,7 @@ for (const [what, kind, answer, word] of FAULTS) {
     assertEquals([broken!.read(), broken!.failure], [undefined, word]);
     assertEquals(other!.failure, undefined);
     assert(other!.read()!.value > before);
-    const trouble = (broken as { trouble?: string }).trouble ?? "";
+    const trouble = broken!.trouble ?? "";
     assert(trouble.startsWith("Cannot read ") && !/s3cret|<html/.test(trouble), trouble);
     assertEquals(world.lines.filter((line) => line.includes("s3cret")), []);
   });
@@ -299,7 +299,7 @@ Deno.test("A device that is slow, silent or gone is left after its time, and ask
     for (let turn = 0; turn < 20; turn++) await settle();
   }
   assertEquals(first!.channels[0]!.failure, "unreachable");
-  const trouble = (first!.channels[0] as { trouble?: string }).trouble ?? "";
+  const trouble = first!.channels[0]!.trouble ?? "";
   assert(!trouble.includes("http://"), trouble);
   await first![Symbol.asyncDispose]();
   await second![Symbol.asyncDispose]();
@@ -378,7 +378,7 @@ Deno.test("Ports that feed others are asked of ubus, and are never this machine'
   assertEquals(await read("poe+ubus:all"), ["others", "gauge", 9_400_000n, undefined]);
   assertEquals(await read("poe+ubus:lan1"), ["others", "gauge", undefined, undefined]);
   assertEquals(await read("poe+ubus:lan9"), ["others", "gauge", undefined, "no_port"]);
-  assertEquals((await read("poe+ubus:lan3", ["false"]))[3], "failed");
-  assertEquals((await read("poe+ubus:lan3", ["/nonexistent/ubus"]))[3], "no_command");
+  assertEquals((await read("poe+ubus:lan3", ["false"]))[3], "remote");
+  assertEquals((await read("poe+ubus:lan3", ["/nonexistent/ubus"]))[3], "not_found");
   assertEquals((await read("poe+ubus:lan3", ["yes"]))[3], "too_large");
 });

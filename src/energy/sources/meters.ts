@@ -116,7 +116,7 @@ function askerOf(
     case "redfish":
       return askRedfish(world, withUser(), url);
     case "poe":
-      return askPoe(world, {
+      return askPoe({
         id,
         port: url.path,
         ...(options.poeCommand === undefined ? {} : { command: options.poeCommand }),
@@ -150,6 +150,9 @@ function inSteps(polled: PolledChannel): EnergyChannel {
     minPeriodMs: STEP_MS,
     get failure() {
       return polled.failure;
+    },
+    get trouble() {
+      return polled.trouble;
     },
     read() {
       const newest = polled.read();

@@ -8,12 +8,9 @@
  * @module
  */
 import * as v from "valibot";
-import { openDeadline } from "../../base/deadline.ts";
-import { messageOf, NodeError } from "../../base/errors.ts";
-import type { World } from "../../base/world.ts";
+import { runCommand } from "../../device/command.ts";
 import { parseAnswer, wrongAnswer } from "./http_json.ts";
 import type { AskMeter } from "./meter_answer.ts";
-import { PollFailure } from "./polled.ts";
 
 const maybe = v.nullish(v.pipe(v.number(), v.finite()));
 
@@ -27,22 +24,19 @@ export const POE_INFO = v.object({
 export const POE_PATH = /^[\w.-]{1,32}$/;
 
 const COMMAND: readonly string[] = ["ubus", "call", "poe", "info"];
-const TIMEOUT_MS = 2_000;
-/** 48 ports have 5 kB. */
-const MAX_BYTES = 64 << 10;
 
 /** Asks for a port's power, or that of all. A port that feeds nobody has no figure. */
 export function askPoe(
-  world: World,
   { id, port, command = COMMAND }: {
     readonly id: string;
     readonly port: string;
     readonly command?: readonly string[];
   },
 ): AskMeter {
+  const [program, ...args] = command as [string, ...string[]];
   return async (signal) => {
-    const text = await run(world, { id, command }, signal);
-    const watts = decodePoe(id, parseAnswer(id, POE_INFO, text), port);
+    const info = parseAnswer(id, POE_INFO, await runCommand(program, args, signal));
+    const watts = decodePoe(id, info, port);
     return watts === undefined ? {} : { watts };
   };
 }
@@ -57,49 +51,4 @@ export function decodePoe(
   const found = Object.hasOwn(ports, port) ? ports[port] : undefined;
   if (found === undefined) throw wrongAnswer(id, "it has no such port", "the name of one", "no_port");
   return found.consumption ?? undefined;
-}
-
-async function run(
-  world: World,
-  { id, command }: { readonly id: string; readonly command: readonly string[] },
-  signal: AbortSignal,
-): Promise<string> {
-  using deadline = openDeadline(world.clock, TIMEOUT_MS, `read ${id}`, signal);
-  const [program, ...args] = command as [string, ...string[]];
-  try {
-    const child = new Deno.Command(program, {
-      args,
-      stdin: "null",
-      stderr: "null",
-      stdout: "piped",
-      signal: deadline.signal,
-    })
-      .spawn();
-    const text = await readAll(child.stdout, id).catch((error) => {
-      child.kill();
-      throw error;
-    }).finally(() => child.status);
-    const { success, code } = await child.status;
-    deadline.signal.throwIfAborted();
-    if (!success) {
-      throw new PollFailure("failed", `Cannot read ${id}: ${program} ended with ${code}, wanted 0`);
-    }
-    return text;
-  } catch (error) {
-    deadline.signal.throwIfAborted();
-    if (error instanceof NodeError) throw error;
-    throw new PollFailure("no_command", `Cannot read ${id}: ${messageOf(error)}, wanted ${program} to run`);
-  }
-}
-
-async function readAll(stream: ReadableStream<Uint8Array>, id: string): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const piece of stream) {
-    text += decoder.decode(piece, { stream: true });
-    if (text.length > MAX_BYTES) {
-      throw wrongAnswer(id, "it is too long", `at most ${MAX_BYTES} bytes`, "too_large");
-    }
-  }
-  return text + decoder.decode();
 }
