@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import { openDeadline } from "../../base/deadline.ts";
 import { messageOf, NodeError } from "../../base/errors.ts";
+import { readTextWithin, retryAfterMs } from "../../base/http_answer.ts";
 import type { World } from "../../base/world.ts";
 
 /** Where a service is, and what the operator said of it. */
@@ -112,27 +113,19 @@ export const wrong = (service: string, what: string, wanted: string): NodeError 
   new NodeError("malformed", `Cannot read the answer of ${service}: ${what}, wanted ${wanted}`);
 
 async function readBody(response: Response, service: string): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    bytes += piece.length;
-    if (bytes > MAX_BYTES) {
-      throw new NodeError(
-        "too_large",
-        `Cannot read the answer of ${service}: it is longer than ${MAX_BYTES} bytes, wanted a shorter one`,
-      );
-    }
-    text += decoder.decode(piece, { stream: true });
-  }
-  return text + decoder.decode();
+  const text = await readTextWithin(response, MAX_BYTES);
+  if (text !== undefined) return text;
+  throw new NodeError(
+    "too_large",
+    `Cannot read the answer of ${service}: it is longer than ${MAX_BYTES} bytes, wanted a shorter one`,
+  );
 }
 
 function failureOf(world: World, response: Response, service: string): NodeError {
   const { status } = response;
   const [code, wanted] = wantedOf(status);
   const error = new NodeError(code, `Cannot ask ${service}: it answered ${status}, wanted ${wanted}`);
-  const pauseMs = pauseOf(response.headers.get("retry-after"), world.clock.now());
+  const pauseMs = retryAfterMs(response.headers.get("retry-after"), world.clock.now(), MAX_PAUSE_MS);
   if (pauseMs !== undefined) retryAfter.set(error, pauseMs);
   return error;
 }
@@ -146,11 +139,4 @@ function wantedOf(status: number): [NodeError["code"], string] {
   if (status >= 500) return ["remote", "an answer; it is asked later"];
   if (status >= 300 && status < 400) return ["refused", "its own address (carbon.provider_url)"];
   return ["refused", "an answer"];
-}
-
-/** Retry-After: seconds, or a date (RFC 9110, 10.2.3). */
-function pauseOf(value: string | null, nowMs: number): number | undefined {
-  if (value === null) return undefined;
-  const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
-  return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, MAX_PAUSE_MS) : undefined;
 }

@@ -5,6 +5,7 @@
  */
 import { openDeadline } from "../../base/deadline.ts";
 import { messageOf, NodeError } from "../../base/errors.ts";
+import { readTextWithin } from "../../base/http_answer.ts";
 import type { World } from "../../base/world.ts";
 import { MAX_JSON_BYTES, parseJson } from "./bounded_json.ts";
 
@@ -112,20 +113,9 @@ function failedBy(thrown: unknown, what: string): NodeError {
 
 /** The body as text; a longer one than is read is cut off at once. */
 async function readAll(response: Response, what: string): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    bytes += piece.length;
-    if (bytes > MAX_JSON_BYTES) {
-      throw new NodeError(
-        "too_large",
-        `Cannot use ${what}: the answer is longer than ${MAX_JSON_BYTES} bytes`,
-      );
-    }
-    text += decoder.decode(piece, { stream: true });
-  }
-  return text + decoder.decode();
+  const text = await readTextWithin(response, MAX_JSON_BYTES);
+  if (text !== undefined) return text;
+  throw new NodeError("too_large", `Cannot use ${what}: the answer is longer than ${MAX_JSON_BYTES} bytes`);
 }
 
 function failureOf(response: Response, text: string, what: string): NodeError {

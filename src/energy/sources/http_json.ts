@@ -7,6 +7,7 @@
 import * as v from "valibot";
 import { openDeadline } from "../../base/deadline.ts";
 import { codeOf, messageOf, NodeError } from "../../base/errors.ts";
+import { readTextWithin, retryAfterMs } from "../../base/http_answer.ts";
 import type { World } from "../../base/world.ts";
 import type { HttpAuth } from "./http_auth.ts";
 import { PollFailure } from "./polled.ts";
@@ -90,23 +91,19 @@ function nextUrl({ auth }: HttpDevice, url: URL, { status, headers }: Response):
 }
 
 async function readBody(response: Response, id: string): Promise<string> {
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  for await (const piece of response.body ?? []) {
-    bytes += piece.length;
-    if (bytes > MAX_BYTES) {
-      const message = `Cannot read ${id}: the answer is longer than ${MAX_BYTES} bytes, wanted a shorter one`;
-      throw new PollFailure("too_large", message);
-    }
-    text += decoder.decode(piece, { stream: true });
-  }
-  return text + decoder.decode();
+  const text = await readTextWithin(response, MAX_BYTES);
+  if (text !== undefined) return text;
+  const message = `Cannot read ${id}: the answer is longer than ${MAX_BYTES} bytes, wanted a shorter one`;
+  throw new PollFailure("too_large", message);
 }
 
 function failureOf({ clock }: World, { status, headers }: Response, id: string): PollFailure {
   const message = `Cannot read ${id}: it answered ${status}, wanted ${wantedOf(status)}`;
-  return new PollFailure(`http_${status}`, message, pauseIn(headers.get("retry-after"), clock.now()));
+  return new PollFailure(
+    `http_${status}`,
+    message,
+    retryAfterMs(headers.get("retry-after"), clock.now(), MAX_PAUSE_MS),
+  );
 }
 
 function wantedOf(status: number): string {
@@ -117,13 +114,6 @@ function wantedOf(status: number): string {
   if (status === 429) return "fewer questions; it is asked later";
   if (status >= 500) return "an answer; it is asked later";
   return status >= 300 && status < 400 ? "no other host" : "an answer";
-}
-
-/** Retry-After: seconds, or a date (RFC 9110, 10.2.3). */
-function pauseIn(value: string | null, nowMs: number): number | undefined {
-  if (value === null) return undefined;
-  const ms = /^\d{1,9}$/.test(value) ? Number(value) * 1000 : Date.parse(value) - nowMs;
-  return Number.isFinite(ms) && ms >= 0 ? Math.min(ms, MAX_PAUSE_MS) : undefined;
 }
 
 /** The value in the JSON `text`. Throws a `PollFailure` `malformed` that names what is wrong, never its value. */
