@@ -4,6 +4,7 @@
  * @module
  */
 import { NodeError } from "../../base/errors.ts";
+import { checkResult, openLibrary, type ResultCodes } from "./card_library_ffi.ts";
 
 const SYMBOLS = {
   amdsmi_init: { parameters: ["u64"], result: "i32", nonblocking: true },
@@ -20,8 +21,7 @@ const SYMBOLS = {
 /** `AMDSMI_INIT_AMD_GPUS`. */
 const GPUS = 2n;
 /** `AMDSMI_STATUS_NOT_SUPPORTED`, `AMDSMI_STATUS_NO_PERM`. */
-const NOT_SUPPORTED = 2;
-const NO_PERMISSION = 10;
+const STATUS: ResultCodes = { notSupported: 2, noPermission: 10 };
 const MAX_HANDLES = 32;
 
 /** One card. Of cards with several dies only the first one counts for all: others answer 0 or nothing. */
@@ -38,7 +38,7 @@ export interface Amdsmi extends Disposable {
 
 /** Opens the library at `path`. Throws `NodeError` `not_found` where there is none, `remote` where it does not start. */
 export async function openAmdsmi(path = "libamd_smi.so"): Promise<Amdsmi> {
-  const library = dlopen(path);
+  const library = openLibrary("amd_smi", path, SYMBOLS);
   const { symbols } = library;
   try {
     check("start", await symbols.amdsmi_init(GPUS));
@@ -62,14 +62,6 @@ export async function openAmdsmi(path = "libamd_smi.so"): Promise<Amdsmi> {
 }
 
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
-
-function dlopen(path: string): Library {
-  try {
-    return Deno.dlopen(path, SYMBOLS);
-  } catch (error) {
-    throw new NodeError("not_found", `Cannot ask amd_smi: there is no ${path}`, { cause: error });
-  }
-}
 
 /** Asked twice, as the header says: how many there are, then which. */
 function handlesOf(
@@ -99,9 +91,4 @@ function cardOf(symbols: Library["symbols"], id: string, processor: Deno.Pointer
   };
 }
 
-function check(what: string, result: number): void {
-  if (result === 0) return;
-  const code = result === NOT_SUPPORTED ? "unsupported" : result === NO_PERMISSION ? "denied" : "remote";
-  const words = { unsupported: "not supported", denied: "no permission", remote: `error ${result}` }[code];
-  throw new NodeError(code, `Cannot ${what} by amd_smi: ${words}`);
-}
+const check = (what: string, result: number): void => checkResult("amd_smi", what, result, STATUS);

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { NodeError } from "../../base/errors.ts";
+import { checkResult, openLibrary, type ResultCodes } from "./card_library_ffi.ts";
 
 const SYMBOLS = {
   nvmlInit_v2: { parameters: [], result: "i32", nonblocking: true },
@@ -21,11 +21,10 @@ const SYMBOLS = {
 } as const;
 
 /** `nvmlReturn_t`, as far as it is told apart. */
-const RETURNS: Readonly<Record<number, string>> = {
-  3: "not supported",
-  4: "no permission",
-  9: "the driver is not loaded",
-  15: "the card is lost",
+const RETURNS: ResultCodes = {
+  notSupported: 3,
+  noPermission: 4,
+  words: { 9: "the driver is not loaded", 15: "the card is lost" },
 };
 /** More cards are no small machine. */
 const MAX_CARDS = 32;
@@ -48,7 +47,7 @@ export interface Nvml extends Disposable {
 
 /** Opens the library at `path`. Throws `NodeError` `not_found` where there is none, `remote` where it does not start. */
 export async function openNvml(path = "libnvidia-ml.so.1"): Promise<Nvml> {
-  const library = dlopen(path);
+  const library = openLibrary("NVML", path, SYMBOLS);
   const { symbols } = library;
   try {
     check("start", await symbols.nvmlInit_v2());
@@ -73,14 +72,6 @@ export async function openNvml(path = "libnvidia-ml.so.1"): Promise<Nvml> {
 
 type Library = Deno.DynamicLibrary<typeof SYMBOLS>;
 
-function dlopen(path: string): Library {
-  try {
-    return Deno.dlopen(path, SYMBOLS);
-  } catch (error) {
-    throw new NodeError("not_found", `Cannot ask NVML: there is no ${path}`, { cause: error });
-  }
-}
-
 function cardOf(symbols: Library["symbols"], index: number): NvmlCard {
   const handle = new BigUint64Array(1);
   check("open a card", symbols.nvmlDeviceGetHandleByIndex_v2(index, handle));
@@ -102,8 +93,4 @@ function cardOf(symbols: Library["symbols"], index: number): NvmlCard {
   };
 }
 
-function check(what: string, result: number): void {
-  if (result === 0) return;
-  const code = result === 3 ? "unsupported" : result === 4 ? "denied" : "remote";
-  throw new NodeError(code, `Cannot ${what} by NVML: ${RETURNS[result] ?? `error ${result}`}`);
-}
+const check = (what: string, result: number): void => checkResult("NVML", what, result, RETURNS);
