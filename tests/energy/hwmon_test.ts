@@ -237,6 +237,46 @@ Deno.test("hwmon: power supplies that cannot all be read are not the wall", () =
   assertEquals(seen(find(broken)), ["part hwmon:cffps2@hwmon0/pin 90"]);
 });
 
+Deno.test("hwmon: of converters behind one another only the first count; mains are known by their voltage", () => {
+  const converter = (n: number, name: string, millivolts: number, watts: number) =>
+    chip(n, {
+      name,
+      in1_label: "vin",
+      in1_input: millivolts,
+      power1_label: "pin",
+      power1_input: watts * 1e6,
+    });
+  const domains = (content: Record<string, string>) =>
+    sourcesOf(find(new FakeFiles(content))).map(({ scope, domain }) => `${scope} ${domain}`);
+  assertEquals(domains({ ...converter(0, "bmr491", 48_000, 100), ...converter(1, "isl68137", 12_000, 50) }), [
+    "part wall/board/rail/hwmon0/pin",
+    "part wall/board/rail/hwmon0/pin/hwmon1/pin",
+  ]);
+  assertEquals(
+    domains({ ...converter(0, "isl68137", 12_000, 40), ...converter(1, "isl68137", 11_900, 50) }),
+    [
+      "part wall/board/rail/hwmon0/pin",
+      "part wall/board/rail/hwmon1/pin",
+    ],
+  );
+  assertEquals(domains({ ...converter(0, "isl68137", 12_000, 40), ...converter(1, "adm1278", 12_000, 90) }), [
+    "part wall/board/rail/hwmon1/pin/hwmon0/pin",
+    "part wall/board/rail/hwmon1/pin",
+  ]);
+  assertEquals(domains(converter(0, "pmbus", 229_000, 300)), ["wall wall"]);
+  assertEquals(domains(converter(0, "pmbus", 54_000, 300)), ["part wall/board/rail/hwmon0/pin"]);
+});
+
+Deno.test("hwmon: of unknown chips volts and amperes of one number belong together only if their labels agree", () => {
+  const pairs = (values: Values) =>
+    find(new FakeFiles(chip(0, { name: "x", in1_input: 12_000, curr1_input: 500, ...values })));
+  assertEquals(seen(pairs({})), ["part hwmon:x@hwmon0/curr1 6"]);
+  assertEquals(seen(pairs({ in1_label: "Pump voltage", curr1_label: "Pump current" })), [
+    "part hwmon:x@hwmon0/Pump_voltage 6",
+  ]);
+  assertEquals(pairs({ in1_label: "+12V", curr1_label: "CPU 0 VRM" }).map(tell), ["absent hwmon"]);
+});
+
 Deno.test("hwmon: graphics by attributes that only cards or only processors have", () => {
   const scope = (values: Values) =>
     seen(find(new FakeFiles(chip(0, { name: "amdgpu", power1_input: 9_000_000, ...values }))))[0]!.split(

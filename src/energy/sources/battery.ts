@@ -22,6 +22,8 @@ const PERIOD_MS = 1000;
 /** Whoever asks oftener gets the same answer. */
 const KEEP_MS = 950;
 const UNCERTAINTY = 0.05;
+/** No machine that runs takes less; some drivers show milliamperes for microamperes, or nothing. */
+const LEAST_MICROWATTS = 50_000n;
 /** The longest status is `Not charging`. */
 const STATUS_BYTES = 32;
 
@@ -167,7 +169,7 @@ class BatteryChannel implements EnergyChannel {
       sum += reading.value;
       atMs = reading.atMs;
     }
-    return sum > 0n ? { atMs, value: sum } : this.#fail("implausible");
+    return sum >= LEAST_MICROWATTS ? { atMs, value: sum } : this.#fail("implausible");
   }
 
   /** Whether a battery was put in since: what it gives is not in the sum. */

@@ -5,14 +5,15 @@
  */
 import type { World } from "../../base/world.ts";
 import type { SystemFiles } from "../../device/sysfs.ts";
-import { DOMAINS, type EnergySource, type Finding } from "../types.ts";
+import { DOMAINS, type Finding } from "../types.ts";
 import { type ChipRule, chipRule, isUnknownChip } from "./hwmon_chips.ts";
-import { type ChipFiles, chipFiles, type Figure, figureTiers } from "./hwmon_figures.ts";
-import { inputFamily, inputRank } from "./hwmon_labels.ts";
+import { type ChipFiles, chipFiles, type Figure, figureTiers, supplyMillivolts } from "./hwmon_figures.ts";
+import { inputRank } from "./hwmon_labels.ts";
 import { type Chip, listChips } from "./hwmon_list.ts";
-import { machine, placeByPci, wall } from "./hwmon_places.ts";
+import { placeByPci, wall } from "./hwmon_places.ts";
+import { type Found, placeWholes, type Stage } from "./hwmon_whole.ts";
 import type { KeptChannelOptions } from "./kept_channel.ts";
-import { findKeptSource, joined, type Place, placed, udevCure } from "./kept_source.ts";
+import { findKeptSource, type Place, udevCure } from "./kept_source.ts";
 
 /** Values are renewed at least this often where nothing else is known. */
 const PERIOD_MS = 20;
@@ -21,11 +22,15 @@ const UNCERTAINTY = 0.1;
 const MOST_MICROWATTS = 10_000_000_000n;
 /** A chip that claims to be slower than this is not believed. */
 const MAX_PERIOD_MS = 10_000;
+/** Fed with so much it hangs on the wall. */
+const MAINS_MILLIVOLTS = 80_000;
 /** Longest label in an id. */
 const MAX_LABEL = 64;
 
 /** What is known before looking. */
 export interface HwmonOptions {
+  /** All chips, where they have been listed already. */
+  readonly chips?: readonly Chip[];
   /** Folders of chips that another family reads. */
   readonly claimed?: ReadonlySet<string>;
   /** Whether a lone, unlabelled supply monitor may be the board's: not where a processor package or a board is measured. */
@@ -39,23 +44,16 @@ interface Known {
   readonly tiers: readonly (readonly Figure[])[];
 }
 
-interface Found {
-  readonly finding: Finding;
-  readonly figure: Figure;
-  /** Whether nothing but the label tells where it lies. */
-  readonly isRail: boolean;
-}
-
 /** All power sensors of all chips. What is one rail of several is a source of its own. */
 export function findHwmon(
   world: World,
   files: SystemFiles,
-  { claimed, mayBeBoard = true }: HwmonOptions = {},
+  { chips = listChips(files), claimed, mayBeBoard = true }: HwmonOptions = {},
 ): readonly Finding[] {
-  const known = listChips(files).filter(({ folder }) => !claimed?.has(folder)).flatMap((chip): Known[] => {
+  const known = chips.filter(({ folder }) => !claimed?.has(folder)).flatMap((chip): Known[] => {
     const rule = chipRule(chip.name);
     if (rule === undefined) return [];
-    const view = chipFiles(files, chip.folder, chip.device);
+    const view = chipFiles(files, chip);
     const tiers = figureTiers(view, rule);
     return tiers.length === 0 ? [] : [{ chip, rule, view, tiers }];
   });
@@ -64,8 +62,9 @@ export function findHwmon(
     const reason = "/sys/class/hwmon has no chip that measures power or energy";
     return [{ state: "absent", id: "hwmon", kind: "measured", scope: "part", reason }];
   }
-  const alone = known.length === 1 && found.length === 1 && mayBeBoard && known[0]!.rule.isSupplyMonitor;
-  return withSupplies(withInputs(alone ? found.map(asBoard) : found));
+  const isAlone = known.length === 1 && found.length === 1 && mayBeBoard &&
+    known[0]!.rule.isSupplyMonitor === true;
+  return placeWholes(found, isAlone);
 }
 
 /** The channels of the best tier that can be read; what is amiss in better ones is told as well. */
@@ -99,9 +98,12 @@ function named(tier: readonly Figure[]): Named[] {
 function findFigure(world: World, files: SystemFiles, known: Known & Named): Found | undefined {
   const { chip, rule, view, name } = known;
   const figure = ownLabel(known);
-  const place = rule.place === undefined ? placeByDefault(files, chip, name) : rule.place(figure, view);
+  const stage = figure.isConverter || rule.isHotSwap
+    ? { isHotSwap: rule.isHotSwap ?? false, millivolts: supplyMillivolts(view, rule) }
+    : undefined;
+  const place = placeOf(files, { ...known, figure }, stage);
   if (place === undefined) return undefined;
-  const isRail = place.domain.startsWith(DOMAINS.rail("")) && !figure.isConverter;
+  const isRail = place.domain.startsWith(DOMAINS.rail("")) && stage === undefined;
   // of power supplies beside each other one may rest
   const isWhole = place.scope === "board" || (isRail && inputRank(figure.label) > 0);
   const id = `hwmon:${chip.id}/${name}`;
@@ -110,10 +112,10 @@ function findFigure(world: World, files: SystemFiles, known: Known & Named): Fou
     const cure = udevCure(`SUBSYSTEM=="hwmon", ATTR{name}=="${chip.name}"`, paths.map(nameOf));
     const channels = [channelOf({ id, ...known, figure, paths, isWhole })];
     const finding = findKeptSource(world.clock, files, { id, kind: "measured", ...place, channels, cure });
-    if (finding.state === "ok") return { finding, figure, isRail };
+    if (finding.state === "ok") return { finding, figure, isRail, stage };
     findings.push(finding);
   }
-  return { finding: findings[0]!, figure, isRail };
+  return { finding: findings[0]!, figure, isRail, stage };
 }
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf("/") + 1);
@@ -125,7 +127,16 @@ function ownLabel({ figure, view, tiers }: Known & Named): Figure {
   return label === undefined || figure.isLabelled || !isOne ? figure : { ...figure, label, isLabelled: true };
 }
 
-function placeByDefault(files: SystemFiles, chip: Chip, name: string): Place {
+/** By the driver, by the voltage of mains, by the PCI class; else it is some rail. */
+function placeOf(
+  files: SystemFiles,
+  { chip, rule, view, figure, name }: Known & Named,
+  stage: Stage | undefined,
+): Place | undefined {
+  if (rule.place !== undefined) return rule.place(figure, view);
+  if (figure.isConverter && stage!.millivolts >= MAINS_MILLIVOLTS && /^pin\d*$/.test(figure.label)) {
+    return wall;
+  }
   const byClass = isUnknownChip(chip.name)
     ? placeByPci(chip.device, files.readText(`${chip.folder}/device/class`))
     : undefined;
@@ -153,65 +164,4 @@ function channelOf({ id, chip, rule, figure: { type, periodMs }, paths, isWhole 
     // a machine that runs takes something: 0 W is a meter that does not work
     ...(type === "gauge" ? { most: MOST_MICROWATTS, least: rule.least ?? (isWhole ? 1n : 0n) } : {}),
   };
-}
-
-const asBoard = (found: Found): Found => {
-  const { finding } = found;
-  return finding.state === "ok"
-    ? { ...found, finding: { state: "ok", source: placed(finding.source, machine) }, isRail: false }
-    : found;
-};
-
-/**
- * Rails that say that they are what the board takes in become the board's. Of several the one that names the whole, else the
- * largest, since one may feed another; numbered ones (VIN1, VIN2) are inputs beside each other, and add up.
- */
-function withInputs(found: readonly Found[]): readonly Finding[] {
-  const findings = found.map(({ finding }) => finding);
-  const inputs = found.flatMap(({ finding, figure: { label }, isRail }) => {
-    if (finding.state !== "ok" || !isRail || inputRank(label) === 0) return [];
-    const { source } = finding;
-    return [{ source, family: inputFamily(label), rank: inputRank(label), microwatts: powerOf(source) }];
-  });
-  const top = inputs.filter(({ rank }) => rank === Math.max(...inputs.map((input) => input.rank)));
-  const families = Map.groupBy(top, ({ family }) => family).values().map((group) => ({
-    sources: group.map(({ source }) => source),
-    microwatts: group.reduce((sum, { microwatts }) => sum + microwatts, 0),
-  })).toArray();
-  const best = families.toSorted((a, b) => b.microwatts - a.microwatts)[0];
-  if (best === undefined) return findings;
-  const { sources } = best;
-  const board = sources.length === 1
-    ? placed(sources[0]!, machine)
-    : joined(sources.map(({ id }) => id).join("+"), machine, sources);
-  return [
-    { state: "ok", source: board },
-    ...findings.filter((finding) => finding.state !== "ok" || !sources.includes(finding.source)),
-  ];
-}
-
-/** Power supplies beside each other are the wall together, if all of them can be read; else each is a part of it. */
-function withSupplies(findings: readonly Finding[]): readonly Finding[] {
-  const isSupply = (finding: Finding) =>
-    (finding.state === "ok" ? finding.source.scope : finding.scope) === wall.scope;
-  const sources = findings.filter(isSupply).flatMap((one) => one.state === "ok" ? [one.source] : []);
-  const others = findings.filter((finding) => finding.state !== "ok" || !isSupply(finding));
-  if (sources.length === 0 || (sources.length === 1 && !others.some(isSupply))) return findings;
-  if (!others.some(isSupply)) {
-    const id = sources.map((source) => source.id).join("+");
-    return [{ state: "ok", source: joined(id, wall, sources) }, ...others];
-  }
-  const parts = sources.map((source): Finding => {
-    const part = { scope: "part", domain: `${DOMAINS.wall}/${source.id}` } as const;
-    return { state: "ok", source: placed(source, part) };
-  });
-  return [...parts, ...others];
-}
-
-/** Of gauges, microwatts; counters come first. */
-function powerOf({ channels }: EnergySource): number {
-  return channels.reduce(
-    (sum, channel) => sum + (channel.type === "counter" ? 1e18 : Number(channel.read()?.value ?? 0)),
-    0,
-  );
 }

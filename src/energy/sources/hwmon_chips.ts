@@ -81,6 +81,8 @@ const CHIPS: Readonly<Record<string, ChipRule>> = {
   ina700: SHUNT,
   ina780: SHUNT,
   sq52206: SHUNT,
+  // in0 is its only voltage
+  isl28022: { ...SHUNT, pairs: [[0, 1]] },
   // in4 to in6 are shunt voltages, in7 their sum, curr4 the sum of currents
   ina3221: { pairs: [[1, 1], [2, 2], [3, 3]], uncertainty: 0.05 },
   // in2 is an auxiliary input
@@ -89,6 +91,9 @@ const CHIPS: Readonly<Record<string, ChipRule>> = {
   ltc2947: { channels: [[1]], pairs: [[0, 1]], uncertainty: 0.05 },
   // in0 and in1 are the supplies in the kernel's driver; other tables, and trees after them, have in2 for the second
   ltc2992: { pairs: [[0, 1], [1, 2], [2, 2]], uncertainty: 0.05 },
+  ltc4215: HOT_SWAP,
+  ltc4222: HOT_SWAP,
+  ltc4245: { isHotSwap: true },
   ltc4260: HOT_SWAP,
   ltc4261: HOT_SWAP,
   // of in0 (output) and in1 (input) one is off
@@ -102,10 +107,18 @@ const CHIPS: Readonly<Record<string, ChipRule>> = {
   adm1281: HOT_SWAP,
   adm1293: HOT_SWAP,
   adm1294: HOT_SWAP,
+  adm1177: { ...HOT_SWAP, pairs: [[0, 1]] },
   lm5064: HOT_SWAP,
   lm5066: HOT_SWAP,
   lm25056: HOT_SWAP,
   lm25066: HOT_SWAP,
+  ltc4286: HOT_SWAP,
+  ltc4287: HOT_SWAP,
+  mp5023: HOT_SWAP,
+  mp5920: HOT_SWAP,
+  mp5990: HOT_SWAP,
+  tps25990: HOT_SWAP,
+  xdp710: HOT_SWAP,
   max20710: OUTPUT_ONLY,
   max20730: OUTPUT_ONLY,
   max20734: OUTPUT_ONLY,
@@ -165,6 +178,8 @@ const NOT_POWER = [
   /^steamdeck_hwmon$/,
   // optical modules: power of light
   /^sfp/,
+  // a reading keeps the reader waiting for a second (drivers/hwmon/ibmaem.c); IPMI tells the same
+  /^aem[12]$/,
   // tiles of the card that i915 shows as a whole
   /^i915_gt\d+$/,
 ];

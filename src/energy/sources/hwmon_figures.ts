@@ -6,7 +6,8 @@
 import type { SystemFiles } from "../../device/sysfs.ts";
 import type { EnergyChannel } from "../types.ts";
 import type { ChipRule, Pair } from "./hwmon_chips.ts";
-import { isNoPower, isPmbusLabel, pmbusSide } from "./hwmon_labels.ts";
+import { isNoPower, isPmbusLabel, isSameThing, pmbusSide } from "./hwmon_labels.ts";
+import type { Chip } from "./hwmon_list.ts";
 import type { ChipView, Labelled } from "./hwmon_places.ts";
 
 /** One thing that a chip measures. */
@@ -27,16 +28,21 @@ export interface ChipFiles extends ChipView {
   numbers(kind: string, ending: RegExp): readonly number[];
 }
 
-/** Looks at the folder once. */
-export function chipFiles(files: SystemFiles, folder: string, device: string): ChipFiles {
-  const names = new Set(files.list(folder));
+/** The files of a chip that was listed. */
+export function chipFiles(files: SystemFiles, { folder, device, files: listed }: Chip): ChipFiles {
+  const names = new Set(listed);
+  const texts = new Map<string, string | undefined>();
+  const text = (name: string) => {
+    if (!texts.has(name)) texts.set(name, files.readText(`${folder}/${name}`) || undefined);
+    return texts.get(name);
+  };
   return {
     device,
     folder,
     has: (name) => names.has(name),
-    text: (name) => names.has(name) ? files.readText(`${folder}/${name}`) || undefined : undefined,
+    text: (name) => names.has(name) ? text(name) : undefined,
     numbers: (kind, ending) =>
-      [...names].flatMap((name) => {
+      listed.flatMap((name) => {
         const match = name.match(/^([a-z]+)(\d+)_([a-z]+)$/);
         return match !== null && match[1] === kind && ending.test(match[3]!) ? [Number(match[2])] : [];
       }).filter((number, i, all) => all.indexOf(number) === i).sort((a, b) => a - b),
@@ -56,6 +62,18 @@ export function figureTiers(chip: ChipFiles, rule: ChipRule): readonly (readonly
     : [counters, gauges, pairsOf(chip, rule)];
   return tiers.map((tier) => tier.map((figure) => ({ ...figure, isConverter }))).filter(({ length }) =>
     length > 0
+  );
+}
+
+/** What a converter or a hot-swap controller is fed with, millivolts; 0 where it does not tell. */
+export function supplyMillivolts(chip: ChipFiles, rule: ChipRule): number {
+  const inputs = chip.numbers("in", /^input$/).filter((number) =>
+    pmbusSide(chip.text(`in${number}_label`) ?? "")?.side === "vin"
+  );
+  const own = (rule.pairs ?? []).map(([volts]) => volts);
+  return Math.max(
+    0,
+    ...(inputs.length > 0 ? inputs : rule.isHotSwap ? own : []).map((number) => millivolts(chip, number)),
   );
 }
 
@@ -82,7 +100,10 @@ function channelsOf(chip: ChipFiles, rule: ChipRule, kind: "energy" | "power"): 
 }
 
 function pairsOf(chip: ChipFiles, rule: ChipRule): readonly Draft[] {
-  const pairs = rule.pairs ?? chip.numbers("curr", /^input$/).map((number) => [number, number] as const);
+  const pairs = rule.pairs ??
+    chip.numbers("curr", /^input$/).map((number) => [number, number] as const).filter(([number]) =>
+      isSameThing(chip.text(`in${number}_label`), chip.text(`curr${number}_label`))
+    );
   const usable = pairs.filter((pair) => isUsable(chip, pair));
   return usable.filter(([volts, amperes]) =>
     !usable.some(([other, same]) => same === amperes && millivolts(chip, other) > millivolts(chip, volts))
@@ -105,7 +126,10 @@ const isUsable = (chip: ChipFiles, [volts, amperes]: Pair): boolean =>
   chip.has(`in${volts}_input`) && chip.has(`curr${amperes}_input`) && isOn(chip, "in", volts) &&
   isOn(chip, "curr", amperes);
 
-const millivolts = (chip: ChipFiles, number: number): number => Number(chip.text(`in${number}_input`) ?? 0);
+function millivolts({ text }: ChipFiles, number: number): number {
+  const value = Number(text(`in${number}_input`) ?? 0);
+  return Number.isFinite(value) ? value : 0;
+}
 
 /** Whether currents or powers are labelled as PMBus does. */
 const isPmbus = (chip: ChipFiles): boolean =>

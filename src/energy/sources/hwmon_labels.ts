@@ -33,10 +33,10 @@ export function inputRank(label: string): 0 | 1 | 2 {
 /** A label without the number at its end: several inputs of one board share it. */
 export const inputFamily = (label: string): string => wordsOf(label).replace(/ ?\d$/, "");
 
-/** Whether a label says that nothing is connected, or that the figure is no power that is taken: a contract, light. */
+/** Whether a label says that nothing is connected, or that the figure is no power that is taken: a contract, light, heat. */
 export const isNoPower = (label: string): boolean =>
   /^(?:nc|n\/c|not connected|unused)$/i.test(label.trim()) ||
-  /\bcontract\b|^[tr]x[_ ]?power\d*$|^bias$/i.test(label);
+  /\bcontract\b|\bdissipated\b|^[tr]x[_ ]?power\d*$|^bias$/i.test(label);
 
 /** PMBus: sides of a converter by the kernel's labels (Documentation/hwmon/pmbus.rst); phases (`iout1.2`) have none. */
 export function pmbusSide(label: string): { readonly side: string; readonly page: string } | undefined {
@@ -46,3 +46,23 @@ export function pmbusSide(label: string): { readonly side: string; readonly page
 
 /** Whether a label of a current or a power is one of PMBus, phases included. */
 export const isPmbusLabel = (label: string): boolean => /^[ip](?:in|out)\d*(?:\.\d+)?$/.test(label);
+
+/** Words that only tell volts from amperes. */
+const UNITS = /\b(?:voltage|volts?|v|current|curr|amperes?|amps?|a|i|power|out|in)\b/g;
+
+/**
+ * Whether a voltage and a current of the same number belong together: their labels name the same thing. Of chips that are
+ * not known the numbers alone may only count.
+ *
+ * @example
+ * ```ts
+ * import { assert } from "@std/assert";
+ *
+ * assert(isSameThing("Pump voltage", "Pump current") && isSameThing(undefined, undefined) && !isSameThing("+12V", "CPU"));
+ * ```
+ */
+export function isSameThing(volts: string | undefined, amperes: string | undefined): boolean {
+  if (volts === undefined || amperes === undefined) return true;
+  const thing = (label: string) => wordsOf(label).replace(UNITS, "").replace(/\s+/g, " ").trim();
+  return thing(volts) === thing(amperes);
+}

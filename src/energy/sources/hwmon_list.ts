@@ -19,6 +19,8 @@ export interface Chip {
   readonly device: string;
   /** Driver and device, such as `ina226@1-0040`. */
   readonly id: string;
+  /** Names of its files. */
+  readonly files: readonly string[];
 }
 
 /** All chips. One that is found both by its class and by its bus is one. */
@@ -32,11 +34,12 @@ export function listChips(files: SystemFiles): readonly Chip[] {
       folder,
     })),
   ];
+  // batteries and chargers are shown here once more (power_supply_hwmon.c), with `_` for `-`
+  const supplies = new Set(files.list("/sys/class/power_supply").map((name) => name.replaceAll("-", "_")));
   const chips = new Map<string, Chip>();
   for (const { entry, folder } of folders) {
-    if (isPowerSupply(files, folder)) continue;
     const found = namedFolder(files, folder);
-    if (found === undefined) continue;
+    if (found === undefined || supplies.has(found.name)) continue;
     const device = deviceOf(files, folder) ?? onBus.get(entry)?.device ?? entry;
     const id = `${found.name}@${device}`;
     if (!chips.has(id)) chips.set(id, { ...found, device, id });
@@ -48,13 +51,17 @@ export function listChips(files: SystemFiles): readonly Chip[] {
 function namedFolder(
   files: SystemFiles,
   folder: string,
-): { readonly name: string; readonly folder: string } | undefined {
-  const own = files.readText(`${folder}/name`);
-  const name = own ?? files.readText(`${folder}/device/name`);
+): Pick<Chip, "name" | "folder" | "files"> | undefined {
+  const own = files.list(folder);
+  const hasName = own.includes("name");
+  const name = files.readText(`${folder}/${hasName ? "name" : "device/name"}`)?.replace(/\s+/g, "_");
   if (name === undefined || name === "") return undefined;
-  const has = (path: string) => files.list(path).some((file) => MEASURES.test(file));
-  const isAtDevice = own === undefined || (!has(folder) && has(`${folder}/device`));
-  return { name: name.replace(/\s+/g, "_"), folder: isAtDevice ? `${folder}/device` : folder };
+  const measures = (names: readonly string[]) => names.some((file) => MEASURES.test(file));
+  if (hasName && (measures(own) || !own.includes("device"))) return { name, folder, files: own };
+  const ofDevice = files.list(`${folder}/device`);
+  return hasName && !measures(ofDevice)
+    ? { name, folder, files: own }
+    : { name, folder: `${folder}/device`, files: ofDevice };
 }
 
 /** The number of an entry changes from start to start, its device does not. */
@@ -77,11 +84,4 @@ function chipsOnBus(
     }
   }
   return found;
-}
-
-/** Batteries and chargers are shown here once more (power_supply_hwmon.c), with `_` for `-`. */
-function isPowerSupply(files: SystemFiles, folder: string): boolean {
-  if (/\/power_supply\//.test(files.link(folder) ?? "")) return true;
-  const name = files.readText(`${folder}/name`);
-  return files.list("/sys/class/power_supply").some((supply) => supply.replaceAll("-", "_") === name);
 }

@@ -66,8 +66,9 @@ export function placeOfAcpi({ number }: Labelled, { text }: ChipView): Place | u
 }
 
 /** OpenPOWER: `System`, `Chip 0`, `Chip 0 Vdd`, and supplies (APSS) that repeat them. */
-export function placeOfPower({ label, isLabelled }: Labelled, { device }: ChipView): Place | undefined {
-  if (!isLabelled || /^system$/i.test(label)) return machine;
+export function placeOfPower({ label, isLabelled }: Labelled, { device, has }: ChipView): Place | undefined {
+  const isOnly = !isLabelled && !has("power2_input") && !has("energy2_input");
+  if (isOnly || /^system$/i.test(label)) return machine;
   const chip = label.match(/^(?:Chip|Processor) (\d+)(?: (.+))?$/i);
   if (chip === null) return { scope: "part", domain: DOMAINS.rail(`${device}/${label}`) };
   return chip[2] === undefined ? processor(chip[1]) : inProcessor(chip[2], chip[1]);

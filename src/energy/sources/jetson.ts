@@ -10,7 +10,8 @@
 import type { World } from "../../base/world.ts";
 import type { SystemFiles } from "../../device/sysfs.ts";
 import { DOMAINS, type Finding } from "../types.ts";
-import { jetsonRails, type Rail } from "./jetson_rails.ts";
+import { type Chip, listChips } from "./hwmon_list.ts";
+import { isJetson, jetsonRails, type Rail } from "./jetson_rails.ts";
 import type { KeptChannelOptions } from "./kept_channel.ts";
 import { findKeptSource, udevCure } from "./kept_source.ts";
 
@@ -36,12 +37,15 @@ export interface JetsonFindings {
 }
 
 /** The board as one source, and each rail. Nothing on other boards. */
-export function findJetson({ clock }: World, files: SystemFiles): JetsonFindings {
+export function findJetson(
+  { clock }: World,
+  files: SystemFiles,
+  chips: readonly Chip[] = listChips(files),
+): JetsonFindings {
   const model = files.readText("/proc/device-tree/model") ??
     files.readText("/sys/firmware/devicetree/base/model") ?? "";
-  const { rails, claimed } = jetsonRails(files, model);
-  const isJetson = /\bjetson\b/i.test(model) || isKnown(rails);
-  if (!isJetson) return { findings: [], claimed: new Set() };
+  const { rails, claimed } = jetsonRails(files, model, chips);
+  if (!isJetson(model) && !isKnown(rails)) return { findings: [], claimed: new Set() };
   if (rails.length === 0) return { findings: [noRails()], claimed };
   const whole = wholeOf(rails);
   const find = (id: string, place: "board" | "part", of: readonly Rail[], periodMs: number) =>

@@ -5,9 +5,12 @@
  * @module
  */
 import type { SystemFiles } from "../../device/sysfs.ts";
-import { type Chip, listChips } from "./hwmon_list.ts";
+import type { Chip } from "./hwmon_list.ts";
 
 const OLD_DRIVER = "/sys/bus/i2c/drivers/ina3221x";
+
+/** Whether the device tree's model is a Jetson's. */
+export const isJetson = (model: string): boolean => /\bjetson\b/i.test(model);
 
 /** One supply that is measured. */
 export interface Rail {
@@ -23,9 +26,11 @@ export interface Rail {
 export function jetsonRails(
   files: SystemFiles,
   model: string,
+  chips: readonly Chip[],
 ): { readonly rails: readonly Rail[]; readonly claimed: ReadonlySet<string> } {
   const old = iioRails(files);
-  const chips = listChips(files);
+  // another board says which it is; trees without a device tree do not
+  if (!isJetson(model) && model !== "" && old.length === 0) return { rails: [], claimed: new Set() };
   const monitors = chips.filter(({ name }) => name === "ina3221").map((chip) => ({
     chip,
     rails: hwmonRails(files, chip),

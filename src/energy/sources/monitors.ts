@@ -7,6 +7,7 @@ import type { World } from "../../base/world.ts";
 import type { SystemFiles } from "../../device/sysfs.ts";
 import { DOMAINS, type EnergySource, type Finding } from "../types.ts";
 import { findHwmon } from "./hwmon.ts";
+import { listChips } from "./hwmon_list.ts";
 import { machine } from "./hwmon_places.ts";
 import { findJetson } from "./jetson.ts";
 import { joined, placed } from "./kept_source.ts";
@@ -17,9 +18,14 @@ export function findMonitors(
   files: SystemFiles,
   boardSensors: readonly string[],
 ): readonly Finding[] {
-  const { findings, claimed } = findJetson(world, files);
+  const chips = listChips(files);
+  const { findings, claimed } = findJetson(world, files, chips);
   const hasPackage = files.list("/sys/class/powercap").some((name) => name.startsWith("intel-rapl:"));
-  const others = findHwmon(world, files, { claimed, mayBeBoard: !hasPackage && findings.length === 0 });
+  const others = findHwmon(world, files, {
+    chips,
+    claimed,
+    mayBeBoard: !hasPackage && findings.length === 0,
+  });
   const all = findings.length > 0
     ? [...findings, ...others.filter(({ state }) => state !== "absent")]
     : others;
