@@ -38,6 +38,8 @@ export interface EnergyDocument {
   readonly tokens: number;
   /** Absent before the first position. */
   readonly joulesPerToken?: JoulesPerToken;
+  /** Settled joules and positions by who asked: `self` is the owner, `swarm` everybody else. */
+  readonly peerClasses?: NonNullable<EnergySnapshot["peerClasses"]>;
   /** Power of the idle machine; null until it is known. */
   readonly idleWatts: number | null;
   readonly carbon?: CarbonSnapshot;
@@ -53,7 +55,7 @@ export interface EnergyBeside {
 
 /** Puts the document together. */
 export const energyDocument = (
-  { node, sources, accounts, tokens, joulesPerToken, idleWatts }: EnergySnapshot,
+  { node, sources, accounts, tokens, joulesPerToken, peerClasses, idleWatts }: EnergySnapshot,
   { carbon, renewable }: EnergyBeside = {},
 ): EnergyDocument => ({
   schema: 1,
@@ -72,6 +74,7 @@ export const energyDocument = (
   ...(accounts === undefined ? {} : { accounts }),
   tokens,
   ...(joulesPerToken === undefined ? {} : { joulesPerToken }),
+  ...(peerClasses === undefined ? {} : { peerClasses }),
   idleWatts,
   ...(carbon === undefined ? {} : { carbon }),
   ...(renewable === undefined ? {} : { renewable }),

@@ -77,6 +77,12 @@ export class CounterIntegral {
     return step;
   }
 
+  /** How soon it comes round at the most power of late, milliseconds. */
+  get wrapMs(): number {
+    if (this.#max === undefined || !this.#peak) return Infinity;
+    return Number(this.#max) * 1000 / this.#peak;
+  }
+
   /** The machine slept, or the counter was started anew: the next reading is a base again. */
   breakOff(): void {
     this.#brokenOff = this.#last !== undefined;

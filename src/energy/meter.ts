@@ -206,6 +206,12 @@ class Meter implements EnergyMeter {
           dynamic: dynamic.tokens === 0 ? null : joules(dynamic.microjoules) / dynamic.tokens,
           full: node.joules / tokens,
         },
+        peerClasses: Object.fromEntries(
+          [...this.#attribution.classes].map(([name, share]) => [
+            name,
+            { joules: joules(share.microjoules), tokens: share.tokens },
+          ]),
+        ),
         recentJoulesPerToken: this.#recent.joulesPerToken(this.#tokenSums()),
       }),
       idleWatts: idle === undefined ? null : idle / 1e6,
@@ -241,7 +247,9 @@ class Meter implements EnergyMeter {
     for (const tracked of this.#sources) tracked.sample(periodMs, edge);
     this.#mark(startMs);
     const nowMs = clock.monotonic();
-    if (this.#sources.some(({ hasJumped }) => hasJumped)) this.#busyUntilMs = nowMs + BUSY_MS;
+    if (this.#sources.some(({ hasJumped, wrapsSoon }) => hasJumped || wrapsSoon)) {
+      this.#busyUntilMs = nowMs + BUSY_MS;
+    }
     const current = this.#sources.filter((tracked) => tracked.isCurrent(nowMs, this.#rates.idleMs));
     this.#watchdog.look(current, nowMs);
     const window = this.#node.advance(

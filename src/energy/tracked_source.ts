@@ -18,6 +18,8 @@ const MAX_FAILURES = 10;
 const POWER_MS = 900;
 /** A gauge that moves by more than this between two samples is worth sampling often. */
 const JUMP = 0.05;
+/** A counter that comes round faster than this is read often. Intel's take 43 minutes at 100 W, AMD's 11. */
+const SOON_MS = 120_000;
 /** Most reasons of failures that are told apart. */
 const MAX_REASONS = 16;
 /** Only what answers this fast is read in between. */
@@ -27,6 +29,7 @@ interface Track {
   readonly channel: EnergyChannel;
   readonly add: (reading: EnergyReading, periodMs: number, edge: boolean) => EnergyStep | undefined;
   readonly breakOff: () => void;
+  readonly wrapMs: () => number;
   microjoules: bigint;
   measuredMs: number;
   /** Of the newest reading, monotonic. */
@@ -89,6 +92,11 @@ export class TrackedSource {
       atMs !== undefined &&
       nowMs - atMs <= Math.max(STALE_MS, STALE_PERIODS * Math.max(channel.minPeriodMs, periodMs))
     );
+  }
+
+  /** Whether a counter comes round so soon that a reset is told from a wrap only by frequent readings. */
+  get wrapsSoon(): boolean {
+    return this.#tracks.some(({ wrapMs }) => wrapMs() < SOON_MS);
   }
 
   /** What the sensor itself shows, where it is a single counter. */
@@ -185,6 +193,7 @@ function trackOf(channel: EnergyChannel): Track {
       ...common,
       add: (reading, periodMs, edge) => gauge.add(reading, periodMs, edge),
       breakOff: () => gauge.breakOff(),
+      wrapMs: () => Infinity,
     };
   }
   const counter = new CounterIntegral({ maxMicrojoules: channel.maxMicrojoules });
@@ -192,6 +201,7 @@ function trackOf(channel: EnergyChannel): Track {
     ...common,
     add: (reading, periodMs) => counter.add(reading, periodMs),
     breakOff: () => counter.breakOff(),
+    wrapMs: () => counter.wrapMs,
   };
 }
 

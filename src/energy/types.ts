@@ -149,7 +149,9 @@ export interface EnergySnapshot {
   /** Positions computed since the meter was opened. */
   readonly tokens: number;
   readonly joulesPerToken?: JoulesPerToken;
-  /** The same over the last five minutes. */
+  /** Settled joules and positions by who asked: `self` is the owner, `swarm` everybody else. */
+  readonly peerClasses?: Readonly<Record<string, { readonly joules: number; readonly tokens: number }>>;
+  /** Joules for a token over the last five minutes. */
   readonly recentJoulesPerToken?: JoulesPerToken;
   /** Power of the idle machine; null until it is known. */
   readonly idleWatts: number | null;

@@ -149,7 +149,9 @@ Deno.test("accounts of a snapshot add up to the node's joules at any moment, and
   }
   meter.end(step, { cpuMs: 10_000, tokens: 30, blockTokens: 60, session: "s", peerClass: "swarm" });
   await world.clock.advance(20_000);
-  const { joulesPerToken, accounts, node, tokens, idleWatts } = meter.snapshot();
+  const { joulesPerToken, accounts, node, tokens, idleWatts, peerClasses } = meter.snapshot();
+  assertEquals(peerClasses!["swarm"]!.tokens, 30);
+  assertAlmostEquals(peerClasses!["swarm"]!.joules, 60, 0.3);
   assertEquals(tokens, 30);
   assertAlmostEquals(idleWatts!, 3, 0.02);
   assertAlmostEquals(accounts!.serve, 60, 0.3);

@@ -31,6 +31,11 @@ export class FakeRapl implements AsyncDisposable {
     await this.#writer.write(new TextEncoder().encode(`${watts}\n`));
   }
 
+  /** Begins the counter anew, as a driver does that is loaded again; what it stood for goes on. */
+  async reset(): Promise<void> {
+    await this.#writer.write(new TextEncoder().encode("reset\n"));
+  }
+
   /** Joules from one Unix ms to another, exactly. */
   async joules(fromMs: number, toMs: number): Promise<number> {
     const text = await Deno.readTextFile(`${this.root}/exact.csv`);

@@ -1,7 +1,7 @@
 /**
  * A RAPL zone that moves: `sensor_writer.ts ROOT MAX_MICROJOULES`. It writes `class/powercap/intel-rapl:0` under ROOT every
  * millisecond or so, in place and at a fixed width, as a reader keeps the file open. Lines of stdin set the power in
- * watts; the end of stdin ends it. What the counter stood for goes to ROOT/exact.csv: Unix ms, joules since the start.
+ * watts, `reset` begins the counter anew; the end of stdin ends it. What the counter stood for goes to ROOT/exact.csv: Unix ms, joules since the start.
  */
 const [root, range] = Deno.args as [string, string];
 const zone = `${root}/class/powercap/intel-rapl:0`;
@@ -13,13 +13,13 @@ const file = await Deno.open(`${zone}/energy_uj`, { write: true, create: true })
 const log = await Deno.open(`${root}/exact.csv`, { write: true, create: true, append: true });
 const encoder = new TextEncoder();
 
-let watts = 3, microjoules = 0, last = performance.now(), logged = -Infinity, ended = false;
+let watts = 3, microjoules = 0, offset = 0, last = performance.now(), logged = -Infinity, ended = false;
 function write(): void {
   const now = performance.now();
   microjoules += watts * (now - last) * 1000;
   last = now;
   file.seekSync(0, Deno.SeekMode.Start);
-  file.writeSync(encoder.encode(`${String(Math.floor(microjoules) % max).padStart(15, "0")}\n`));
+  file.writeSync(encoder.encode(`${String(Math.floor(microjoules - offset) % max).padStart(15, "0")}\n`));
   if (now - logged < 5) return;
   logged = now;
   log.writeSync(encoder.encode(`${Date.now()},${(microjoules / 1e6).toFixed(6)}\n`));
@@ -30,7 +30,8 @@ const reading = (async () => {
   for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
     const line = chunk.trim().split("\n").at(-1)!;
     write();
-    if (line !== "") watts = Number(line);
+    if (line === "reset") offset = microjoules;
+    else if (line !== "") watts = Number(line);
   }
   ended = true;
 })();
