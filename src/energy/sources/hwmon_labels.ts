@@ -5,14 +5,14 @@
  */
 
 /** Labels as words: case, dashes and the like mean nothing. */
-const wordsOf = (label: string): string => label.toLowerCase().replace(/[\s_\-.:]+/g, " ").trim();
+const wordsOf = (label: string): string => label.toLowerCase().replace(/(?:[\s_\-:]|\.(?!\d))+/g, " ").trim();
 
 /** What the whole is called. */
 const TOTAL =
   /^(?:total|(?:total )?(?:system|board|node|machine)(?: (?:power|total|input|total power))?|total power|power total)$/;
 /** What goes in is called. Numbers at the end tell several inputs apart. */
 const INPUT =
-  /^(?:vin|v in|vdd in|vcc in|dc ?in|pwr in|power in|vsys|(?:pom )?\d+(?:\.\d+)?v ?in(?:put)?|(?:main|supply|dc|power)? ?input(?: (?:power|voltage))?)(?: ?\d)?$/;
+  /^(?:vin|v in|vdd in|vcc in|dc ?in|pwr in|power in|vsys|(?:(?:pom|vcc|vdd) ?)?\d+(?:\.\d+)?v\d? ?(?:dc ?)?in(?:put)?|(?:main|supply|dc|power)? ?input(?: (?:power|voltage))?)(?: ?\d)?$/;
 
 /**
  * How surely a label says that its channel is what the whole board takes in: 2 where it names the whole, 1 where it names

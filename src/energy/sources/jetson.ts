@@ -42,8 +42,8 @@ export function findJetson(
   files: SystemFiles,
   chips: readonly Chip[] = listChips(files),
 ): JetsonFindings {
-  const model = files.readText("/proc/device-tree/model") ??
-    files.readText("/sys/firmware/devicetree/base/model") ?? "";
+  const model = files.readText("/sys/firmware/devicetree/base/model") ??
+    files.readText("/proc/device-tree/model") ?? "";
   const { rails, claimed } = jetsonRails(files, model, chips);
   if (!isJetson(model) && !isKnown(rails)) return { findings: [], claimed: new Set() };
   if (rails.length === 0) return { findings: [noRails()], claimed };
