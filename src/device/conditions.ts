@@ -4,6 +4,7 @@
  * @module
  */
 import type { TextFiles } from "./sysfs.ts";
+import { parseThrottled } from "./throttled.ts";
 
 /** Facts of a moment; what cannot be found out is left out. */
 export interface DeviceConditions {
@@ -80,17 +81,14 @@ function readHeat(files: TextFiles): DeviceConditions {
 }
 
 /**
- * Raspberry Pi: bits of `get_throttled` (0 voltage too low, 1 clock capped, 2 throttled, 3 soft limit of heat; 16 to 19 that
- * it has happened), else the alarm of `rpi_volt`.
+ * Raspberry Pi: bits of `get_throttled` where the kernel shows them, else the alarm of `rpi_volt`.
  */
 function readVoltage(files: TextFiles): DeviceConditions {
   const soc = "/sys/devices/platform/soc";
   const firmware = files.list(soc).find((name) => name.endsWith("firmware"));
   const bits = firmware === undefined ? undefined : files.readText(`${soc}/${firmware}/get_throttled`);
-  if (bits !== undefined && /^[0-9a-f]{1,8}$/i.test(bits)) {
-    const value = parseInt(bits, 16);
-    return { undervolted: (value & 1) !== 0, throttled: (value & 4) !== 0 };
-  }
+  const throttled = bits === undefined ? undefined : parseThrottled(bits);
+  if (throttled !== undefined) return throttled;
   const chips = "/sys/class/hwmon";
   const volt = files.list(chips).find((chip) => files.readText(`${chips}/${chip}/name`) === "rpi_volt");
   const alarm = volt === undefined ? undefined : files.readText(`${chips}/${volt}/in0_lcrit_alarm`);

@@ -59,6 +59,8 @@ const RATES: SampleRates = { servingMs: 100, idleMs: 1000 };
 const EDGE_MS = 20;
 /** How long it goes on sampling often after a step, and after a change of power: the next one comes soon. */
 const BUSY_MS = 2_000;
+/** At first it samples often, until the idle baseline is known: accounts come in seconds and not in half a minute. */
+const LEARN_MS = 60_000;
 /** The wall clock left the other one by this much: the machine slept, or the clock was set. */
 const SLEPT_MS = 2_000;
 
@@ -91,6 +93,7 @@ class Meter implements EnergyMeter {
   /** Until then it samples often: a step has just ended, or the power changes. */
   #busyUntilMs = -Infinity;
   #alsoAtMs = -Infinity;
+  readonly #openedMs: number;
   #samples = 0;
   #samplerMs = 0;
 
@@ -98,6 +101,7 @@ class Meter implements EnergyMeter {
     this.#world = world;
     this.#cpu = cpu;
     this.#rates = rates;
+    this.#openedMs = world.clock.monotonic();
   }
 
   run(): void {
@@ -138,7 +142,8 @@ class Meter implements EnergyMeter {
   }
 
   get isIncomplete(): boolean {
-    return this.#node.counted.size === 0 || this.#sources.some(({ trouble }) => trouble !== undefined);
+    return this.#node.counted.size === 0 || this.#sources.some(({ trouble }) => trouble !== undefined) ||
+      this.#missing.some(({ state }) => state === "denied" || state === "error");
   }
 
   begin(): number {
@@ -230,7 +235,10 @@ class Meter implements EnergyMeter {
   }
 
   get #periodMs(): number {
-    const isBusy = this.#attribution.isServing || this.#world.clock.monotonic() < this.#busyUntilMs;
+    const nowMs = this.#world.clock.monotonic();
+    const isLearning = nowMs < this.#openedMs + LEARN_MS && this.#node.counted.size > 0 &&
+      this.#attribution.idleMicrowatts() === undefined;
+    const isBusy = this.#attribution.isServing || nowMs < this.#busyUntilMs || isLearning;
     return isBusy ? this.#rates.servingMs : this.#rates.idleMs;
   }
 

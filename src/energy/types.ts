@@ -76,7 +76,7 @@ export const DOMAINS = {
   wall: "wall",
   /** What the computer takes in. */
   board: "wall/board",
-  /** Processor, memory and bridges as one (RAPL psys). */
+  /** Where processors and their memory lie. */
   platform: "wall/board/platform",
   /** One processor package, such as `socket(0)`. A meter that covers graphics in the package too has this domain. */
   socket: (index: number | string): string => `wall/board/platform/socket${index}`,

@@ -10,6 +10,7 @@ import { diskFreeBytes } from "../device/disk.ts";
 import { openOtherLoad } from "../device/other_load.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
 import { energyFamilies } from "./energy_families.ts";
+import { watchThrottled } from "../device/throttled.ts";
 import { findModel, resolveContext } from "./find_model.ts";
 import { availableBytes, openEngine } from "./open_compute.ts";
 import { openServing } from "./open_serving.ts";
@@ -34,6 +35,7 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
       files,
       diskFreeBytes: () => diskFreeBytes(paths.root),
       otherCpuShare: () => load.read(),
+      supply: watchThrottled(world, files),
     });
   },
   openCarbon: (world, { config, paths }, table) => {

@@ -11,6 +11,7 @@ import type { Config } from "../config/schema.ts";
 import { readConditions } from "../device/conditions.ts";
 import { readMemory } from "../device/memory.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
+import type { ThrottledWatch } from "../device/throttled.ts";
 import { addUsed, type Budgets, readBudgets } from "../policy/budgets.ts";
 import { decide, WILLING, words } from "../policy/decide.ts";
 import type { Conditions, Decision, Rules } from "../policy/types.ts";
@@ -44,6 +45,8 @@ export interface ContributeParts {
   readonly gramsPerKwh: () => number | undefined;
   /** Room on the disk of the data folder. */
   readonly diskFreeBytes: () => number | undefined;
+  /** What the firmware says of the supply, where the kernel does not show it; owned from now on. */
+  readonly supply: ThrottledWatch;
   /** Share of all processors that others keep busy. */
   readonly otherCpuShare: () => number | undefined;
 }
@@ -95,6 +98,7 @@ class Watcher implements Contribution {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort(new NodeError("aborted", "The node stops"));
     await this.#life;
+    await this.parts.supply[Symbol.asyncDispose]();
     this.parts.table.put(KEY, encodeUtf8(JSON.stringify(this.#budgets)));
   }
 
@@ -126,7 +130,7 @@ class Watcher implements Contribution {
   }
 
   #conditions(): Conditions {
-    const { files, config, gramsPerKwh, diskFreeBytes, otherCpuShare } = this.parts;
+    const { files, config, gramsPerKwh, diskFreeBytes, otherCpuShare, supply } = this.parts;
     const local = new Date(this.world.clock.now());
     this.#count(local);
     const device = readConditions(files);
@@ -134,6 +138,7 @@ class Watcher implements Contribution {
     return {
       weekday: local.getDay(),
       minute: local.getHours() * 60 + local.getMinutes(),
+      ...supply.now,
       ...device,
       metered: metered === "yes" || (metered === "auto" && device.link === "cellular"),
       otherCpuShare: otherCpuShare(),

@@ -2,6 +2,9 @@ import { assertEquals } from "@std/assert";
 import { readConditions } from "../../src/device/conditions.ts";
 import { openOtherLoad } from "../../src/device/other_load.ts";
 import { diskFreeBytes } from "../../src/device/disk.ts";
+import { watchThrottled } from "../../src/device/throttled.ts";
+import { temporaryFolder } from "../support/temporary_folder.ts";
+import { openSystemWorld } from "../../src/base/system_world.ts";
 import { openSystemFiles, type TextFiles } from "../../src/device/sysfs.ts";
 
 /** Files by path; folders are what their names say. */
@@ -89,4 +92,31 @@ Deno.test("this machine's own facts can be read", () => {
   const load = openOtherLoad(files);
   assertEquals(load.read(), undefined);
   assertEquals(diskFreeBytes("/nonexistent"), undefined);
+});
+
+Deno.test("watchThrottled asks vcgencmd on a Raspberry Pi whose kernel shows nothing, and nobody elsewhere", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.writeTextFile(
+    `${folder.path}/vcgencmd`,
+    "#!/bin/sh\n[ $1 = get_throttled ] && echo throttled=0x50005\n",
+    {
+      mode: 0o755,
+    },
+  );
+  const path = Deno.env.get("PATH")!;
+  Deno.env.set("PATH", `${folder.path}:${path}`);
+  try {
+    const world = openSystemWorld({ level: "error", json: false });
+    await using pi = watchThrottled(
+      world,
+      filesOf({ "/proc/device-tree/model": "Raspberry Pi 4 Model B Rev 1.4" }),
+    );
+    for (let i = 0; i < 100 && pi.now === undefined; i++) await world.clock.sleep(20);
+    assertEquals(pi.now, { undervolted: true, throttled: true });
+    await using pc = watchThrottled(world, filesOf({}));
+    await world.clock.sleep(20);
+    assertEquals(pc.now, undefined);
+  } finally {
+    Deno.env.set("PATH", path);
+  }
 });

@@ -78,7 +78,8 @@ Deno.test("a meter samples an unsteady gauge often, also while nobody is served"
     servingMs: 100,
     idleMs: 1000,
   });
-  assert(steady.snapshot.samples < 70, `${steady.snapshot.samples} samples`);
+  // three seconds of learning what the idle machine takes, then once a second
+  assert(steady.snapshot.samples < 95, `${steady.snapshot.samples} samples`);
 });
 
 /** Requests one after another with idle time between, at 9 W against 3 W; relative errors of each one's energy. */

@@ -9,6 +9,7 @@ import type { Health } from "../../src/node/health.ts";
 export interface PolicyMachine {
   celsius: number | undefined;
   writeBytes: number;
+  throttled: { undervolted: boolean; throttled: boolean } | undefined;
   servedBytes: number;
   readonly table: Table;
   open(world: World, config: Config, health: Health): Contribution;
@@ -18,6 +19,7 @@ export function policyMachine(): PolicyMachine {
   const machine: PolicyMachine = {
     celsius: undefined,
     writeBytes: 0,
+    throttled: undefined,
     servedBytes: 0,
     table: memoryTable(),
     open(world, config, health) {
@@ -40,6 +42,12 @@ export function policyMachine(): PolicyMachine {
         gramsPerKwh: () => undefined,
         diskFreeBytes: () => undefined,
         otherCpuShare: () => undefined,
+        supply: {
+          get now() {
+            return machine.throttled;
+          },
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        },
       });
     },
   };

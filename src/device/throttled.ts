@@ -1,0 +1,106 @@
+/**
+ * What the firmware of a Raspberry Pi says of its supply and its clock, asked in the background.
+ *
+ * @module
+ */
+import { NodeError } from "../base/errors.ts";
+import { openDeadline } from "../base/deadline.ts";
+import type { World } from "../base/world.ts";
+import { runCommand } from "./command.ts";
+import type { TextFiles } from "./sysfs.ts";
+import { openVideocore } from "./videocore_ffi.ts";
+
+/** State of the supply now. */
+export interface Throttled {
+  /** Bit 0. */
+  readonly undervolted: boolean;
+  /** Bit 2. */
+  readonly throttled: boolean;
+}
+
+/** Between two questions: a process each, where the mailbox cannot be opened. */
+const PERIOD_MS = 10_000;
+const TIMEOUT_MS = 2_000;
+
+/** Asks until it is disposed. */
+export interface ThrottledWatch extends AsyncDisposable {
+  /** The newest answer; `undefined` where there is none. */
+  readonly now: Throttled | undefined;
+}
+
+/**
+ * Reads the bits of `get_throttled`: 0 the voltage is too low, 1 the clock is capped, 2 throttled, 3 the soft limit of heat;
+ * 16 to 19 that it has happened, which is no reason for anything now.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(parseThrottled("throttled=0x50005\n"), { undervolted: true, throttled: true });
+ * assertEquals(parseThrottled("50000"), { undervolted: false, throttled: false });
+ * assertEquals(parseThrottled("error=1"), undefined);
+ * ```
+ */
+export function parseThrottled(text: string): Throttled | undefined {
+  const bits = text.trim().match(/^(?:throttled=0x)?([0-9a-f]{1,8})$/i)?.[1];
+  if (bits === undefined) return undefined;
+  const value = parseInt(bits, 16);
+  return { undervolted: (value & 1) !== 0, throttled: (value & 4) !== 0 };
+}
+
+/** Begins to ask, on Raspberry Pis whose kernel does not show it. Elsewhere nothing runs. */
+export function watchThrottled(world: World, files: TextFiles): ThrottledWatch {
+  const model = files.readText("/proc/device-tree/model") ??
+    files.readText("/sys/firmware/devicetree/base/model");
+  if (!/Raspberry Pi/.test(model ?? "")) {
+    return {
+      now: undefined,
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    };
+  }
+  return new Watch(world);
+}
+
+class Watch implements ThrottledWatch {
+  now: Throttled | undefined;
+  readonly #end = new AbortController();
+  readonly #life: Promise<void>;
+
+  constructor(readonly world: World) {
+    this.#life = this.#run(this.#end.signal);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort(new NodeError("aborted", "The node stops"));
+    await this.#life;
+  }
+
+  async #run(signal: AbortSignal): Promise<void> {
+    const { clock } = this.world;
+    while (!signal.aborted) {
+      this.now = await this.#ask(signal);
+      await clock.sleep(PERIOD_MS, signal).catch(() => {});
+    }
+  }
+
+  async #ask(signal: AbortSignal): Promise<Throttled | undefined> {
+    using deadline = openDeadline(this.world.clock, TIMEOUT_MS, "ask for throttling", signal);
+    for (const ask of [askMailbox, askProgram]) {
+      try {
+        const found = parseThrottled(await ask(deadline.signal));
+        if (found !== undefined) return found;
+      } catch (error) {
+        if (!(error instanceof NodeError)) throw error;
+      }
+    }
+    return undefined;
+  }
+}
+
+async function askMailbox(): Promise<string> {
+  using videocore = openVideocore();
+  return await videocore.ask("get_throttled");
+}
+
+const askProgram = (signal: AbortSignal): Promise<string> =>
+  runCommand("vcgencmd", ["get_throttled"], signal);
