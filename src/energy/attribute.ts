@@ -53,8 +53,8 @@ export interface AccountSums {
 /** A quiet window has less of the machine busy than this. */
 const QUIET_BUSY = 0.05;
 /** How long a window waits for steps that ran in it to end, and for the baseline. */
-const MAX_WAIT_MS = 600_000;
-/** Most windows that wait: 10 a second for ten minutes. */
+const MAX_WAIT_MS = 120_000;
+/** Most windows that wait: 50 a second for two minutes. */
 const MAX_WAITING = 6000;
 /** Most finished steps remembered for windows still to come. */
 const MAX_STEPS = 4096;
