@@ -10,7 +10,7 @@ import { carbonAwareRoutes, type CarbonAwareSource } from "./carbon_aware.ts";
 import type { EnergyDocument } from "./energy.ts";
 import { isAllowedHost } from "./host_check.ts";
 import { errorResponse, responseOf } from "./http_error.ts";
-import { exposition, type MetricsInput, wantsOpenMetrics } from "./metrics.ts";
+import type { MetricsInput } from "./metrics_input.ts";
 import type { StatusDocument } from "./status.ts";
 
 /** What the API shows. */
@@ -61,6 +61,8 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   });
   app.get("/api/v1/status", (context) => context.json(options.status()));
   app.get("/metrics", async (context) => {
+    // the library is loaded when somebody asks: a node at rest is to stay small
+    const { exposition, wantsOpenMetrics } = await import("./metrics.ts");
     const openMetrics = wantsOpenMetrics(context.req.header("accept"));
     const { text, contentType } = await exposition(options.metrics(), openMetrics);
     return context.body(text, 200, { "content-type": contentType });

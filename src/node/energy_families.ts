@@ -7,11 +7,11 @@ import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
 import type { Family } from "../energy/discover.ts";
+import type { Finding } from "../energy/types.ts";
 import { findAmdsmi } from "../energy/sources/amdsmi.ts";
 import { findBatteries } from "../energy/sources/battery.ts";
 import { listChips } from "../energy/sources/hwmon_list.ts";
 import { findIpmi } from "../energy/sources/ipmi.ts";
-import { findMeters } from "../energy/sources/meters.ts";
 import { findModel } from "../energy/sources/model.ts";
 import { findMonitors } from "../energy/sources/monitors.ts";
 import { findNvml } from "../energy/sources/nvml.ts";
@@ -25,12 +25,7 @@ export function energyFamilies(world: World, files: SystemFiles, config: Config)
       id: "meters",
       scope: "wall",
       once: true,
-      find: () =>
-        findMeters(world, {
-          meters: config["energy.meters"],
-          secrets: config["energy.secrets"],
-          caFile: config["energy.ca_file"],
-        }),
+      find: () => config["energy.meters"].length === 0 ? [] : findNamedMeters(world, config),
     },
     { id: "rapl", scope: "package", find: () => findRapl(world, files) },
     { id: "hwmon", scope: "part", find: () => findMonitors(world, files, config["energy.board_sensors"]) },
@@ -54,6 +49,16 @@ export function energyFamilies(world: World, files: SystemFiles, config: Config)
         }),
     },
   ];
+}
+
+/** Meters of the network; loaded where they are used: a node at rest is to stay small. */
+async function findNamedMeters(world: World, config: Config): Promise<readonly Finding[]> {
+  const { findMeters } = await import("../energy/sources/meters.ts");
+  return findMeters(world, {
+    meters: config["energy.meters"],
+    secrets: config["energy.secrets"],
+    caFile: config["energy.ca_file"],
+  });
 }
 
 /** Whether the kernel itself shows AMD's cards: their library would count them a second time. */

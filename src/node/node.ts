@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { carbonMetrics } from "../api/metrics.ts";
+import { carbonMetrics } from "../api/metrics_input.ts";
 import { energyDocument } from "../api/energy.ts";
 import { energyStatusOf, policyStatus, type ServingStatus, type StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
@@ -42,7 +42,7 @@ export async function openNode(
 
   const carbon = rooms.use(await parts.openCarbon(world, plan, network.table("carbon")));
   const { meter } = rooms.use(parts.openEnergy(world, plan));
-  const own = rooms.use(parts.openOwnPower(world, plan, () => meter.figure.watts ?? undefined));
+  const own = rooms.use(await parts.openOwnPower(world, plan, () => meter.figure.watts ?? undefined));
   carbon.keep(() => meter.sums(), own.localOf);
   const account = new Account({ meter, self: network.rpc.self });
   let serving: Serving | undefined;

@@ -9,7 +9,6 @@ import type { Config } from "../config/schema.ts";
 import type { EnergyWindow } from "../energy/carbon/hour_book.ts";
 import { addProduction } from "../energy/certificates/production_book.ts";
 import { totalOf } from "../energy/ledger_sums.ts";
-import { openRenewables } from "../energy/renewable/renewables.ts";
 import type { Renewables, RenewablesSnapshot } from "../energy/renewable/types.ts";
 
 /** Between looks for hours of production that are over. */
@@ -33,11 +32,16 @@ export interface OwnPower extends AsyncDisposable {
 }
 
 /** Begins to ask the inverters and site meters of `energy.renewables`. Where there are none, nothing runs. */
-export function openOwnPower(world: World, { config, folder, nodeWatts }: OwnPowerParts): OwnPower {
+export async function openOwnPower(
+  world: World,
+  { config, folder, nodeWatts }: OwnPowerParts,
+): Promise<OwnPower> {
   if (config["energy.renewables"].length === 0) {
     const nothing = () => undefined;
     return { snapshot: nothing, localOf: nothing, [Symbol.asyncDispose]: () => Promise.resolve() };
   }
+  // loaded where it is used: a node at rest is to stay small
+  const { openRenewables } = await import("../energy/renewable/renewables.ts");
   const renewables = openRenewables(world, {
     renewables: config["energy.renewables"],
     secrets: config["energy.secrets"],

@@ -5,7 +5,7 @@
  */
 import type { CarbonAwareSource } from "../api/carbon_aware.ts";
 import type { EnergyDocument } from "../api/energy.ts";
-import type { MetricsInput } from "../api/metrics.ts";
+import type { MetricsInput } from "../api/metrics_input.ts";
 import type { ApiServer } from "../api/server.ts";
 import type { ServingStatus, StatusDocument } from "../api/status.ts";
 import type { Table } from "../base/database.ts";
@@ -77,7 +77,7 @@ export interface NodeParts {
   openNetwork(world: World, plan: NodePlan): Promise<Network>;
   /** Carbon of the grid and the books of energy. */
   openCarbon(world: World, plan: NodePlan, table: Table): Promise<NodeCarbon>;
-  openOwnPower(world: World, plan: NodePlan, nodeWatts: () => number | undefined): OwnPower;
+  openOwnPower(world: World, plan: NodePlan, nodeWatts: () => number | undefined): Promise<OwnPower>;
   openEnergy(world: World, plan: NodePlan): NodeEnergy;
   openContribution(world: World, plan: NodePlan, parts: ContributionNeeds): Contribution;
   openApi(world: World, plan: NodePlan, shown: NodeShown): ApiServer;

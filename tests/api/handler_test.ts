@@ -1,7 +1,7 @@
 import { assertEquals, assertMatch, assertThrows } from "@std/assert";
 import type { EnergyDocument } from "../../src/api/energy.ts";
 import { apiHandler } from "../../src/api/handler.ts";
-import type { MetricsInput } from "../../src/api/metrics.ts";
+import type { MetricsInput } from "../../src/api/metrics_input.ts";
 import { openApiServer, splitHostPort } from "../../src/api/server.ts";
 import type { Readiness, StatusDocument } from "../../src/api/status.ts";
 import { NodeError } from "../../src/base/errors.ts";

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { exposition, type MetricsInput, wantsOpenMetrics } from "../../src/api/metrics.ts";
+import { exposition, wantsOpenMetrics } from "../../src/api/metrics.ts";
+import type { MetricsInput } from "../../src/api/metrics_input.ts";
 import type { SourceFigure } from "../../src/energy/types.ts";
 
 const source = (id: string, change: Partial<SourceFigure> = {}): SourceFigure => ({

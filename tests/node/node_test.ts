@@ -55,7 +55,8 @@ function recordingParts(order: string[], change: Partial<NodeParts> = {}): NodeP
     },
     openOwnPower() {
       open("own power");
-      return { snapshot: () => undefined, localOf: () => undefined, ...closing("own power") };
+      const nothing = () => undefined;
+      return Promise.resolve({ snapshot: nothing, localOf: nothing, ...closing("own power") });
     },
     openContribution() {
       open("contribution");
