@@ -77,7 +77,9 @@ run() {
   if [ -n "$question" ]; then
     say 'Asking: "The capital of France is"'
     answer=$($ask --json "The capital of France is") || die "the question failed: see the line above and $log"
-    printf '%s\n' "$answer" | "$DENO" run "$here/scripts/show_answer.ts"
+    kind=$("$DENO" run -A "$here/main.ts" energy --json --data-dir "$state/data" 2>/dev/null |
+      sed -n 's/.*"node":{[^}]*"kind":"\([a-z]*\)".*/\1/p') || kind=
+    printf '%s\n' "$answer" | "$DENO" run "$here/scripts/show_answer.ts" "$kind"
   fi
   say ""
   say "The node is running: $(field ready api)   (pid $(cat "$pid_file"), log $log)"
