@@ -128,7 +128,7 @@ class Meter implements EnergyMeter {
         continue;
       }
       if (running !== undefined) unused.push(running.source);
-      known.set(finding.source.id, new TrackedSource(finding.source));
+      known.set(finding.source.id, new TrackedSource(finding.source, running));
     }
     this.#sources = [...known.values()];
     this.#missing = missing.filter(({ id }) => !known.has(id));

@@ -33,6 +33,8 @@ interface Open {
 /** Follows the choice of sources and cuts time into windows. */
 export class NodeFigure {
   #open: Open | undefined;
+  /** What the open window was chosen from. */
+  #current: readonly TrackedSource[] = [];
   #microjoules = 0n;
   #measuredMs = 0;
   #firstMs: number | undefined;
@@ -74,9 +76,9 @@ export class NodeFigure {
 
   /** After sampling: the window that has become complete, if any. `current` have values now. */
   advance(current: readonly TrackedSource[], nowMs: number): PowerWindow | undefined {
-    const key = current.map(({ source }) => source.id).join("+");
     const window = this.#close();
-    if (key !== this.#open?.key) this.#reopen(current, key);
+    // by what they are and not by their names: a source may have been replaced by its like
+    if (!isSame(current, this.#current)) this.#reopen(current);
     const startMs = this.#open?.startMs ?? Infinity;
     if (startMs !== Infinity) this.#firstMs ??= startMs;
     // what is still to be read of a source that works is no gap
@@ -141,7 +143,9 @@ export class NodeFigure {
     }
   }
 
-  #reopen(current: readonly TrackedSource[], key: string): void {
+  #reopen(current: readonly TrackedSource[]): void {
+    this.#current = current;
+    const key = current.map(({ source }) => source.id).join("+");
     const byId = new Map(current.map((tracked) => [tracked.source.id, tracked]));
     const choice = chooseSources(current.map(candidateOf));
     const part = ({ id }: Candidate) => renew({ tracked: byId.get(id)! });
@@ -174,6 +178,9 @@ export class NodeFigure {
     return uncertaintyOfSum([...figures, { value: rest, relative: whole.tracked.relativeUncertainty }]);
   }
 }
+
+const isSame = (a: readonly TrackedSource[], b: readonly TrackedSource[]): boolean =>
+  a.length === b.length && a.every((tracked, i) => tracked === b[i]);
 
 const renew = ({ tracked }: Pick<Part, "tracked">): Part => ({
   tracked,

@@ -50,8 +50,20 @@ export class TrackedSource {
   /** Whether the last sample of a gauge was far from the one before: what lies between them is known badly. */
   hasJumped = false;
 
-  constructor(readonly source: EnergySource) {
-    this.#tracks = source.channels.map(trackOf);
+  /** `before` is the source that this one takes the place of: its sums go on, so that they never go back. */
+  constructor(readonly source: EnergySource, before?: TrackedSource) {
+    this.#tracks = source.channels.map((channel) => {
+      const old = before === undefined
+        ? undefined
+        : before.#tracks.find((track) => track.channel.id === channel.id);
+      const track = trackOf(channel);
+      return old === undefined
+        ? track
+        : { ...track, microjoules: old.microjoules, measuredMs: old.measuredMs };
+    });
+    if (before !== undefined) {
+      for (const [reason, count] of before.#failures) this.#failures.set(reason, count);
+    }
   }
 
   /** Reads every channel; with `edge` only those that answer fast. Whether anything new came. */

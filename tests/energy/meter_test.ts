@@ -363,3 +363,22 @@ Deno.test("adopt keeps what works, takes what is new, and closes what it does no
   await meter[Symbol.asyncDispose]();
   assertEquals(closed.sort(), ["a1", "a2", "b1"]);
 });
+
+Deno.test("a source that failed is replaced by its like: the figure and the source's own sum go on", async () => {
+  const world = fakeWorld();
+  const curve = new PowerCurve([{ untilMs: 1, watts: 5 }]);
+  let broken = false;
+  const first = sourceOf([sensorChannel(world.clock, curve, { type: "counter", isBroken: () => broken })]);
+  await using meter = openMeter(world, [ok(first)], { rates: FAST });
+  await world.clock.advance(10_000);
+  broken = true;
+  // in trouble, and not yet stale
+  await world.clock.advance(1_500);
+  assert(meter.isIncomplete);
+  await meter.adopt([ok(sourceOf([sensorChannel(world.clock, curve, { type: "counter" })]))]);
+  await world.clock.advance(10_000);
+  const { node, sources } = meter.snapshot();
+  assertAlmostEquals(node.joules!, 100, 1.5);
+  assertAlmostEquals(sources[0]!.joules!, 100, 1.5);
+  assertEquals([sources[0]!.state, sources[0]!.failures["io"]! >= 10], ["ok", true]);
+});
