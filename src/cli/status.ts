@@ -28,7 +28,7 @@ export const statusVerb: Verb = {
 
 /** The same for people. */
 function statusLines(status: StatusDocument): string[] {
-  const { serving, dht, work, readiness, policy } = status;
+  const { serving, dht, work, readiness, policy, energy } = status;
   const served = serving === null
     ? "Serves     nothing: a node of the DHT only"
     : `Serves     blocks ${serving.blocks[0]}:${
@@ -45,9 +45,19 @@ function statusLines(status: StatusDocument): string[] {
     `Reachable  ${status.reachability.state}: ${status.reachability.reason}`,
     served,
     `Work       ${work.steps} steps, ${work.tokens} tokens, ${work.failedSteps} failed`,
+    `Energy     ${energyLine(energy)}`,
     ...(policy.action === "contribute"
       ? []
       : [`Policy     ${policy.action}: ${policy.because.map(({ says }) => says).join("; ")}`]),
     ...status.degraded.map(({ what, why }) => `Degraded   ${what}: ${why}`),
   ];
+}
+
+function energyLine({ watts, kind, scope, joules, joulesPerToken }: StatusDocument["energy"]): string {
+  if (kind === "none" || joules === null) return "no sensor (kwaainet doctor tells what can be done)";
+  const power = watts === null ? "no power now" : `${watts.toFixed(2)} W`;
+  const token = typeof joulesPerToken?.full === "number"
+    ? `, ${joulesPerToken.full.toFixed(3)} J for a token`
+    : "";
+  return `${power} of the ${scope}, ${kind}${token}`;
 }
