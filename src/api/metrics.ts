@@ -150,7 +150,8 @@ function putEnergy(page: Page, { energy, sums, byKind }: MetricsInput): void {
       [
         [{ account: "serve" }, joules(serve)],
         [{ account: "idle" }, joules(idle)],
-        [{ account: "other" }, joules(other)],
+        [{ account: "other" }, joules(other - sums.overhead)],
+        [{ account: "node_overhead" }, joules(sums.overhead)],
       ],
     );
   }

@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { openCpuLoad } from "./cpu_load.ts";
+import { ownCpuMs } from "./own_cpu.ts";
 import type { SystemFiles } from "./sysfs.ts";
 
 /** Tells the share of all processors, 0 to 1, that others were busy with since it was asked last. */
@@ -37,8 +38,7 @@ const TICK_MS = 10;
 
 /** This process and its children that run now. */
 function ownMs(files: SystemFiles): number {
-  const { user, system } = process.cpuUsage();
-  let sum = (user + system) / 1000;
+  let sum = ownCpuMs();
   const children = files.readText(`/proc/${process.pid}/task/${process.pid}/children`) ?? "";
   for (const child of children.split(" ").filter((id) => /^\d+$/.test(id))) {
     // what follows the name in brackets begins with field 3; utime and stime are 14 and 15 (proc_pid_stat(5))

@@ -13,7 +13,7 @@
  * @module
  */
 import { IdleBaseline } from "./baseline.ts";
-import { splitByClaims } from "./split.ts";
+import { splitByClaims, splitWhole } from "./split.ts";
 import { cpuWithin, overlapOf, type Step, type StepSpent } from "./step.ts";
 
 /** Energy of the node from one moment to another. */
@@ -35,6 +35,8 @@ export interface BusyMark {
   readonly busyMs: number;
   /** Busy and idle time of all processors together, since the same start. */
   readonly totalMs: number;
+  /** Processor time of the node's own process, of that busy time. */
+  readonly ownMs?: number;
 }
 
 /** Sums of one account. */
@@ -77,6 +79,7 @@ export class Attribution {
   #serve = 0n;
   #idle = 0n;
   #other = 0n;
+  #overhead = 0n;
   /** Of windows whose baseline was known. */
   #dynamic: Share = { microjoules: 0n, tokens: 0 };
   #tokens = 0;
@@ -86,6 +89,11 @@ export class Attribution {
   /** Accounts of all windows that are settled. */
   get settled(): AccountSums {
     return { serve: this.#serve, idle: this.#idle, other: this.#other };
+  }
+
+  /** What of `other` went to the node's own process, outside its engine: network, DHT, API. Settled. */
+  get overhead(): bigint {
+    return this.#overhead;
   }
 
   /** Steps of windows whose baseline was known: their energy over the baseline, and their positions. */
@@ -214,9 +222,10 @@ export class Attribution {
   }
 
   #share(window: PowerWindow): void {
-    const { idle, other, steps, isKnown } = this.#split(window);
+    const { idle, other, overhead, steps, isKnown } = this.#split(window);
     this.#idle += idle;
     this.#other += other;
+    this.#overhead += overhead;
     for (const [{ spent, endMs }, share] of steps) {
       this.#serve += share;
       if (isKnown) this.#dynamic.microjoules += share;
@@ -235,11 +244,12 @@ export class Attribution {
       step.startMs < endMs && (step.endMs ?? Infinity) > startMs
     );
     const ms = endMs - startMs;
+    const others = this.#othersWithin(startMs, endMs);
     const base = this.#baselines.get(choice)?.microwatts();
     const host = splitByClaims(microjoules - acceleratorMicrojoules, {
       idle: (base ?? 0) * ms / 1000,
       steps: steps.map((step) => cpuWithin(step, startMs, endMs)),
-      others: this.#othersWithin(startMs, endMs),
+      others: others.all,
     });
     const onCard = steps.map((step) => step.spent?.onAccelerator ? overlapOf(step, startMs, endMs) : 0);
     const card = splitByClaims(acceleratorMicrojoules, {
@@ -250,20 +260,23 @@ export class Attribution {
     return {
       idle: host.idle + card.idle,
       other: host.other + card.other,
+      overhead: splitWhole(host.other, [others.own, others.all - others.own])[0]!,
       steps: steps.map((step, i) => [step, host.steps[i]! + card.steps[i]!] as const),
       isKnown: base !== undefined,
     };
   }
 
-  /** Processor time of everything but our steps within a window; 0 where it is not known. */
-  #othersWithin(startMs: number, endMs: number): number {
+  /** Processor time of everything but our steps within a window, and the node's own part of it; 0 where it is not known. */
+  #othersWithin(startMs: number, endMs: number): { readonly all: number; readonly own: number } {
     const middle = (startMs + endMs) / 2;
     const half = Math.max(AROUND_MS, (endMs - startMs) / 2);
     const busy = this.#busy(middle - half, middle + half);
-    if (busy === undefined) return 0;
+    if (busy === undefined) return { all: 0, own: 0 };
     let ours = 0;
     for (const step of this.#steps.values()) ours += cpuWithin(step, busy.startMs, busy.endMs);
-    return Math.max(0, busy.busyMs - ours) * (endMs - startMs) / (busy.endMs - busy.startMs);
+    const scale = (endMs - startMs) / (busy.endMs - busy.startMs);
+    const all = Math.max(0, busy.busyMs - ours) * scale;
+    return { all, own: Math.min(all, busy.ownMs * scale) };
   }
 
   /** Busy time between the marks that enclose a window. */
@@ -275,7 +288,8 @@ export class Attribution {
     if (from === undefined || to === undefined || to.atMs <= from.atMs) return undefined;
     const busyMs = Math.max(0, to.busyMs - from.busyMs);
     const totalMs = to.totalMs - from.totalMs;
-    return { startMs: from.atMs, endMs: to.atMs, busyMs, share: totalMs > 0 ? busyMs / totalMs : 0 };
+    const ownMs = Math.max(0, (to.ownMs ?? 0) - (from.ownMs ?? 0));
+    return { startMs: from.atMs, endMs: to.atMs, busyMs, ownMs, share: totalMs > 0 ? busyMs / totalMs : 0 };
   }
 
   /** Lets go of what no window to come can need. */
@@ -306,6 +320,8 @@ const cardOf = (choice: string): string => `${choice} (cards)`;
 interface Split {
   readonly idle: bigint;
   readonly other: bigint;
+  /** The node's own part of `other`. */
+  readonly overhead: bigint;
   readonly steps: readonly (readonly [Step, bigint])[];
   /** Whether the idle baseline was known. */
   readonly isKnown: boolean;

@@ -5,6 +5,7 @@
  */
 import type { World } from "../base/world.ts";
 import type { CpuLoad } from "../device/cpu_load.ts";
+import { ownCpuMs } from "../device/own_cpu.ts";
 import { type AccountSums, Attribution, type BusyMark, type Share } from "./attribute.ts";
 import { NodeFigure } from "./node_figure.ts";
 import { RecentTokens, type TokenSums } from "./recent.ts";
@@ -17,6 +18,8 @@ import { Watchdog } from "./watchdog.ts";
 /** Sums for the books: whole microjoules that are settled, and the time they stand for. Never go back. */
 export interface MeterSums {
   readonly accounts: AccountSums;
+  /** What of `other` went to the node's own process. */
+  readonly overhead: bigint;
   readonly tokens: number;
   readonly blockTokens: number;
   readonly measuredMs: number;
@@ -176,9 +179,9 @@ class Meter implements EnergyMeter {
   }
 
   sums(): MeterSums {
-    const { settled, tokens, blockTokens } = this.#attribution;
+    const { settled, overhead, tokens, blockTokens } = this.#attribution;
     const { kind, uncertainty } = this.figure;
-    return { accounts: settled, tokens, blockTokens, ...this.#node.time, kind, uncertainty };
+    return { accounts: settled, overhead, tokens, blockTokens, ...this.#node.time, kind, uncertainty };
   }
 
   get figure(): EnergyFigure {
@@ -284,7 +287,7 @@ class Meter implements EnergyMeter {
 
   #mark(atMs: number): void {
     const load = this.#cpu?.read();
-    const mark: BusyMark | undefined = load === undefined ? undefined : { atMs, ...load };
+    const mark: BusyMark | undefined = load === undefined ? undefined : { atMs, ...load, ownMs: ownCpuMs() };
     if (mark !== undefined) this.#attribution.mark(mark);
   }
 

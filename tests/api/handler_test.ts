@@ -44,6 +44,7 @@ const metricsWith = (status: StatusDocument): MetricsInput => ({
   energy: { node: status.energy, sources: [], tokens: 0, idleWatts: null, samples: 0, samplerSeconds: 0 },
   sums: {
     accounts: { serve: 0n, idle: 0n, other: 0n },
+    overhead: 0n,
     tokens: 0,
     blockTokens: 0,
     measuredMs: 0,

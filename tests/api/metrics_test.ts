@@ -75,6 +75,7 @@ function input(sources: readonly SourceFigure[], change: Partial<MetricsInput["e
     },
     sums: {
       accounts: { serve: 9_000_000n, idle: 20_000_000n, other: 30_000_000n },
+      overhead: 4_000_000n,
       tokens: 30,
       blockTokens: 60,
       measuredMs: 1,
@@ -94,6 +95,8 @@ Deno.test("exposition tells energy in base units, settled where it must not go b
     const line of [
       'kwaai_energy_node_joules_total{kind="measured"} 1234.5',
       'kwaai_energy_attributed_joules_total{account="serve"} 9',
+      'kwaai_energy_attributed_joules_total{account="other"} 26',
+      'kwaai_energy_attributed_joules_total{account="node_overhead"} 4',
       'kwaai_tokens_total{phase="decode"} 10',
       'kwaai_steps_total{outcome="failed"} 2',
       'kwaai_energy_joules_per_token{window="5m",basis="dynamic"} 0.3',

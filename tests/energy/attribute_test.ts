@@ -82,6 +82,17 @@ Deno.test("Attribution shares with whatever else uses the processor", () => {
   assertAlmostEquals(Number(serve) / Number(other), 1 / 3, 0.001);
 });
 
+Deno.test("Attribution tells what of other work is the node's own", () => {
+  const attribution = new Attribution();
+  const ms = idleFirst(attribution, 40);
+  attribution.mark({ atMs: ms, busyMs: 0, totalMs: 4 * ms, ownMs: 0 });
+  attribution.mark({ atMs: ms + 1000, busyMs: 2000, totalMs: 4 * (ms + 1000), ownMs: 500 });
+  attribution.add({ startMs: ms, endMs: ms + 1000, microjoules: 10_000_000n, choice: "a" });
+  attribution.settle(ms + 5000, true);
+  const { other } = attribution.settled;
+  assertAlmostEquals(Number(attribution.overhead) / Number(other), 0.25, 0.001);
+});
+
 Deno.test("Attribution shares a window between steps by their processor time, also where they overlap it in part", () => {
   const attribution = new Attribution();
   const ms = idleFirst(attribution, 40);

@@ -24,6 +24,7 @@ class FakeSums {
   minutes = 0;
   readonly read = (): MeterSums => ({
     accounts: { serve: this.kwh * KWH, idle: 0n, other: 0n },
+    overhead: 0n,
     tokens: 0,
     blockTokens: this.minutes * 1000,
     measuredMs: this.minutes * MINUTE,

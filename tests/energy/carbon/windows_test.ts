@@ -87,6 +87,7 @@ Deno.test("splitAtHours is bounded for clocks and lengths that cannot be", () =>
 Deno.test("windowOf is what a meter gained, never less than nothing", () => {
   const sums = (n: number): MeterSums => ({
     accounts: { serve: BigInt(n), idle: BigInt(2 * n), other: 0n },
+    overhead: 0n,
     tokens: n,
     blockTokens: 3 * n,
     measuredMs: 900 * n,
