@@ -71,7 +71,13 @@ const SUITES: readonly Suite[] = [
   },
   {
     name: "e2e-source",
-    command: test(deno, "tests/e2e/node_test.ts", "tests/e2e/serve_test.ts"),
+    command: test(
+      deno,
+      "tests/e2e/node_test.ts",
+      "tests/e2e/serve_test.ts",
+      "tests/e2e/energy_test.ts",
+      "tests/e2e/policy_test.ts",
+    ),
     limitMinutes: 8,
   },
   {

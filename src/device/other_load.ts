@@ -8,8 +8,8 @@ import { openCpuLoad } from "./cpu_load.ts";
 import { ownCpuMs } from "./own_cpu.ts";
 import type { SystemFiles } from "./sysfs.ts";
 
-/** Tells the share of all processors, 0 to 1, that others were busy with since it was asked last. */
-export interface OtherLoad {
+/** Tells the share of all processors, 0 to 1, that others were busy with since it was asked last. Dispose to close a file. */
+export interface OtherLoad extends Disposable {
   /** `undefined` at first, and where the machine does not tell. */
   read(): number | undefined;
 }
@@ -30,6 +30,7 @@ export function openOtherLoad(files: SystemFiles): OtherLoad {
       const others = now.busyMs - before.busyMs - Math.max(0, now.ownMs - before.ownMs);
       return Math.min(1, Math.max(0, others / total));
     },
+    [Symbol.dispose]: () => load[Symbol.dispose](),
   };
 }
 

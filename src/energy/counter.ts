@@ -93,9 +93,11 @@ export class CounterIntegral {
     const delta = now.value - last.value;
     // watts × milliseconds are thousandths of a joule
     const most = this.#maxWatts * measuredMs * 1000;
-    if (this.#max !== undefined && measuredMs > longestMs && most > Number(this.#max)) return NOTHING("gap");
-    if (delta >= 0n) return { event: "ok", microjoules: delta, measuredMs };
     const likely = Math.min(SLACK * most, SURGE * (this.#peak ?? Infinity) * measuredMs / 1000);
+    if (this.#max !== undefined && measuredMs > longestMs && likely > Number(this.#max)) {
+      return NOTHING("gap");
+    }
+    if (delta >= 0n) return { event: "ok", microjoules: delta, measuredMs };
     const unwrapped = this.#max === undefined ? undefined : delta + this.#max;
     if (unwrapped !== undefined && unwrapped >= 0n && Number(unwrapped) <= likely) {
       return { event: "wrap", microjoules: unwrapped, measuredMs };

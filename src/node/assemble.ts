@@ -28,13 +28,12 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
   openNetwork,
   openContribution: (world, { config, paths }, needs) => {
     const files = openSystemFiles(config);
-    const load = openOtherLoad(files);
     return openContribution(world, {
       ...needs,
       config,
       files,
       diskFreeBytes: () => diskFreeBytes(paths.root),
-      otherCpuShare: () => load.read(),
+      otherLoad: openOtherLoad(files),
       supply: watchThrottled(world, files),
     });
   },

@@ -10,6 +10,7 @@ import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
 import { readConditions } from "../device/conditions.ts";
 import { readMemory } from "../device/memory.ts";
+import type { OtherLoad } from "../device/other_load.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
 import type { ThrottledWatch } from "../device/throttled.ts";
 import { addUsed, type Budgets, readBudgets } from "../policy/budgets.ts";
@@ -47,8 +48,8 @@ export interface ContributeParts {
   readonly diskFreeBytes: () => number | undefined;
   /** What the firmware says of the supply, where the kernel does not show it; owned from now on. */
   readonly supply: ThrottledWatch;
-  /** Share of all processors that others keep busy. */
-  readonly otherCpuShare: () => number | undefined;
+  /** How busy others keep the processors; owned from now on. */
+  readonly otherLoad: OtherLoad;
 }
 
 /** Begins to look. */
@@ -99,6 +100,7 @@ class Watcher implements Contribution {
     this.#end.abort(new NodeError("aborted", "The node stops"));
     await this.#life;
     await this.parts.supply[Symbol.asyncDispose]();
+    this.parts.otherLoad[Symbol.dispose]();
     this.parts.table.put(KEY, encodeUtf8(JSON.stringify(this.#budgets)));
   }
 
@@ -130,7 +132,7 @@ class Watcher implements Contribution {
   }
 
   #conditions(): Conditions {
-    const { files, config, gramsPerKwh, diskFreeBytes, otherCpuShare, supply } = this.parts;
+    const { files, config, gramsPerKwh, diskFreeBytes, otherLoad, supply } = this.parts;
     const local = new Date(this.world.clock.now());
     this.#count(local);
     const device = readConditions(files);
@@ -141,7 +143,7 @@ class Watcher implements Contribution {
       ...supply.now,
       ...device,
       metered: metered === "yes" || (metered === "auto" && device.link === "cellular"),
-      otherCpuShare: otherCpuShare(),
+      otherCpuShare: otherLoad.read(),
       availableBytes: readMemory(files)?.availableBytes,
       diskFreeBytes: diskFreeBytes(),
       monthBytes: this.#budgets.monthBytes,

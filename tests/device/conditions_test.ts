@@ -89,7 +89,7 @@ Deno.test("readConditions tells cable, Wi-Fi and cellular links by the default r
 Deno.test("this machine's own facts can be read", () => {
   const files = openSystemFiles({ sysfs: "/sys", procfs: "/proc" });
   readConditions(files);
-  const load = openOtherLoad(files);
+  using load = openOtherLoad(files);
   assertEquals(load.read(), undefined);
   assertEquals(diskFreeBytes("/nonexistent"), undefined);
 });

@@ -41,7 +41,7 @@ export function policyMachine(): PolicyMachine {
         servedBytes: () => machine.servedBytes,
         gramsPerKwh: () => undefined,
         diskFreeBytes: () => undefined,
-        otherCpuShare: () => undefined,
+        otherLoad: { read: () => undefined, [Symbol.dispose]: () => {} },
         supply: {
           get now() {
             return machine.throttled;
