@@ -11,6 +11,8 @@ import type { EnergyReading } from "./types.ts";
 
 /** Readings further apart than this many periods do not tell what lay between them. */
 const GAP_PERIODS = 5;
+/** A program that was held up for less is no gap, however often it reads. */
+const LEAST_GAP_MS = 2_000;
 
 /** Takes the readings of one gauge in order. */
 export class GaugeIntegral {
@@ -29,7 +31,7 @@ export class GaugeIntegral {
     const last = this.#last;
     if (last !== undefined && reading.atMs <= last.atMs) return undefined;
     // the rate may have just changed: the slower one counts
-    const longest = GAP_PERIODS * Math.max(periodMs, this.#periodMs);
+    const longest = Math.max(LEAST_GAP_MS, GAP_PERIODS * Math.max(periodMs, this.#periodMs));
     this.#periodMs = periodMs;
     this.#last = reading;
     const wasEdge = this.#wasEdge;

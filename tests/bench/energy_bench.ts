@@ -69,7 +69,7 @@ await using meter = openMeter(world, [finding], { cpu, rates: { servingMs: 100, 
 await pause(60_000);
 const withMeter = await corePercent();
 const { samples, samplerSeconds } = meter.snapshot();
-console.log(JSON.stringify({
+const said = JSON.stringify({
   deno: Deno.version.deno,
   channels: CHANNELS,
   seconds,
@@ -79,5 +79,6 @@ console.log(JSON.stringify({
   microsecondsPerSample: +(samplerSeconds / samples * 1e6).toFixed(1),
   samples,
   rssGrowthKiB: Math.round((Deno.memoryUsage().rss - rssBefore) / 1024),
-}));
+});
+Deno.stdout.writeSync(new TextEncoder().encode(`${said}\n`));
 await Deno.remove(root, { recursive: true });

@@ -80,14 +80,15 @@ Deno.test("GaugeIntegral takes the trapezoid and loses no fraction of a microjou
   assertEquals(sum, 3330n);
 });
 
-Deno.test("GaugeIntegral does not bridge gaps of more than five periods", () => {
+Deno.test("GaugeIntegral does not bridge gaps of more than five periods and two seconds", () => {
   const gauge = new GaugeIntegral();
   gauge.add(at(0, 1000), 100);
-  assertEquals(gauge.add(at(500, 1000), 100)?.event, "ok");
-  assertEquals(gauge.add(at(1001, 1000), 100)?.event, "gap");
+  assertEquals(gauge.add(at(2000, 1000), 100)?.event, "ok");
+  assertEquals(gauge.add(at(4001, 1000), 100)?.event, "gap");
   // the rate has just become faster: the last reading was due a second ago
-  gauge.add(at(2000, 1000), 1000);
-  assertEquals(gauge.add(at(3000, 1000), 100)?.event, "ok");
+  gauge.add(at(5000, 1000), 1000);
+  assertEquals(gauge.add(at(10_000, 1000), 100)?.event, "ok");
+  assertEquals(gauge.add(at(12_001, 1000), 100)?.event, "gap");
 });
 
 Deno.test("GaugeIntegral cuts no corner where a step begins or ends", () => {

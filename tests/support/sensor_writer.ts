@@ -25,7 +25,7 @@ function write(): void {
   log.writeSync(encoder.encode(`${Date.now()},${(microjoules / 1e6).toFixed(6)}\n`));
 }
 write();
-console.log("ready");
+Deno.stdout.writeSync(encoder.encode("ready\n"));
 const reading = (async () => {
   for await (const chunk of Deno.stdin.readable.pipeThrough(new TextDecoderStream())) {
     const line = chunk.trim().split("\n").at(-1)!;

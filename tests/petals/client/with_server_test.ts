@@ -20,8 +20,10 @@ function serve(
   peerId: PeerId,
   start: number,
   end: number,
-  blocks: LoadedBlocks = loadedToy({ start, end }),
-  energyOf?: StepObserver["energyOf"],
+  { blocks = loadedToy({ start, end }), energyOf }: {
+    readonly blocks?: LoadedBlocks;
+    readonly energyOf?: StepObserver["energyOf"];
+  } = {},
 ): BlockServer {
   const observer = { begin: () => undefined, report: () => {}, ...(energyOf && { energyOf }) };
   const options = { prefix: PREFIX, version: "test", clientMode: false, limits, observer };
@@ -72,10 +74,12 @@ Deno.test("what a liar pushed on is not believed: the server after it begins ane
   const honest = loadedToy({ start: 0, end: 3 });
   let steps = 0;
   await using _liar = serve(toy, "A", 0, 3, {
-    ...honest,
-    step: async (step, cache, signal) => {
-      const values = await honest.step(step, cache, signal);
-      return ++steps === 3 ? values.map(() => NaN) : values;
+    blocks: {
+      ...honest,
+      step: async (step, cache, signal) => {
+        const values = await honest.step(step, cache, signal);
+        return ++steps === 3 ? values.map(() => NaN) : values;
+      },
     },
   });
   await using _other = serve(toy, "Z", 0, 3);
@@ -109,9 +113,11 @@ Deno.test("a client hears what its session costs each server, and nothing from o
   const toy = new ToySwarm(fakeWorld(), 6);
   let asked: string | undefined;
   const energy = { joules: 3, tokens: 5, kind: "measured", scope: "board", uncertainty: 0.05 } as const;
-  await using _a = serve(toy, "A", 0, 4, undefined, (session) => {
-    asked = session;
-    return energy;
+  await using _a = serve(toy, "A", 0, 4, {
+    energyOf: (session) => {
+      asked = session;
+      return energy;
+    },
   });
   await using _b = serve(toy, "B", 4, 6);
   await using chain = await openSwarmChain(toy.world, toy.swarm, { batch: 1, maxLength: 16 }, never);
