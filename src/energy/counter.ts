@@ -26,6 +26,8 @@ const SURGE = 2.5;
 const HALF_LIFE_MS = 60_000;
 /** Readings further apart than this may have a wrap that nobody saw between them. */
 const GAP_PERIODS = 5;
+/** A program that was held up for less is no gap, however often it reads. */
+const LEAST_GAP_MS = 2_000;
 
 /** What is known of a counter. */
 export interface CounterRules {
@@ -70,7 +72,7 @@ export class CounterIntegral {
       this.#brokenOff = false;
       return { event: last === undefined ? "base" : "gap", microjoules: 0n, measuredMs: 0 };
     }
-    const longest = GAP_PERIODS * Math.max(periodMs, this.#periodMs);
+    const longest = Math.max(LEAST_GAP_MS, GAP_PERIODS * Math.max(periodMs, this.#periodMs));
     this.#periodMs = periodMs;
     const step = this.#between(last, reading, longest);
     if (step.event === "ok") this.#follow(step);

@@ -141,6 +141,7 @@ class Meter implements EnergyMeter {
   async adopt(findings: readonly Finding[]): Promise<void> {
     const unused = this.take(findings);
     this.#sample(false);
+    this.#sampling?.wake();
     await Promise.all(unused.map((source) => source[Symbol.asyncDispose]()));
   }
 
