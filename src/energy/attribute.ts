@@ -14,6 +14,7 @@
  */
 import { IdleBaseline } from "./baseline.ts";
 import { splitByClaims, splitWhole } from "./split.ts";
+import { StepLog } from "./step_log.ts";
 import { cpuWithin, overlapOf, type Step, type StepSpent } from "./step.ts";
 
 /** Energy of the node from one moment to another. */
@@ -59,7 +60,9 @@ const MAX_WAIT_MS = 120_000;
 /** Most windows that wait: 50 a second for two minutes. */
 const MAX_WAITING = 6000;
 /** Most finished steps remembered for windows still to come. */
-const MAX_STEPS = 4096;
+const MAX_STEPS = 16_384;
+/** So many are let go of at once. */
+const DROP_STEPS = 1024;
 /** Most sessions and classes whose sums are kept. */
 const MAX_SHARES = 1024;
 /** Half of the time over which other work is averaged. */
@@ -71,11 +74,10 @@ const MAX_BASELINES = 8;
 export class Attribution {
   readonly #baselines = new Map<string, IdleBaseline>();
   readonly #waiting: PowerWindow[] = [];
-  readonly #steps = new Map<number, Step>();
+  readonly #steps = new StepLog();
   readonly #marks: BusyMark[] = [];
   readonly #sessions = new Map<string, Share>();
   readonly #classes = new Map<string, Share>();
-  #nextStep = 1;
   #serve = 0n;
   #idle = 0n;
   #other = 0n;
@@ -113,7 +115,7 @@ export class Attribution {
 
   /** Whether a step is under way. */
   get isServing(): boolean {
-    return [...this.#steps.values()].some(({ endMs }) => endMs === undefined);
+    return this.#steps.running > 0;
   }
 
   /** Sums by class of peers. */
@@ -133,26 +135,21 @@ export class Attribution {
 
   /** A step is handed to the engine. */
   begin(atMs: number): number {
-    const id = this.#nextStep++;
-    this.#steps.set(id, { startMs: atMs, endMs: undefined, spent: undefined });
-    return id;
+    return this.#steps.begin(atMs);
   }
 
   /** The step `id` ended. */
   end(id: number, atMs: number, spent: StepSpent): void {
-    const step = this.#steps.get(id);
-    if (step === undefined || step.endMs !== undefined) return;
-    step.endMs = atMs;
-    step.spent = spent;
+    if (!this.#steps.end(id, atMs, spent)) return;
     this.#tokens += spent.tokens;
     this.#blockTokens += spent.blockTokens;
-    if (this.#steps.size <= MAX_STEPS) return;
-    // the oldest that has ended: no window of it will come any more
-    for (const [other, { endMs }] of this.#steps) {
-      if (endMs === undefined) continue;
-      this.#steps.delete(other);
-      return;
+    if (this.#steps.kept <= MAX_STEPS) return;
+    // windows that wait must not lose it
+    const beforeMs = this.#steps.endOf(DROP_STEPS);
+    while (this.#waiting.length > 0 && this.#waiting[0]!.startMs < beforeMs) {
+      this.#share(this.#waiting.shift()!);
     }
+    this.#steps.forget(beforeMs);
   }
 
   /** What the machine's processors had done by now; not called where that cannot be read. */
@@ -169,13 +166,15 @@ export class Attribution {
     this.settle(window.endMs);
   }
 
-  /** Settles what is ready at `nowMs`; with `all` everything there is. */
-  settle(nowMs: number, all = false): void {
-    const open = [...this.#steps.values()].filter(({ endMs }) => endMs === undefined);
-    const openSince = Math.min(Infinity, ...open.map(({ startMs }) => startMs));
+  /**
+   * Settles what is ready at `nowMs`; with `all` everything there is. The next window will begin at `openSinceMs`, which is
+   * long ago where a source gives values seldom: what ran since is kept for it.
+   */
+  settle(nowMs: number, { all = false, openSinceMs = nowMs }: Settling = {}): void {
+    const runningSince = this.#steps.openSinceMs;
     // other work is averaged over what comes after a window, too
     const isReady = ({ endMs, choice }: PowerWindow) =>
-      endMs <= openSince && endMs + AROUND_MS <= nowMs &&
+      endMs <= runningSince && endMs + AROUND_MS <= nowMs &&
       this.#baselines.get(choice)?.microwatts() !== undefined;
     const isLate = ({ endMs }: PowerWindow) =>
       nowMs - endMs > MAX_WAIT_MS || this.#waiting.length > MAX_WAITING;
@@ -185,7 +184,7 @@ export class Attribution {
       this.#waiting.shift();
       this.#share(window);
     }
-    this.#forget(this.#waiting[0]?.startMs ?? nowMs);
+    this.#forget(Math.min(this.#waiting[0]?.startMs ?? Infinity, openSinceMs, nowMs));
   }
 
   /** Accounts as if everything were settled now: they add up to the energy of all windows. */
@@ -201,8 +200,7 @@ export class Attribution {
   }
 
   #learn({ startMs, endMs, microjoules, acceleratorMicrojoules = 0n, choice }: PowerWindow): void {
-    const overlaps = (step: Step) => step.startMs < endMs && (step.endMs ?? Infinity) > startMs;
-    if ([...this.#steps.values()].some(overlaps)) return;
+    if (this.#steps.within(startMs, endMs).length > 0) return;
     const busy = this.#busy(startMs, endMs);
     if (busy !== undefined && busy.share > QUIET_BUSY) return;
     const learn = (key: string, part: bigint) =>
@@ -240,9 +238,7 @@ export class Attribution {
 
   #split(window: PowerWindow): Split {
     const { startMs, endMs, microjoules, acceleratorMicrojoules = 0n, choice } = window;
-    const steps = [...this.#steps.values()].filter((step) =>
-      step.startMs < endMs && (step.endMs ?? Infinity) > startMs
-    );
+    const steps = this.#steps.within(startMs, endMs);
     const ms = endMs - startMs;
     const others = this.#othersWithin(startMs, endMs);
     const base = this.#baselines.get(choice)?.microwatts();
@@ -273,7 +269,9 @@ export class Attribution {
     const busy = this.#busy(middle - half, middle + half);
     if (busy === undefined) return { all: 0, own: 0 };
     let ours = 0;
-    for (const step of this.#steps.values()) ours += cpuWithin(step, busy.startMs, busy.endMs);
+    for (const step of this.#steps.within(busy.startMs, busy.endMs)) {
+      ours += cpuWithin(step, busy.startMs, busy.endMs);
+    }
     const scale = (endMs - startMs) / (busy.endMs - busy.startMs);
     const all = Math.max(0, busy.busyMs - ours) * scale;
     return { all, own: Math.min(all, busy.ownMs * scale) };
@@ -294,9 +292,7 @@ export class Attribution {
 
   /** Lets go of what no window to come can need. */
   #forget(beforeMs: number): void {
-    for (const [id, { endMs }] of this.#steps) {
-      if (endMs !== undefined && endMs < beforeMs - 2 * AROUND_MS) this.#steps.delete(id);
-    }
+    this.#steps.forget(beforeMs - 2 * AROUND_MS);
     const first = firstFrom(this.#marks, beforeMs - 2 * AROUND_MS) - 1;
     if (first > 0) this.#marks.splice(0, first);
   }
@@ -311,6 +307,12 @@ function firstFrom(marks: readonly BusyMark[], atMs: number): number {
     else high = middle;
   }
   return low;
+}
+
+/** How windows are settled. */
+export interface Settling {
+  readonly all?: boolean;
+  readonly openSinceMs?: number;
 }
 
 /** Name of the baseline of the cards under a choice of sources. */

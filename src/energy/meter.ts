@@ -12,7 +12,14 @@ import { RecentTokens, type TokenSums } from "./recent.ts";
 import { keepSampling } from "./sampler.ts";
 import type { StepSpent } from "./step.ts";
 import { TrackedSource } from "./tracked_source.ts";
-import type { EnergyFigure, EnergyKind, EnergySnapshot, Finding, SourceFigure } from "./types.ts";
+import type {
+  EnergyAccounts,
+  EnergyFigure,
+  EnergyKind,
+  EnergySnapshot,
+  Finding,
+  SourceFigure,
+} from "./types.ts";
 import { Watchdog } from "./watchdog.ts";
 
 /** Sums for the books: whole microjoules that are settled, and the time they stand for. Never go back. */
@@ -194,7 +201,6 @@ class Meter implements EnergyMeter {
     const node = this.figure;
     const idle = this.#attribution.idleMicrowatts();
     const { tokens, dynamic } = this.#attribution;
-    const accounts = this.#attribution.provisional();
     const joules = (microjoules: bigint) => Number(microjoules) / 1e6;
     return {
       node,
@@ -202,13 +208,7 @@ class Meter implements EnergyMeter {
         ...this.#sources.map((tracked) => this.#figureOf(tracked)),
         ...this.#missing.map(missingFigure),
       ],
-      ...(idle === undefined || node.joules === null ? {} : {
-        accounts: {
-          serve: joules(accounts.serve),
-          idle: joules(accounts.idle),
-          other: joules(accounts.other),
-        },
-      }),
+      ...(idle === undefined || node.joules === null ? {} : { accounts: this.#accounts() }),
       tokens,
       ...(tokens === 0 || node.joules === null ? {} : {
         joulesPerToken: {
@@ -229,11 +229,17 @@ class Meter implements EnergyMeter {
     };
   }
 
+  #accounts(): EnergyAccounts {
+    const { serve, idle, other } = this.#attribution.provisional();
+    const joules = (microjoules: bigint) => Number(microjoules) / 1e6;
+    return { serve: joules(serve), idle: joules(idle), other: joules(other) };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort();
     await this.#sampling?.ended;
     this.#sample(false);
-    this.#attribution.settle(this.#world.clock.monotonic(), true);
+    this.#attribution.settle(this.#world.clock.monotonic(), { all: true });
     await Promise.all(this.#sources.map(({ source }) => source[Symbol.asyncDispose]()));
     this.#cpu?.[Symbol.dispose]();
   }
@@ -268,8 +274,8 @@ class Meter implements EnergyMeter {
       current.filter(({ source }) => !this.#watchdog.reasons.has(source.id)),
       nowMs,
     );
-    if (window === undefined) this.#attribution.settle(nowMs);
-    else this.#attribution.add(window);
+    if (window !== undefined) this.#attribution.add(window);
+    else this.#attribution.settle(nowMs, { openSinceMs: this.#node.openSinceMs ?? nowMs });
     if (this.#recent.isDue(nowMs)) this.#recent.add(this.#tokenSums());
     this.#samples++;
     this.#samplerMs += clock.monotonic() - startMs;

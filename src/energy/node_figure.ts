@@ -48,6 +48,12 @@ export class NodeFigure {
     return this.#microjoules;
   }
 
+  /** Where the window begins that is still open; `undefined` where nothing gives values. */
+  get openSinceMs(): number | undefined {
+    const startMs = this.#open?.startMs ?? Infinity;
+    return startMs === Infinity ? undefined : startMs;
+  }
+
   /** Time that is measured, and time since the first reading. */
   get time(): { readonly measuredMs: number; readonly elapsedMs: number } {
     return {

@@ -77,7 +77,7 @@ Deno.test("Attribution shares with whatever else uses the processor", () => {
   attribution.end(step, ms + 1000, spent(1000));
   attribution.mark({ atMs: ms + 1000, busyMs: 4000, totalMs: 4 * (ms + 1000) });
   attribution.add({ startMs: ms, endMs: ms + 1000, microjoules: 10_000_000n, choice: "a" });
-  attribution.settle(ms + 5000, true);
+  attribution.settle(ms + 5000, { all: true });
   const { serve, other } = attribution.settled;
   assertAlmostEquals(Number(serve) / Number(other), 1 / 3, 0.001);
 });
@@ -88,7 +88,7 @@ Deno.test("Attribution tells what of other work is the node's own", () => {
   attribution.mark({ atMs: ms, busyMs: 0, totalMs: 4 * ms, ownMs: 0 });
   attribution.mark({ atMs: ms + 1000, busyMs: 2000, totalMs: 4 * (ms + 1000), ownMs: 500 });
   attribution.add({ startMs: ms, endMs: ms + 1000, microjoules: 10_000_000n, choice: "a" });
-  attribution.settle(ms + 5000, true);
+  attribution.settle(ms + 5000, { all: true });
   const { other } = attribution.settled;
   assertAlmostEquals(Number(attribution.overhead) / Number(other), 0.25, 0.001);
 });
@@ -100,7 +100,7 @@ Deno.test("Attribution shares a window between steps by their processor time, al
   attribution.end(long, ms + 300, spent(400, 1, "long"));
   attribution.end(short, ms + 100, spent(300, 1, "short"));
   attribution.add({ startMs: ms, endMs: ms + 100, microjoules: 4_200_000n, choice: "a" });
-  attribution.settle(ms + 10_000, true);
+  attribution.settle(ms + 10_000, { all: true });
   const [a, b] = ["long", "short"].map((id) => Number(attribution.session(id)!.microjoules));
   assertAlmostEquals(b! / a!, 3, 0.01);
 });
@@ -121,7 +121,7 @@ Deno.test("Attribution keeps a card's energy from steps on the processor, and gi
     const step = attribution.begin(ms);
     attribution.end(step, ms + 100, { ...spent(100), onAccelerator });
     window(800_000n, 9_000_000n);
-    attribution.settle(ms + 1000, true);
+    attribution.settle(ms + 1000, { all: true });
     const expected = onAccelerator ? 8_600_000 : 600_000;
     assertAlmostEquals(Number(attribution.settled.serve) / expected, 1, 0.01);
     assertEquals(total(attribution.settled), 40n * 1_200_000n + 9_800_000n);
@@ -171,9 +171,39 @@ Deno.test("Attribution keeps a bounded number of everything, and its accounts ad
       }
       assertEquals(total(attribution.provisional()), sum);
     }
-    attribution.settle(ms, true);
+    attribution.settle(ms, { all: true });
     assertEquals(total(attribution.settled), sum);
     const ofSessions = attribution.session("s")?.microjoules ?? 0n;
     assert(attribution.settled.serve >= ofSessions);
   }));
+});
+
+Deno.test("Attribution keeps what ran in a window that is still open, however long that takes", () => {
+  const attribution = new Attribution();
+  let ms = idleFirst(attribution, 40);
+  const from = ms;
+  for (let i = 0; i < 100; i++, ms += 300) {
+    const step = attribution.begin(ms);
+    attribution.end(step, ms + 100, spent(100));
+    attribution.mark({ atMs: ms + 100, busyMs: 100 * (i + 1), totalMs: 4 * (ms + 100) });
+    attribution.settle(ms + 100, { openSinceMs: from });
+  }
+  attribution.add({ startMs: from, endMs: ms, microjoules: 90_000_000n, choice: "a" });
+  attribution.settle(ms + 1000, { openSinceMs: ms });
+  assertEquals(attribution.session("s")!.tokens, 100);
+  assertAlmostEquals(Number(attribution.settled.serve) / 30e6, 1, 0.01);
+});
+
+Deno.test("Attribution loses no step of a window that waits, however many there are", () => {
+  const attribution = new Attribution();
+  const steps = 40_000;
+  for (let i = 0, ms = 0; i < steps; i++, ms += 5) {
+    attribution.end(attribution.begin(ms), ms + 4, spent(4));
+    if (i % 10 === 9) {
+      attribution.add({ startMs: ms - 45, endMs: ms + 5, microjoules: 100_000n, choice: "a" });
+    }
+  }
+  attribution.settle(1e6, { all: true });
+  assertEquals(attribution.session("s")!.tokens, steps);
+  assertEquals(attribution.settled, { serve: 400_000_000n, idle: 0n, other: 0n });
 });

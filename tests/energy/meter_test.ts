@@ -382,3 +382,37 @@ Deno.test("a source that failed is replaced by its like: the figure and the sour
   assertAlmostEquals(sources[0]!.joules!, 100, 1.5);
   assertEquals([sources[0]!.state, sources[0]!.failures["io"]! >= 10], ["ok", true]);
 });
+
+Deno.test("a sensor that gives a value seldom costs no request its share: joules for a token are those of a fast one", async () => {
+  const shares = async (minPeriodMs: number) => {
+    const world = fakeWorld();
+    const curve = new PowerCurve([{ untilMs: 170_000, watts: 3 }, { untilMs: 1e9, watts: 9 }]);
+    const sensor = sensorChannel(world.clock, curve, { type: "counter", minPeriodMs });
+    let last = sensor.read()!;
+    const seldom = {
+      ...sensor,
+      failure: undefined,
+      read: () => last = world.clock.monotonic() - last.atMs < minPeriodMs ? last : sensor.read()!,
+    };
+    let busyMs = 0;
+    const cpu = {
+      read: () => ({ busyMs, totalMs: 4 * world.clock.monotonic() }),
+      [Symbol.dispose]: () => {},
+    };
+    await using meter = openMeter(world, [ok(sourceOf([seldom]))], { cpu });
+    await world.clock.advance(170_000);
+    for (let i = 0; i < 40; i++) {
+      const step = meter.begin();
+      await settle();
+      await world.clock.advance(300);
+      busyMs += 300;
+      meter.end(step, { cpuMs: 300, tokens: 1, blockTokens: 1, session: "s", peerClass: "swarm" });
+      await world.clock.advance(200);
+    }
+    await world.clock.advance(12_000);
+    return meter.snapshot().peerClasses!["swarm"]!;
+  };
+  const [fast, slow] = [await shares(1000), await shares(5000)];
+  assertEquals([fast.tokens, slow.tokens], [40, 40]);
+  assertAlmostEquals(slow.joules / fast.joules, 1, 0.02);
+});
