@@ -9,10 +9,8 @@ import { type Candidate, type Choice, chooseSources, uncertaintyOfSum } from "./
 import type { TrackedSource } from "./tracked_source.ts";
 import type { EnergyFigure, EnergyKind } from "./types.ts";
 
-/** Power is told over at least this long. */
-const POWER_MS = 900;
-/** Power older than this is none. */
-const OLD_MS = 5_000;
+/** Power is told for as long as sources that are sampled so often, or as often as they can be, are not stale. */
+const SAMPLED_MS = 1_000;
 /** With less of the time measured, a measured figure is a mixed one. */
 const LEAST_COVERAGE = 0.95;
 
@@ -38,10 +36,10 @@ export class NodeFigure {
   #microjoules = 0n;
   #measuredMs = 0;
   #firstMs: number | undefined;
+  /** Up to here energy is counted. */
+  #countedMs = -Infinity;
   #lastMs = 0;
   readonly #byKind = new Map<EnergyKind, bigint>();
-  readonly #recent: { readonly endMs: number; readonly microjoules: bigint; readonly measuredMs: number }[] =
-    [];
 
   /** Whole microjoules since the first reading. */
   get microjoules(): bigint {
@@ -69,10 +67,8 @@ export class NodeFigure {
 
   /** Sources that count now, by id. */
   get counted(): ReadonlySet<string> {
-    const { parts = [], whole } = this.#open ?? {};
-    return new Set(
-      [...parts, ...(whole === undefined ? [] : [whole])].map(({ tracked }) => tracked.source.id),
-    );
+    const all = this.#open === undefined ? [] : partsOf(this.#open);
+    return new Set(all.map(({ tracked }) => tracked.source.id));
   }
 
   /** Why others do not count. */
@@ -88,7 +84,7 @@ export class NodeFigure {
     const startMs = this.#open?.startMs ?? Infinity;
     if (startMs !== Infinity) this.#firstMs ??= startMs;
     // what is still to be read of a source that works is no gap
-    this.#lastMs = startMs === Infinity ? nowMs : startMs;
+    this.#lastMs = Math.max(this.#lastMs, startMs === Infinity ? nowMs : startMs);
     return window;
   }
 
@@ -113,61 +109,71 @@ export class NodeFigure {
   #close(): PowerWindow | undefined {
     const open = this.#open;
     if (open === undefined) return undefined;
-    const all = open.whole === undefined ? open.parts : [...open.parts, open.whole];
+    const all = partsOf(open);
     const endMs = Math.min(...all.map(({ tracked }) => tracked.atMs ?? -Infinity));
-    if (!(endMs > open.startMs)) return undefined;
-    const measuredMs = Math.min(
+    // a source with old readings may have taken the place of one with newer ones: what is counted is not counted again
+    const startMs = Math.max(open.startMs, this.#countedMs);
+    if (!(endMs > startMs)) return undefined;
+    const part = (endMs - startMs) / (endMs - open.startMs);
+    const measuredMs = part * Math.min(
       ...all.map((part) => part.tracked.measuredMs - part.measuredMs),
       endMs - open.startMs,
     );
-    const microjoules = energyOf(open);
+    const microjoules = shareOf(energyOf(open), part);
     this.#open = {
       ...open,
       startMs: endMs,
       parts: open.parts.map(renew),
       whole: open.whole && renew(open.whole),
     };
+    this.#countedMs = endMs;
     if (measuredMs <= 0 && microjoules === 0n) return undefined;
-    this.#enter(open.choice.kind, { endMs, microjoules, measuredMs });
+    const { kind } = open.choice;
+    this.#microjoules += microjoules;
+    this.#measuredMs += measuredMs;
+    this.#byKind.set(kind, (this.#byKind.get(kind) ?? 0n) + microjoules);
     return {
-      startMs: open.startMs,
+      startMs,
       endMs,
       microjoules,
-      acceleratorMicrojoules: open.whole === undefined ? cardsOf(open) : 0n,
+      acceleratorMicrojoules: open.whole === undefined ? shareOf(cardsOf(open), part) : 0n,
       choice: open.key,
     };
   }
 
-  #enter(kind: EnergyKind, window: { endMs: number; microjoules: bigint; measuredMs: number }): void {
-    this.#microjoules += window.microjoules;
-    this.#measuredMs += window.measuredMs;
-    this.#byKind.set(kind, (this.#byKind.get(kind) ?? 0n) + window.microjoules);
-    this.#recent.push(window);
-    let measuredMs = this.#recent.reduce((sum, recent) => sum + recent.measuredMs, 0);
-    while (this.#recent.length > 1 && measuredMs - this.#recent[0]!.measuredMs >= POWER_MS) {
-      measuredMs -= this.#recent.shift()!.measuredMs;
-    }
-  }
-
+  /** What goes on is taken on from where it was: sources beside it that come and go cost it nothing. */
   #reopen(current: readonly TrackedSource[]): void {
     this.#current = current;
-    const key = current.map(({ source }) => source.id).join("+");
     const byId = new Map(current.map((tracked) => [tracked.source.id, tracked]));
     const choice = chooseSources(current.map(candidateOf));
-    const part = ({ id }: Candidate) => renew({ tracked: byId.get(id)! });
+    const before = this.#open === undefined ? [] : partsOf(this.#open);
+    const kept = (tracked: TrackedSource) => before.find((part) => part.tracked === tracked);
+    const part = ({ id }: Candidate): Part => kept(byId.get(id)!) ?? renew({ tracked: byId.get(id)! });
     const parts = choice.parts.map(part);
     const whole = choice.whole === undefined ? undefined : part(choice.whole);
-    const starts = [...parts, ...(whole === undefined ? [] : [whole])].map(({ tracked }) => tracked.atMs!);
-    const leftOut = choice.leftOut;
-    if (starts.length === 0) {
-      this.#open = leftOut.size === 0 ? undefined : { choice, key, startMs: Infinity, parts, whole };
-    } else this.#open = { choice, key, startMs: Math.min(...starts), parts, whole };
+    const all = partsOf({ parts, whole });
+    const key = all.map(({ tracked }) => tracked.source.id).join("+");
+    if (all.length === 0) {
+      const isEmpty = choice.leftOut.size === 0;
+      this.#open = isEmpty ? undefined : { choice, key, startMs: Infinity, parts, whole };
+      return;
+    }
+    const startMs = all.some((part) => before.includes(part))
+      ? this.#open!.startMs
+      : Math.min(...all.map(({ tracked }) => tracked.atMs!));
+    this.#open = { choice, key, startMs, parts, whole };
   }
 
+  /** The sum of what the sources say, each over its own last second or its last two values. */
   #watts(nowMs: number): number | undefined {
-    const measuredMs = this.#recent.reduce((sum, window) => sum + window.measuredMs, 0);
-    if (measuredMs <= 0 || nowMs - this.#recent.at(-1)!.endMs > OLD_MS) return undefined;
-    return Number(this.#recent.reduce((sum, { microjoules }) => sum + microjoules, 0n)) / measuredMs / 1000;
+    const open = this.#open;
+    if (open === undefined || open.choice.kind === "none") return undefined;
+    const all = partsOf(open);
+    if (!all.every(({ tracked }) => tracked.isCurrent(nowMs, SAMPLED_MS))) return undefined;
+    const powers = all.map(({ tracked }) => tracked.microwatts);
+    if (powers.some((power) => power === undefined)) return undefined;
+    const measured = (powers as number[]).slice(0, open.parts.length).reduce((sum, power) => sum + power, 0);
+    return Math.max(measured, open.whole?.tracked.microwatts ?? 0) / 1e6;
   }
 
   #uncertainty(): number {
@@ -184,6 +190,12 @@ export class NodeFigure {
     return uncertaintyOfSum([...figures, { value: rest, relative: whole.tracked.relativeUncertainty }]);
   }
 }
+
+const partsOf = ({ parts, whole }: Pick<Open, "parts" | "whole">): readonly Part[] =>
+  whole === undefined ? parts : [...parts, whole];
+
+const shareOf = (microjoules: bigint, part: number): bigint =>
+  part >= 1 ? microjoules : BigInt(Math.round(Number(microjoules) * part));
 
 const isSame = (a: readonly TrackedSource[], b: readonly TrackedSource[]): boolean =>
   a.length === b.length && a.every((tracked, i) => tracked === b[i]);
