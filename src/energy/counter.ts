@@ -6,7 +6,7 @@
 import type { EnergyReading } from "./types.ts";
 
 /** What happened between two readings. */
-export type StepEvent = "base" | "ok" | "wrap" | "reset" | "gap";
+export type StepEvent = "base" | "ok" | "wrap" | "reset" | "gap" | "implausible";
 
 /** Energy between two readings. */
 export interface EnergyStep {
@@ -18,6 +18,8 @@ export interface EnergyStep {
 
 /** Whatever is above this is no reading of one machine; watts. */
 export const MAX_MACHINE_WATTS = 2000;
+/** Above this it is no machine at all, but a wrong number: a unit that is a thousand times off, a value in pieces; watts. */
+export const MAX_PLAUSIBLE_WATTS = 10 * MAX_MACHINE_WATTS;
 /** Readings are not taken at exact times: a machine may seem to take this much more than it can. */
 const SLACK = 1.5;
 /** A machine hardly ever takes so many times the most it took within the last minutes. */
@@ -43,6 +45,9 @@ export interface CounterRules {
  * A counter that went back has wrapped, or was started anew (a driver that was reloaded). It has wrapped where that
  * fits what the machine took lately; else it was reset: the period in which that happened is filled with the power
  * before it. In a gap it may have come round twice: then nothing is known.
+ *
+ * One that leaps ahead by more than any machine takes is not believed: the reading is passed over, so that a single wrong
+ * one costs nothing. If it stays there, it counts on from there.
  */
 export class CounterIntegral {
   readonly #max: bigint | undefined;
@@ -54,6 +59,10 @@ export class CounterIntegral {
   #peak: number | undefined;
   /** Of the last step. */
   #microwatts: number | undefined;
+  /** Whether it was started anew at the last reading. */
+  #wasReset = false;
+  /** Whether the last reading was not believed. */
+  #wasImplausible = false;
 
   constructor({ maxMicrojoules, maxWatts = MAX_MACHINE_WATTS }: CounterRules) {
     this.#max = maxMicrojoules;
@@ -67,6 +76,13 @@ export class CounterIntegral {
   add(reading: EnergyReading, periodMs: number): EnergyStep | undefined {
     const last = this.#last;
     if (last !== undefined && reading.atMs <= last.atMs) return undefined;
+    const isLeap = last !== undefined && !this.#brokenOff && leaps(last, reading, periodMs);
+    if (isLeap && !this.#wasImplausible) {
+      this.#wasImplausible = true;
+      return NOTHING("implausible");
+    }
+    this.#wasImplausible = false;
+    this.#brokenOff ||= isLeap;
     this.#last = reading;
     if (last === undefined || this.#brokenOff) {
       this.#brokenOff = false;
@@ -76,6 +92,7 @@ export class CounterIntegral {
     this.#periodMs = periodMs;
     const step = this.#between(last, reading, longest);
     if (step.event === "ok") this.#follow(step);
+    this.#wasReset = step.event === "reset";
     return step;
   }
 
@@ -99,6 +116,8 @@ export class CounterIntegral {
     if (this.#max !== undefined && measuredMs > longestMs && likely > Number(this.#max)) {
       return NOTHING("gap");
     }
+    // back where it was: what seemed to be a reset was a reading that failed
+    if (this.#wasReset && Number(delta) > likely) return NOTHING("gap");
     if (delta >= 0n) return { event: "ok", microjoules: delta, measuredMs };
     const unwrapped = this.#max === undefined ? undefined : delta + this.#max;
     if (unwrapped !== undefined && unwrapped >= 0n && Number(unwrapped) <= likely) {
@@ -126,4 +145,8 @@ export class CounterIntegral {
   }
 }
 
-const NOTHING = (event: "gap"): EnergyStep => ({ event, microjoules: 0n, measuredMs: 0 });
+/** A counter may be renewed as seldom as its period. */
+const leaps = (last: EnergyReading, now: EnergyReading, periodMs: number): boolean =>
+  Number(now.value - last.value) > MAX_PLAUSIBLE_WATTS * 1000 * Math.max(now.atMs - last.atMs, periodMs);
+
+const NOTHING = (event: "gap" | "implausible"): EnergyStep => ({ event, microjoules: 0n, measuredMs: 0 });

@@ -6,13 +6,15 @@
  *
  * @module
  */
-import type { EnergyStep } from "./counter.ts";
+import { type EnergyStep, MAX_PLAUSIBLE_WATTS } from "./counter.ts";
 import type { EnergyReading } from "./types.ts";
 
 /** Readings further apart than this many periods do not tell what lay between them. */
 const GAP_PERIODS = 5;
 /** A program that was held up for less is no gap, however often it reads. */
 const LEAST_GAP_MS = 2_000;
+
+const MAX_MICROWATTS = BigInt(MAX_PLAUSIBLE_WATTS) * 1_000_000n;
 
 /** Takes the readings of one gauge in order. */
 export class GaugeIntegral {
@@ -25,10 +27,12 @@ export class GaugeIntegral {
 
   /**
    * Energy since the reading before, which is `periodMs` old where nothing is amiss; `undefined` for the same reading.
-   * With `edge` a step begins or ends now.
+   * With `edge` a step begins or ends now. What is below 0 counts as 0: power that was given away is no credit.
    */
-  add(reading: EnergyReading, periodMs: number, edge = false): EnergyStep | undefined {
+  add({ atMs, value }: EnergyReading, periodMs: number, edge = false): EnergyStep | undefined {
     const last = this.#last;
+    if (value > MAX_MICROWATTS) return { event: "implausible", microjoules: 0n, measuredMs: 0 };
+    const reading = { atMs, value: value < 0n ? 0n : value };
     if (last !== undefined && reading.atMs <= last.atMs) return undefined;
     // the rate may have just changed: the slower one counts
     const longest = Math.max(LEAST_GAP_MS, GAP_PERIODS * Math.max(periodMs, this.#periodMs));
@@ -45,7 +49,7 @@ export class GaugeIntegral {
     const twice = edge ? 2n * last.value : wasEdge ? 2n * reading.value : last.value + reading.value;
     // microwatts × milliseconds are nanojoules
     const exact = Number(twice) * measuredMs / 2000 + this.#rest;
-    const whole = Math.max(0, Math.floor(exact));
+    const whole = Math.floor(exact);
     this.#rest = exact - whole;
     return { event: "ok", microjoules: BigInt(whole), measuredMs };
   }

@@ -35,6 +35,8 @@ interface Track {
   /** Of the newest reading, monotonic. */
   atMs: number | undefined;
   failuresInRow: number;
+  /** In one word, of the last that failed. */
+  failure: string | undefined;
   /** For the power of counters and of gauges alike. */
   readonly recent: { readonly atMs: number; readonly microjoules: bigint; readonly measuredMs: number }[];
   /** The newest reading's. */
@@ -50,6 +52,9 @@ export class TrackedSource {
   /** Whether the last sample of a gauge was far from the one before: what lies between them is known badly. */
   hasJumped = false;
 
+  /** Of channels that a source before had, and this one has no more. */
+  readonly #carried: bigint = 0n;
+
   /** `before` is the source that this one takes the place of: its sums go on, so that they never go back. */
   constructor(readonly source: EnergySource, before?: TrackedSource) {
     this.#tracks = source.channels.map((channel) => {
@@ -61,9 +66,13 @@ export class TrackedSource {
         ? track
         : { ...track, microjoules: old.microjoules, measuredMs: old.measuredMs };
     });
-    if (before !== undefined) {
-      for (const [reason, count] of before.#failures) this.#failures.set(reason, count);
-    }
+    if (before === undefined) return;
+    for (const [reason, count] of before.#failures) this.#failures.set(reason, count);
+    const isGone = ({ channel }: Track) => source.channels.every(({ id }) => id !== channel.id);
+    this.#carried = before.#tracks.filter(isGone).reduce(
+      (sum, { microjoules }) => sum + microjoules,
+      before.#carried,
+    );
   }
 
   /** Reads every channel; with `edge` only those that answer fast. Whether anything new came. */
@@ -84,7 +93,7 @@ export class TrackedSource {
 
   /** Since the first reading. */
   get microjoules(): bigint {
-    return this.#tracks.reduce((sum, { microjoules }) => sum + microjoules, 0n);
+    return this.#tracks.reduce((sum, { microjoules }) => sum + microjoules, this.#carried);
   }
 
   /** Time that is in the energy; of the channel that has the least. */
@@ -149,8 +158,8 @@ export class TrackedSource {
   get trouble(): string | undefined {
     const broken = this.#tracks.find(({ failuresInRow }) => failuresInRow >= MAX_FAILURES);
     if (broken === undefined) return undefined;
-    const { id, trouble, failure } = broken.channel;
-    return trouble ?? `${id} gives nothing: ${failure ?? "no value"}`;
+    const { id, trouble } = broken.channel;
+    return trouble ?? `${id} gives nothing: ${broken.failure}`;
   }
 
   #count(reason: string): void {
@@ -164,18 +173,21 @@ export class TrackedSource {
     track.microwatts = microwatts;
   }
 
+  #fail(track: Track, failure: string): false {
+    track.failuresInRow++;
+    track.failure = failure;
+    this.#count(failure);
+    return false;
+  }
+
   #read(track: Track, periodMs: number, edge: boolean): boolean {
     const { channel } = track;
-    const reading = channel.read();
-    if (reading === undefined) {
-      track.failuresInRow++;
-      const { failure } = channel;
-      // "no value now" is an answer: a battery that is charging
-      if (failure !== undefined) this.#count(failure);
-      return false;
-    }
-    track.failuresInRow = 0;
+    const reading = readingOf(channel);
+    if (typeof reading === "string") return this.#fail(track, reading);
+    if (reading === undefined) return false;
     const step = track.add(reading, Math.max(channel.minPeriodMs, periodMs), edge);
+    if (step?.event === "implausible") return this.#fail(track, step.event);
+    track.failuresInRow = 0;
     if (step === undefined) return false;
     if (step.event === "reset") this.#count("reset");
     track.atMs = reading.atMs;
@@ -188,6 +200,16 @@ export class TrackedSource {
   }
 }
 
+/** A reading, why there is none, or `undefined`: "no value now" is an answer, as of a battery that is charged. */
+function readingOf(channel: EnergyChannel): EnergyReading | string | undefined {
+  try {
+    return channel.read() ?? channel.failure;
+  } catch {
+    // a channel must not throw: one that does must not take the others with it
+    return "fault";
+  }
+}
+
 function trackOf(channel: EnergyChannel): Track {
   const common = {
     channel,
@@ -195,6 +217,7 @@ function trackOf(channel: EnergyChannel): Track {
     measuredMs: 0,
     atMs: undefined,
     failuresInRow: 0,
+    failure: undefined,
     recent: [],
     raw: undefined,
     microwatts: undefined,

@@ -1,5 +1,6 @@
-import { assertEquals } from "@std/assert";
-import { CounterIntegral } from "../../src/energy/counter.ts";
+import { assert, assertEquals } from "@std/assert";
+import fc from "fast-check";
+import { CounterIntegral, MAX_PLAUSIBLE_WATTS } from "../../src/energy/counter.ts";
 import { GaugeIntegral } from "../../src/energy/gauge.ts";
 
 const at = (atMs: number, value: number) => ({ atMs, value: BigInt(value) });
@@ -98,4 +99,66 @@ Deno.test("GaugeIntegral cuts no corner where a step begins or ends", () => {
   assertEquals(gauge.add(at(200, 9_000_000), 100)?.microjoules, 900_000n);
   assertEquals(gauge.add(at(300, 3_000_000), 100, true)?.microjoules, 900_000n);
   assertEquals(gauge.add(at(400, 3_000_000), 100)?.microjoules, 300_000n);
+});
+
+Deno.test("CounterIntegral passes over a leap that no machine makes, and counts on from there where it lasts", () => {
+  const counter = busyCounter(1_000_000);
+  assertEquals(counter.add(at(100, 2 ** 53 - 1), 100), {
+    event: "implausible",
+    microjoules: 0n,
+    measuredMs: 0,
+  });
+  // it was one wrong reading: nothing is lost
+  assertEquals(counter.add(at(200, 3_000_000), 100), {
+    event: "ok",
+    microjoules: 2_000_000n,
+    measuredMs: 200,
+  });
+  assertEquals(counter.add(at(300, 5e9), 100)?.event, "implausible");
+  assertEquals(counter.add(at(400, 5e9 + 1_000_000), 100)?.event, "gap");
+  assertEquals(counter.add(at(500, 5e9 + 2_000_000), 100)?.microjoules, 1_000_000n);
+  // back from 0, which it showed once
+  const glitch = busyCounter(50_000_000);
+  assertEquals(glitch.add(at(100, 0), 100)?.microjoules, 1_000_000n);
+  assertEquals(glitch.add(at(200, 52_000_000), 100)?.microjoules, 0n);
+});
+
+Deno.test("CounterIntegral and GaugeIntegral never give less than nothing nor more than a machine can take, whatever they are shown", () => {
+  const values = fc.array(
+    fc.record({
+      afterMs: fc.integer({ min: -50, max: 20_000 }),
+      value: fc.oneof(
+        fc.bigInt(-(2n ** 70n), 2n ** 70n),
+        fc.bigInt(0n, 10n ** 9n),
+        fc.constantFrom(0n, -1n, 2n ** 63n),
+      ),
+    }),
+    { maxLength: 60 },
+  );
+  fc.assert(
+    fc.property(values, fc.constantFrom(undefined, 60_000_000n, 2n ** 40n), (steps, maxMicrojoules) => {
+      for (const integral of [new CounterIntegral({ maxMicrojoules }), new GaugeIntegral()]) {
+        let atMs = 0, latestMs = 0, sum = 0n, measuredMs = 0;
+        for (const { afterMs, value } of steps) {
+          const step = integral.add({ atMs: atMs += afterMs, value }, 100);
+          latestMs = Math.max(latestMs, atMs);
+          if (step === undefined) continue;
+          assert(step.microjoules >= 0n && step.measuredMs >= 0);
+          sum += step.microjoules;
+          measuredMs += step.measuredMs;
+        }
+        assert(Number(sum) <= 2 * MAX_PLAUSIBLE_WATTS * 1000 * (latestMs + 100 * steps.length), `${sum}`);
+        assert(measuredMs <= latestMs + 50 * steps.length);
+      }
+    }),
+  );
+});
+
+Deno.test("GaugeIntegral takes power below 0 for none, and owes nothing for it", () => {
+  const gauge = new GaugeIntegral();
+  for (let ms = 0; ms <= 10_000; ms += 100) assertEquals(gauge.add(at(ms, -5e6), 100)?.microjoules, 0n);
+  assertEquals(gauge.add(at(10_100, 10_000_000), 100)?.microjoules, 500_000n);
+  assertEquals(gauge.add(at(10_200, 10_000_000), 100)?.microjoules, 1_000_000n);
+  assertEquals(gauge.add({ atMs: 10_300, value: 2n ** 63n }, 100)?.event, "implausible");
+  assertEquals(gauge.add(at(10_400, 10_000_000), 100)?.microjoules, 2_000_000n);
 });
