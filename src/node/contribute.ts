@@ -5,6 +5,7 @@
  */
 import { decodeUtf8, encodeUtf8 } from "../base/bytes.ts";
 import type { Table } from "../base/database.ts";
+import { orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
@@ -15,7 +16,7 @@ import type { SystemFiles } from "../device/sysfs.ts";
 import type { ThrottledWatch } from "../device/throttled.ts";
 import { addUsed, type Budgets, readBudgets } from "../policy/budgets.ts";
 import { decide, WILLING, words } from "../policy/decide.ts";
-import type { Conditions, Decision, Rules } from "../policy/types.ts";
+import type { Action, Conditions, Decision, Rules } from "../policy/types.ts";
 import type { Health } from "./health.ts";
 
 /** Between two looks at the machine. */
@@ -27,8 +28,8 @@ const KEY = "budgets";
 /** What the node has decided, for whoever takes work. */
 export interface Contribution extends AsyncDisposable {
   readonly decision: Decision;
-  /** Resolves when another action is decided. Throws the reason of `signal`. */
-  changed(signal: AbortSignal): Promise<void>;
+  /** Resolves when another action than `from` is decided, or was already. Throws the reason of `signal`. */
+  changed(from: Action, signal: AbortSignal): Promise<void>;
   /** The owner asks for quiet until then, Unix ms; a time that has passed ends it. */
   pause(untilMs: number): void;
 }
@@ -84,16 +85,9 @@ class Watcher implements Contribution {
     this.#look();
   }
 
-  async changed(signal: AbortSignal): Promise<void> {
+  async changed(from: Action, signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
-    const left = Promise.withResolvers<never>();
-    const leave = () => left.reject(signal.reason);
-    signal.addEventListener("abort", leave, { once: true });
-    try {
-      await Promise.race([this.#changed.promise, left.promise]);
-    } finally {
-      signal.removeEventListener("abort", leave);
-    }
+    while (this.decision.action === from) await orAbort(this.#changed.promise, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -12,6 +12,7 @@ import { defaultLimits, type ServerLimits } from "../petals/server/limits.ts";
 import type { AnnounceStatus } from "../petals/server/announce.ts";
 import { NextPings } from "../petals/server/next_pings.ts";
 import { words } from "../policy/decide.ts";
+import type { Action } from "../policy/types.ts";
 import { measureBlocks } from "./measure.ts";
 import type { Span } from "./serving_parts.ts";
 import { cacheTokensThatFit } from "./span.ts";
@@ -120,32 +121,42 @@ function openServer({ context, parts, model, range, state }: Span, blocks: Loade
  */
 async function takePart(span: Span, signal: AbortSignal): Promise<void> {
   const { context: { health, contribution }, announcer } = span;
-  for (let wasWilling = true;; wasWilling = contribution.decision.share > 0) {
-    const isWilling = contribution.decision.share > 0;
-    if (isWilling) {
-      if (!wasWilling) await announcer.announce("joining", signal);
-      await sayOnline(span, signal);
-    } else await announcer.announce("offline", signal);
+  let wasWilling = true;
+  while (true) {
+    const { action } = contribution.decision;
+    const isWilling = action !== "withdraw";
+    if (isWilling && !wasWilling) await announcer.announce("joining", signal);
+    if (isWilling) await sayOnline(span, action, signal);
+    else await announcer.announce("offline", signal);
     health.recover("engine");
     health.done("blocks");
-    await contribution.changed(signal);
+    wasWilling = isWilling;
+    await contribution.changed(action, signal);
   }
 }
 
-/** Announces until others know of every block; a lone private node is its own audience. */
-async function sayOnline({ context, state, announcer, range }: Span, signal: AbortSignal): Promise<void> {
-  const { world: { clock }, network, tell, health } = context;
+/**
+ * Announces until others know of every block, or another action than `action` is decided; a lone private node is its own
+ * audience.
+ */
+async function sayOnline(
+  { context, state, announcer, range }: Span,
+  action: Action,
+  signal: AbortSignal,
+): Promise<void> {
+  const { world: { clock }, network, tell, health, contribution } = context;
   const isKnown = ({ storedBlocks }: AnnounceStatus) =>
     storedBlocks === lengthOf(range) || (!network.hasBootstraps && network.peers() === 0);
   let status = await announcer.announce("online", signal);
   if (!isKnown(status)) {
     health.degrade("announcement", "nobody has taken the records of all blocks; it is tried again");
-    while (!isKnown(status)) {
+    while (!isKnown(status) && contribution.decision.action === action) {
       await clock.sleep(LOOK_MS, signal);
       status = announcer.status;
     }
   }
   health.recover("announcement");
+  if (!isKnown(status)) return;
   const { entries, valid } = network.dht.status();
   tell({
     kind: "announced",

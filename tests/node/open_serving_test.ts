@@ -13,6 +13,7 @@ import { openServing } from "../../src/node/open_serving.ts";
 import type { ServingParts } from "../../src/node/serving_parts.ts";
 import type { Network } from "../../src/node/parts.ts";
 import { planOf } from "../../src/node/plan.ts";
+import { decodeServerInfo } from "../../src/petals/wire/server_info.ts";
 import { Directory } from "../../src/petals/client/directory.ts";
 import {
   CLIENT,
@@ -152,6 +153,7 @@ async function scene(
     log,
     seen,
     context,
+    network,
     machine,
     kill: (why: string) => kill(why),
     client: memory.peers.get(CLIENT)!,
@@ -276,6 +278,73 @@ Deno.test("a node that is too hot from the start loads its blocks and waits, and
   const { serving, seen, health, log, context } = await scene(["blocks=1:4"], { celsius: 90 });
   await quiet();
   assertEquals([log, await seen(), health.readiness], [["load 1:4"], [], { ready: true }]);
+  await serving[Symbol.asyncDispose]();
+  await context.contribution[Symbol.asyncDispose]();
+});
+
+/** The state of block 1 as the DHT has it. */
+const stateSeen = async (dht: Network["dht"]): Promise<string | undefined> => {
+  const found = (await dht.get(["toy.1"], never)).get("toy.1");
+  const record = found?.kind === "dictionary" ? found.subkeys.get(SERVER) : undefined;
+  return record && decodeServerInfo(record.value).state;
+};
+
+Deno.test("a node that gets too hot while it announces itself says OFFLINE at once, not at the next change", async () => {
+  const { serving, machine, world, network, context } = await scene(["blocks=1:4"]);
+  const store = network.dht.store;
+  let asked = 0;
+  network.dht.store = async (records, signal) => {
+    if (++asked === 2) {
+      machine.celsius = 84;
+      await world.clock.sleep(6_000, signal);
+    }
+    return await store.call(network.dht, records, signal);
+  };
+  await quiet();
+  await world.clock.advance(6_000);
+  await quiet();
+  assertEquals(context.contribution.decision.action, "withdraw");
+  assertEquals(await stateSeen(network.dht), "offline");
+  await serving[Symbol.asyncDispose]();
+  await context.contribution[Symbol.asyncDispose]();
+});
+
+Deno.test("a node that gets too hot while nobody takes its records does not go on saying ONLINE", async () => {
+  const { serving, machine, world, network, context, health } = await scene(["blocks=1:4"]);
+  const states: string[] = [];
+  network.dht.store = (records) => {
+    states.push(decodeServerInfo(records[0]!.value).state);
+    return Promise.resolve({ acceptedBy: [], stored: new Set() });
+  };
+  await quiet();
+  assertEquals(states, ["joining", "online"]);
+  machine.celsius = 84;
+  await world.clock.advance(5_000);
+  await quiet();
+  assertEquals(states.at(-1), "offline");
+  assertEquals(health.degraded.map(({ what }) => what), ["contribution"]);
+  await serving[Symbol.asyncDispose]();
+  await context.contribution[Symbol.asyncDispose]();
+});
+
+Deno.test("a node that comes back says JOINING before ONLINE, and less throughput while it is slowed down", async () => {
+  const { serving, machine, world, network, context } = await scene(["blocks=1:4"]);
+  const said: [state: string, throughput: number][] = [];
+  const store = network.dht.store;
+  network.dht.store = (records, signal) => {
+    const { state, throughput } = decodeServerInfo(records[0]!.value);
+    said.push([state, throughput]);
+    return store.call(network.dht, records, signal);
+  };
+  await quiet();
+  const full = said.at(-1)![1];
+  for (const celsius of [84, 60, 77]) {
+    machine.celsius = celsius;
+    await world.clock.advance(61_000);
+    await quiet();
+  }
+  assertEquals(said.map(([state]) => state), ["joining", "online", "offline", "joining", "online", "online"]);
+  assertEquals(said.at(-1)![1], full / 2);
   await serving[Symbol.asyncDispose]();
   await context.contribution[Symbol.asyncDispose]();
 });
