@@ -135,7 +135,7 @@ async function rangeOf(
 
 /** Serves, and again whenever the engine died, until `signal` aborts. Throws when blocks cannot be loaded at first. */
 async function keepServing(span: Span, signal: AbortSignal): Promise<void> {
-  const { health, world: { clock }, plan } = span.context;
+  const { health, world: { clock }, plan, contribution } = span.context;
   let pauseMs = FIRST_PAUSE_MS;
   for (let life = 1;; life++) {
     const startedAtMs = clock.monotonic();
@@ -154,7 +154,8 @@ async function keepServing(span: Span, signal: AbortSignal): Promise<void> {
       "engine",
       `${why}; its sessions ended, ${lengthOf(span.range)} blocks of ${plan.model} are loaded again`,
     );
-    await span.announcer.announce("joining", signal);
+    // who takes no work stays OFFLINE
+    if (contribution.decision.share > 0) await span.announcer.announce("joining", signal);
     await clock.sleep(pauseMs, signal);
     pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
   }

@@ -127,7 +127,7 @@ async function takePart(span: Span, signal: AbortSignal): Promise<void> {
     const isWilling = action !== "withdraw";
     if (isWilling && !wasWilling) await announcer.announce("joining", signal);
     if (isWilling) await sayOnline(span, action, signal);
-    else await announcer.announce("offline", signal);
+    else if (announcer.status.state !== "offline") await announcer.announce("offline", signal);
     health.recover("engine");
     health.done("blocks");
     wasWilling = isWilling;

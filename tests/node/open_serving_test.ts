@@ -348,3 +348,34 @@ Deno.test("a node that comes back says JOINING before ONLINE, and less throughpu
   await serving[Symbol.asyncDispose]();
   await context.contribution[Symbol.asyncDispose]();
 });
+
+/** States in the order in which they were told to the swarm. */
+const saidIn = (lines: readonly string[]): string[] =>
+  lines.flatMap((line) => /Blocks announced .*"state":"(\w+)"/.exec(line)?.[1] ?? []);
+
+Deno.test("a node that takes no work stays OFFLINE when its engine dies and when it is stopped, and says it once", async () => {
+  const { serving, world, kill, log, seen, health, context } = await scene(["blocks=1:4"], { celsius: 90 });
+  await quiet();
+  assertEquals(saidIn(world.lines), ["joining", "offline"]);
+  kill("the engine process died of signal SIGSEGV");
+  await quiet();
+  await world.clock.advance(1_000);
+  await quiet();
+  assertEquals([log, health.readiness], [["load 1:4", "load 1:4"], { ready: true }]);
+  await serving[Symbol.asyncDispose]();
+  assertEquals([saidIn(world.lines), await seen()], [["joining", "offline"], []]);
+  await context.contribution[Symbol.asyncDispose]();
+});
+
+Deno.test("a node whose engine dies while it is withdrawn says ONLINE when it has cooled down", async () => {
+  const { serving, world, machine, kill, seen, context } = await scene(["blocks=1:4"], { celsius: 90 });
+  await quiet();
+  kill("the engine process died of signal SIGSEGV");
+  machine.celsius = 50;
+  await world.clock.advance(70_000);
+  await quiet();
+  assertEquals([saidIn(world.lines).at(-1), await seen()], ["online", [[SERVER, 1, 4]]]);
+  await serving[Symbol.asyncDispose]();
+  assertEquals(saidIn(world.lines).at(-1), "offline");
+  await context.contribution[Symbol.asyncDispose]();
+});

@@ -132,7 +132,9 @@ class Rounds implements Announcer {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed.abort();
     await this.#loop;
-    if (this.#status.expiresAtMs === 0) return; // nobody ever heard of us
+    const { state, expiresAtMs, storedBlocks, blocks: { start, end } } = this.#status;
+    if (expiresAtMs === 0) return; // nobody ever heard of us
+    if (state === "offline" && storedBlocks === end - start) return; // everybody knows
     using deadline = openDeadline(this.world.clock, GOODBYE_MS, "announce OFFLINE");
     await this.announce("offline", deadline.signal);
   }
