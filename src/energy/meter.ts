@@ -71,6 +71,8 @@ const EDGE_MS = 20;
 const BUSY_MS = 2_000;
 /** At first it samples often, until the idle baseline is known: accounts come in seconds and not in half a minute. */
 const LEARN_MS = 60_000;
+/** Most sources that have vanished and are still listed. */
+const MAX_DEAD = 32;
 /** The wall clock left the other one by this much: the machine slept, or the clock was set. */
 const SLEPT_MS = 2_000;
 
@@ -139,6 +141,15 @@ class Meter implements EnergyMeter {
       }
       if (running !== undefined) unused.push(running.source);
       known.set(finding.source.id, new TrackedSource(finding.source, running));
+    }
+    // names may be new each time something is plugged in
+    const found = new Set(findings.map((finding) => finding.state === "ok" ? finding.source.id : finding.id));
+    const dead = known.values().toArray().filter(({ source: { id }, trouble }) =>
+      trouble !== undefined && !found.has(id)
+    );
+    for (const { source } of dead.slice(0, -MAX_DEAD)) {
+      known.delete(source.id);
+      unused.push(source);
     }
     this.#sources = [...known.values()];
     this.#missing = missing.filter(({ id }) => !known.has(id));

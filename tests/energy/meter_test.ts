@@ -416,3 +416,25 @@ Deno.test("a sensor that gives a value seldom costs no request its share: joules
   assertEquals([fast.tokens, slow.tokens], [40, 40]);
   assertAlmostEquals(slow.joules / fast.joules, 1, 0.02);
 });
+
+Deno.test("a meter lists a bounded number of sources that have vanished, and closes the others", async () => {
+  const world = fakeWorld();
+  const curve = new PowerCurve([{ untilMs: 1, watts: 3 }]);
+  await using meter = openMeter(world, []);
+  let closed = 0;
+  for (let i = 0; i < 40; i++) {
+    let isBroken = false;
+    const channel = sensorChannel(world.clock, curve, { type: "gauge", isBroken: () => isBroken });
+    const source = {
+      ...sourceOf([channel], { id: `usb:${i}`, scope: "part", domain: `wall/board/rail/${i}` }),
+      [Symbol.asyncDispose]: () => Promise.resolve(void closed++),
+    };
+    await meter.adopt([ok(source)]);
+    isBroken = true;
+    await world.clock.advance(11_000);
+  }
+  await meter.adopt([]);
+  const { sources } = meter.snapshot();
+  assertEquals([sources.length, closed], [32, 8]);
+  assertEquals(sources.at(-1)!.id, "usb:39");
+});
