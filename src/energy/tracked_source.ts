@@ -32,13 +32,19 @@ interface Track {
   readonly wrapMs: () => number;
   microjoules: bigint;
   measuredMs: number;
+  /** Those of the microjoules that stand for measured time: what was filled in over a reset says nothing of the power. */
+  measuredMicrojoules: bigint;
   /** Of the newest reading, monotonic. */
   atMs: number | undefined;
   failuresInRow: number;
   /** In one word, of the last that failed. */
   failure: string | undefined;
   /** For the power of counters and of gauges alike. */
-  readonly recent: { readonly atMs: number; readonly microjoules: bigint; readonly measuredMs: number }[];
+  readonly recent: {
+    readonly atMs: number;
+    readonly measuredMicrojoules: bigint;
+    readonly measuredMs: number;
+  }[];
   /** The newest reading's. */
   raw: bigint | undefined;
   /** Of a gauge. */
@@ -195,6 +201,7 @@ export class TrackedSource {
     if (channel.type === "gauge") this.#follow(track, Number(reading.value));
     track.microjoules += step.microjoules;
     track.measuredMs += step.measuredMs;
+    if (step.measuredMs > 0) track.measuredMicrojoules += step.microjoules;
     remember(track, reading.atMs);
     return true;
   }
@@ -215,6 +222,7 @@ function trackOf(channel: EnergyChannel): Track {
     channel,
     microjoules: 0n,
     measuredMs: 0,
+    measuredMicrojoules: 0n,
     atMs: undefined,
     failuresInRow: 0,
     failure: undefined,
@@ -241,8 +249,8 @@ function trackOf(channel: EnergyChannel): Track {
 }
 
 /** Keeps as much of the past as the power needs. */
-function remember({ recent, microjoules, measuredMs }: Track, atMs: number): void {
-  recent.push({ atMs, microjoules, measuredMs });
+function remember({ recent, measuredMicrojoules, measuredMs }: Track, atMs: number): void {
+  recent.push({ atMs, measuredMicrojoules, measuredMs });
   while (recent.length > 2 && atMs - recent[1]!.atMs >= POWER_MS) recent.shift();
 }
 
@@ -250,5 +258,5 @@ function powerOf({ recent, microwatts }: Track): number | undefined {
   const first = recent[0], last = recent.at(-1);
   const measuredMs = first === undefined ? 0 : last!.measuredMs - first.measuredMs;
   if (measuredMs <= 0) return microwatts;
-  return Number(last!.microjoules - first!.microjoules) * 1000 / measuredMs;
+  return Number(last!.measuredMicrojoules - first!.measuredMicrojoules) * 1000 / measuredMs;
 }

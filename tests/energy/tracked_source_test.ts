@@ -66,3 +66,15 @@ Deno.test("TrackedSource says why numbers that no machine shows are not believed
   assertEquals([tracked.microjoules, tracked.microwatts], [0n, undefined]);
   assertEquals(tracked.trouble, "a gives nothing: implausible");
 });
+
+Deno.test("TrackedSource shows no more power because its counter was started anew", () => {
+  let offset = 0n;
+  const { at, channel } = handMade("a", ({ atMs, value }) => ({ atMs, value: value - offset }));
+  const tracked = new TrackedSource(sourceOf([channel]));
+  for (; at.ms < 30_000; at.ms += 500) {
+    if (at.ms === 20_000) offset = 200_000_000n;
+    tracked.sample(500);
+    if (at.ms >= 1000) assertEquals(tracked.microwatts, 10e6);
+  }
+  assertEquals([tracked.microjoules, tracked.failures], [295_000_000n, { reset: 1 }]);
+});
