@@ -105,11 +105,21 @@ export function decodeStep(bytes: Uint8Array, input: Activations): StepReply {
     const reply = decodeExpertResponse(bytes);
     return {
       output: { ...input, data: hiddenStatesIn(reply, input) },
-      energy: reply.metadata && decodeSessionEnergy(reply.metadata),
+      energy: energyIn(reply.metadata),
     };
   } catch (error) {
     if (!(error instanceof NodeError) || error.code === "malformed") throw error;
     throw new NodeError("malformed", error.message, { cause: error });
+  }
+}
+
+/** What comes beside hidden states is another server's own affair: whatever cannot be read says nothing of energy. */
+function energyIn(metadata: Uint8Array | undefined): SessionEnergy | undefined {
+  try {
+    return metadata && decodeSessionEnergy(metadata);
+  } catch (error) {
+    if (error instanceof NodeError) return undefined;
+    throw error;
   }
 }
 

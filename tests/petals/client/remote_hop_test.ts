@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertInstanceOf, assertMatch, assertRejects } from "@std/assert";
 import { NodeError } from "../../../src/base/errors.ts";
+import { pack } from "../../../src/base/msgpack.ts";
 import { type Activations, fromFloat32, type Tensor } from "../../../src/base/tensor.ts";
 import type { Rpc, RpcStream } from "../../../src/p2p/rpc.ts";
 import {
@@ -164,6 +165,21 @@ Deno.test("decodeStep ends in hidden states or an error for every cut, every fli
   const input: Activations = { batch: 1, tokens: 3, hidden: 4, data: good };
   assertEquals(decodeStep(reply(states([1, 3, 4])), input), { output: input, energy: undefined });
   assertBounded((bytes) => decodeStep(bytes, input), reply(states([1, 3, 4])));
+});
+
+Deno.test("decodeStep takes hidden states whatever a server puts beside them", () => {
+  const input: Activations = { batch: 1, tokens: 3, hidden: 4, data: good };
+  const beside = [
+    new Uint8Array(5000),
+    new TextEncoder().encode("{}"),
+    pack([1, 2]),
+    pack({ kwaai_energy: 7 }),
+    pack({ kwaai_energy: { joules: -1, tokens: 1, kind: "measured", scope: "board" } }),
+  ];
+  for (const metadata of beside) {
+    const bytes = encodeExpertResponse({ tensors: [encodeTensor(states([1, 3, 4]))], metadata });
+    assertEquals(decodeStep(bytes, input), { output: input, energy: undefined });
+  }
 });
 
 Deno.test("a server's own words reach the caller, on one line and without control characters", async () => {
