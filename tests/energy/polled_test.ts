@@ -101,3 +101,17 @@ Deno.test("what a polled channel says of a failure names no more than our own wo
   await settle();
   assertEquals([other.failure, other.trouble], ["timeout", "late"]);
 });
+
+Deno.test("a polled channel outlives a mistake of ours that an odd answer brings to light", async () => {
+  const world = fakeWorld();
+  let odd = true;
+  await using channel = openPolledChannel(
+    world,
+    options(() => odd ? Promise.reject(new RangeError("not an integer")) : Promise.resolve(7n)),
+  );
+  await settle();
+  assertEquals([channel.failure, channel.trouble], ["fault", "Cannot ask plug: a fault of the program"]);
+  odd = false;
+  await world.clock.advance(2_000);
+  assertEquals([channel.read()?.value, channel.failure], [7n, undefined]);
+});

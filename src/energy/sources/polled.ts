@@ -101,6 +101,14 @@ class Polled implements PolledChannel {
     }
   }
 
+  /** A mistake of ours, which an odd answer may bring to light: nobody waits for this loop, and the node must not die of it. */
+  #fault(error: Error): number {
+    this.world.log.error("Sensor not asked", { id: this.id, error });
+    this.#failure = "fault";
+    this.trouble = `Cannot ask ${this.id}: a fault of the program`;
+    return 0;
+  }
+
   /** Asks once. After a failure: how long the other side asks to be left alone. */
   async #ask(startMs: number): Promise<number | undefined> {
     const { clock } = this.world;
@@ -114,7 +122,7 @@ class Polled implements PolledChannel {
       this.trouble = undefined;
       return undefined;
     } catch (error) {
-      if (error instanceof TypeError || error instanceof RangeError) throw error;
+      if (error instanceof TypeError || error instanceof RangeError) return this.#fault(error);
       this.#failure = error instanceof PollFailure ? error.word : codeOf(error, "unreachable");
       this.trouble = error instanceof NodeError ? error.message : `Cannot ask ${id}: it cannot be reached`;
       return error instanceof PollFailure ? Math.min(error.retryAfterMs, 3_600_000) : 0;
