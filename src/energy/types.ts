@@ -66,7 +66,7 @@ export type Finding =
     readonly id: string;
     readonly kind: "measured" | "modelled" | "mixed";
     readonly scope: EnergyScope;
-    /** In words; for what is denied, with what to do. */
+    /** In words; for what is denied, what to do stands behind the last semicolon. */
     readonly reason: string;
   };
 

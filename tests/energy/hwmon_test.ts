@@ -123,7 +123,7 @@ Deno.test("hwmon: files that may not be read are denied with the udev rule of ju
   assert(denied?.state === "denied");
   assertStringIncludes(
     denied.reason,
-    'SUBSYSTEM=="hwmon", ATTR{name}=="amd_energy", RUN+="/usr/bin/chgrp G /sys%p/energy1_input", ' +
+    'SUBSYSTEM=="hwmon", ATTR{name}=="amd_energy", RUN+="/usr/bin/chgrp kwaainet-sensors /sys%p/energy1_input", ' +
       'RUN+="/usr/bin/chmod g+r /sys%p/energy1_input"',
   );
 });

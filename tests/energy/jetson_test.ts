@@ -77,7 +77,10 @@ Deno.test("Jetson: files that may not be read are denied with the udev rule", as
   assert(findings.every(({ state }) => state === "denied"));
   const [first] = findings;
   assert(first?.state === "denied");
-  assertStringIncludes(first.reason, 'SUBSYSTEM=="iio", RUN+="/usr/bin/chgrp G /sys%p/in_power0_input"');
+  assertStringIncludes(
+    first.reason,
+    'SUBSYSTEM=="iio", RUN+="/usr/bin/chgrp kwaainet-sensors /sys%p/in_power0_input"',
+  );
 });
 
 Deno.test("Jetson: other boards are left to hwmon, and an unknown monitor on a Jetson too", async () => {

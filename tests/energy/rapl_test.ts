@@ -65,7 +65,7 @@ Deno.test("findRapl tells of zones that only root may read, with the udev rule t
     assert(finding.state === "denied");
     assertStringIncludes(
       finding.reason,
-      'SUBSYSTEM=="powercap", KERNEL=="intel-rapl*", RUN+="/usr/bin/chgrp G /sys%p/energy_uj", ' +
+      'SUBSYSTEM=="powercap", KERNEL=="intel-rapl*", RUN+="/usr/bin/chgrp kwaainet-sensors /sys%p/energy_uj", ' +
         'RUN+="/usr/bin/chmod g+r /sys%p/energy_uj"',
     );
   }

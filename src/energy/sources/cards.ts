@@ -12,6 +12,7 @@ import { openPolledChannel } from "./polled.ts";
 const PERIOD_MS = 100;
 const TIMEOUT_MS = 1000;
 const UNCERTAINTY = 0.05;
+const CURE = "let this user use the card (sudo usermod -aG video,render USER, then log in again)";
 const COMMON = { kind: "measured", scope: "accelerator" } as const;
 
 /** One way to a figure of a card: microjoules or microwatts. */
@@ -79,7 +80,9 @@ async function findCard(world: World, id: string, card: Card, shared: SharedLibr
       reasons.push(messageOf(error));
     }
   }
-  return { state: denied ? "denied" : "error", id, ...COMMON, reason: reasons.join("; ") };
+  const reason = reasons.join("; ");
+  if (!denied) return { state: "error", id, ...COMMON, reason };
+  return { state: "denied", id, ...COMMON, reason: `${reason}; ${CURE}` };
 }
 
 function sourceOf(world: World, id: string, [type, read]: CardReading, shared: SharedLibrary): EnergySource {

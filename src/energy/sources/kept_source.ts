@@ -67,14 +67,21 @@ export function joined(id: string, place: Place, sources: readonly EnergySource[
   };
 }
 
-/** A udev rule that lets a group read files, as what to do. `match` says of which devices. */
+/** Who may read what only root may: `kwaainet doctor` tells how to make it, targets/systemd/sensors.conf names it. */
+const GROUP = "kwaainet-sensors";
+
+/**
+ * What to do where only root may read files: a udev rule that lets a group. The rule ends the text, ready to be copied.
+ * `match` says of which devices.
+ */
 export function udevCure(match: string, names: readonly string[]): string {
   const runs = names.flatMap((name) => [
-    `RUN+="/usr/bin/chgrp G /sys%p/${name}"`,
+    `RUN+="/usr/bin/chgrp ${GROUP} /sys%p/${name}"`,
     `RUN+="/usr/bin/chmod g+r /sys%p/${name}"`,
   ]);
-  return "run as root, or let a group G read it: put this line into /etc/udev/rules.d/90-kwaainet.rules and start again: " +
-    [match, ...runs].join(", ");
+  return `let group ${GROUP} read it by a udev rule (kwaainet doctor tells how): ${
+    [match, ...runs].join(", ")
+  }`;
 }
 
 function answers(channel: KeptChannel): boolean {

@@ -56,7 +56,8 @@ export async function findPiPmic(
       reasons.push(messageOf(error));
     }
   }
-  const cure = "wanted access to /dev/vcio (sudo usermod -aG video USER) or vcgencmd in PATH";
+  const cure =
+    "let this user open /dev/vcio (sudo usermod -aG video USER, then log in again), or put vcgencmd into PATH";
   return [{ state, ...PLACE, reason: `${reasons.join("; ")}; ${cure}` }];
 }
 
