@@ -33,8 +33,8 @@ import type { Flag, Invocation } from "./verb.ts";
 export async function runGenerate(invocation: Invocation, flags: readonly Flag[]): Promise<number> {
   const settings = loadSettings(invocation, flags);
   const request = requestOf(invocation);
-  const target = await swarmTarget(settings);
   using stop = listenForSignals();
+  const target = await swarmTarget(settings, stop.signal);
   const world = worldOf(invocation, settings, "warn");
   const { output, environment } = invocation;
   const json = invocation.flags.has("json");

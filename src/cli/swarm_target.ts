@@ -24,12 +24,15 @@ export interface SwarmTarget {
  * The named peers; else the node that runs on the data folder, whose model is the default; else the network's bootstraps.
  * Throws `NodeError` `usage` that says what is missing.
  */
-export async function swarmTarget({ config, origins, paths }: Settings): Promise<SwarmTarget> {
+export async function swarmTarget(
+  { config, origins, paths }: Settings,
+  signal: AbortSignal,
+): Promise<SwarmTarget> {
   const network = networkProfile(config.network);
   const named = { network, bootstraps: config.initial_peers, prefix: config.dht_prefix };
   if (config.initial_peers.length > 0) return { ...named, model: requireModel(config.model) };
 
-  const running = await runningNode(paths);
+  const running = await runningNode(paths, signal);
   if (running !== undefined) {
     const { status, model } = running;
     // who names a network of its own does not mean the node's
@@ -51,9 +54,9 @@ export async function swarmTarget({ config, origins, paths }: Settings): Promise
   return { ...named, bootstraps: network.bootstraps, model: requireModel(config.model) };
 }
 
-async function runningNode(paths: Settings["paths"]) {
+async function runningNode(paths: Settings["paths"], signal: AbortSignal) {
   try {
-    const status = await askNode<StatusDocument>(paths, "/api/v1/status");
+    const status = await askNode<StatusDocument>(paths, "/api/v1/status", signal);
     return { status, model: readHolder(paths)?.model };
   } catch (error) {
     if (codeOf(error, "corrupt") === "not_running") return undefined;
