@@ -3,44 +3,45 @@
  *
  * @module
  */
-import type { SourceDocument } from "../api/energy.ts";
-import type { Check, Diagnosis } from "./checks.ts";
+import type { EnergyDocument, SourceDocument } from "../api/energy.ts";
+import { type Check, type Diagnosis, tellOf } from "./checks.ts";
 import { headline } from "./energy_lines.ts";
+
+const tell = tellOf("energy");
+/** How the udev rules begin that end a reason; behind it stand names of others. */
+const RULE = 'SUBSYSTEM=="';
 
 /** The node's figure, each sensor that is denied or broken, and the families that are not there. */
 export const energyCheck: Check = {
   name: "energy",
   run({ energy }) {
-    const found: Diagnosis[] = [figureOf(energy)];
-    for (const source of energy.sources) {
-      const diagnosis = ofSource(source);
-      if (diagnosis !== undefined) found.push(diagnosis);
-    }
     const absent = energy.sources.filter(({ state }) => state === "absent").map(({ id }) => id);
-    if (absent.length > 0) found.push(tell("info", `no sensors of these kinds: ${absent.join(", ")}`));
-    return found;
+    return [
+      figureOf(energy),
+      ...deniedOf(energy.sources.filter(({ state }) => state === "denied")),
+      ...energy.sources.filter(({ state }) => state === "error").map((source) => {
+        const { why, cure } = partsOf(source);
+        return tell("warn", `${source.id}: ${why}`, cure);
+      }),
+      ...(absent.length === 0 ? [] : [tell("info", `no sensors of these kinds: ${absent.join(", ")}`)]),
+    ];
   },
 };
 
-const tell = (severity: Diagnosis["severity"], says: string, cure?: string): Diagnosis => ({
-  check: "energy",
-  severity,
-  says,
-  ...(cure === undefined ? {} : { cure }),
-});
-
-function figureOf(energy: Parameters<typeof headline>[0]): Diagnosis {
+function figureOf(energy: EnergyDocument): Diagnosis {
   const { kind, scope } = energy.node;
   if (kind === "none") {
+    const isDenied = energy.sources.some(({ state }) => state === "denied");
     return tell(
       "warn",
       "nothing tells what power this machine takes: joules for a token are not known",
-      "name a metering plug: --set energy.meters=shelly+http://ADDRESS, or give energy.model_idle_watts and " +
-        "energy.model_load_watts, measured once; sensors that are denied are listed below",
+      (isDenied ? "let the sensors below be read; or " : "") +
+        "use a metering plug (Shelly, Tasmota, or whatever Home Assistant knows): " +
+        "--set energy.meters=shelly+http://ADDRESS; or measure the machine once, at rest and at work, and set " +
+        "energy.model_idle_watts and energy.model_load_watts",
     );
   }
-  const isWhole = scope === "wall" || scope === "board";
-  if (isWhole) return tell("ok", headline(energy));
+  if (scope === "wall" || scope === "board") return tell("ok", headline(energy));
   return tell(
     "info",
     headline(energy),
@@ -48,13 +49,51 @@ function figureOf(energy: Parameters<typeof headline>[0]): Diagnosis {
   );
 }
 
-/** The part of a reason behind the first colon that follows words about permission is what to do. */
-function ofSource({ id, state, reason = "" }: SourceDocument): Diagnosis | undefined {
-  if (state === "denied") {
-    const at = reason.indexOf(": ", reason.indexOf("wanted"));
-    const [why, cure] = at === -1 ? [reason, undefined] : [reason.slice(0, at), reason.slice(at + 2)];
-    return tell("fail", `${id}: ${why}`, cure ?? "run as a user who may read it");
-  }
-  if (state === "error") return tell("warn", `${id}: ${reason}`);
-  return undefined;
+interface Parts {
+  readonly why: string;
+  readonly cure: string | undefined;
 }
+
+/** What to do stands behind the last semicolon of a reason, where anything can be done (`Finding` of energy/types.ts). */
+function partsOf({ reason = "it gives nothing" }: SourceDocument): Parts {
+  const rule = reason.indexOf(RULE);
+  const at = reason.lastIndexOf("; ", rule === -1 ? Infinity : rule);
+  const rest = reason.slice(at + 2);
+  return at === -1 || rest.startsWith("Cannot ")
+    ? { why: reason, cure: undefined }
+    : { why: reason.slice(0, at), cure: rest };
+}
+
+/** Sources with one cure are told together, and all udev rules are put in place in one go. */
+function deniedOf(sources: readonly SourceDocument[]): Diagnosis[] {
+  const denied = sources.map((source) => {
+    const { why, cure = "run the node as a user who may read it" } = partsOf(source);
+    const rule = cure.includes(RULE) ? cure.slice(cure.indexOf(RULE)) : undefined;
+    return { id: source.id, why, cure, rule, subsystem: rule?.match(/^SUBSYSTEM=="(\w+)"/)?.[1] };
+  });
+  const groups = Map.groupBy(denied, ({ rule, cure }) => rule === undefined ? cure : "udev");
+  return groups.values().toArray().map((group) => {
+    const rules = new Set(group.flatMap(({ rule }) => rule ?? []));
+    const subsystems = new Set(group.flatMap(({ subsystem }) => subsystem ?? []));
+    const cure = rules.size === 0 ? group[0]!.cure : udevSteps([...rules], [...subsystems]);
+    return tell("fail", group.map(({ id, why }) => `${id}: ${why}`).join("\n"), cure);
+  });
+}
+
+/** Lines for a shell. The group is that of the rules. */
+function udevSteps(rules: readonly string[], subsystems: readonly string[]): string {
+  const group = rules[0]!.match(/chgrp ([\w-]+) /)?.[1] ?? "root";
+  const file = "/etc/udev/rules.d/90-kwaainet.rules";
+  return [
+    `only root may read it; this lets group ${group}. Afterwards log in again and start the node again ` +
+    `(under systemd: SupplementaryGroups=${group})`,
+    `sudo groupadd -f ${group}`,
+    `sudo usermod -aG ${group} "$USER"`,
+    ...rules.map((rule) => `echo ${quoted(rule)} | sudo tee -a ${file}`),
+    "sudo udevadm control --reload",
+    ...subsystems.map((name) => `sudo udevadm trigger -s ${name}`),
+  ].join("\n");
+}
+
+/** As one word of a POSIX shell: names of chips are not ours. */
+const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;

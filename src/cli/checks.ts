@@ -4,6 +4,7 @@
  * @module
  */
 import type { EnergyDocument } from "../api/energy.ts";
+import type { StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
 import type { Settings } from "./settings.ts";
 
@@ -14,11 +15,18 @@ export type Severity = "ok" | "info" | "warn" | "fail";
 export interface Diagnosis {
   readonly check: string;
   readonly severity: Severity;
-  /** What is. */
+  /** What is, and why. */
   readonly says: string;
-  /** What to do; absent where nothing is to be done. */
+  /** What to do, in lines; absent where nothing is to be done. */
   readonly cure?: string;
 }
+
+/** Whether a node runs on the data folder, and what it says. */
+export type NodeAnswer =
+  | { readonly state: "running"; readonly status: StatusDocument }
+  | { readonly state: "none" }
+  /** It holds the folder and does not answer as it should. */
+  | { readonly state: "silent"; readonly why: string };
 
 /** What checks may use. */
 export interface CheckContext {
@@ -26,8 +34,7 @@ export interface CheckContext {
   readonly settings: Settings;
   /** What is known of energy: by the running node, or by sensors opened for this. */
   readonly energy: EnergyDocument;
-  /** Whether a node runs on the data folder. */
-  readonly isRunning: boolean;
+  readonly node: NodeAnswer;
 }
 
 /** One check. Must not throw for what it looks for. */
@@ -35,3 +42,14 @@ export interface Check {
   readonly name: string;
   run(context: CheckContext, signal: AbortSignal): Diagnosis[] | Promise<Diagnosis[]>;
 }
+
+/** How a check tells what it found. */
+export type Tell = (severity: Severity, says: string, cure?: string) => Diagnosis;
+
+/** Diagnoses of the check `name`. */
+export const tellOf = (check: string): Tell => (severity, says, cure) => ({
+  check,
+  severity,
+  says,
+  ...(cure === undefined ? {} : { cure }),
+});

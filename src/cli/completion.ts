@@ -29,7 +29,8 @@ export function completionVerb(verbs: () => readonly Verb[]): Verb {
 }
 
 const flagsOf = (verb: Verb): string[] => [...verb.flags, ...COMMON_FLAGS].map(({ name }) => `--${name}`);
-const actionsOf = (verb: Verb): string[] => verb.words.includes("|") ? verb.words.match(/[a-z]+/g) ?? [] : [];
+/** Words that are to be written as they are; what stands for something is in capitals. */
+const actionsOf = (verb: Verb): string[] => verb.words.match(/\b[a-z]+\b/g) ?? [];
 
 function bash(verbs: readonly Verb[]): string {
   const cases = verbs.map((verb) =>
@@ -57,7 +58,7 @@ function fish(verbs: readonly Verb[]): string {
     }'`,
     ...[...verb.flags, ...COMMON_FLAGS].map((flag) =>
       `complete -c kwaainet -n '__fish_seen_subcommand_from ${verb.name}' -l ${flag.name}${
-        flag.kind === "boolean" ? "" : " -r"
+        flag.kind === "boolean" || flag.ifBare !== undefined ? "" : " -r"
       } -d '${flag.sentence.replaceAll("'", "\\'")}'`
     ),
     ...actionsOf(verb).map((action) =>

@@ -4,19 +4,23 @@
  * @module
  */
 import { type EnergyDocument, energyDocument } from "../api/energy.ts";
-import { codeOf, messageOf, NodeError } from "../base/errors.ts";
+import type { StatusDocument } from "../api/status.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import { probeEnergy } from "../node/probe_energy.ts";
 import { askNode } from "./ask_node.ts";
 import { energyCheck } from "./check_energy.ts";
-import type { Check, CheckContext, Diagnosis } from "./checks.ts";
+import { nodeCheck } from "./check_node.ts";
+import { supplyCheck } from "./check_supply.ts";
+import type { Check, CheckContext, Diagnosis, NodeAnswer } from "./checks.ts";
 import { CONFIG_FLAGS, JSON_FLAG, settingFlag } from "./flags.ts";
+import { printable } from "./output.ts";
 import { loadSettings, type Settings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 
 /** All checks, in the order in which they are told. */
-const CHECKS: readonly Check[] = [energyCheck];
+const CHECKS: readonly Check[] = [nodeCheck, supplyCheck, energyCheck];
 /** How long sensors are sampled where no node runs. */
 const PROBE_MS = 1_200;
 
@@ -28,15 +32,17 @@ export const doctorVerb: Verb = {
   wordCount: [0, 0],
   flags: [settingFlag("sysfs", "DIR"), settingFlag("procfs", "DIR"), ...CONFIG_FLAGS, JSON_FLAG],
   more:
-    "Works with and without a running node. Looks at sensors of energy so far. Exit code 1 when something fails.",
+    "Works with and without a running node. Looks at the node, the power supply and the sensors so far. Exit code 1 when\n" +
+    "something fails.",
   async run(invocation) {
     const settings = loadSettings(invocation, this.flags);
     const { output, flags } = invocation;
     const world = worldOf(invocation, settings, "warn");
     using stop = listenForSignals();
-    const context = await contextOf(world, settings, flags.has("sysfs") || flags.has("procfs"), stop.signal);
+    const ownRoots = flags.has("sysfs") || flags.has("procfs");
+    const context = await contextOf(world, settings, ownRoots, stop.signal);
     const found = await examine(CHECKS, context, stop.signal);
-    if (flags.has("json")) output.json({ schema: 1, running: context.isRunning, found });
+    if (flags.has("json")) output.json({ schema: 1, running: context.node.state === "running", found });
     else for (const line of diagnosisLines(found)) output.line(line);
     return found.some(({ severity }) => severity === "fail") ? 1 : 0;
   },
@@ -68,10 +74,16 @@ const MARKS = { ok: "ok  ", info: "note", warn: "warn", fail: "FAIL" } as const;
 
 /** For people: what is, and below it what to do. */
 export function diagnosisLines(found: readonly Diagnosis[]): string[] {
-  return found.flatMap(({ check, severity, says, cure }) => [
-    `${MARKS[severity]}  ${check}: ${says}`,
-    ...(cure === undefined ? [] : [`      → ${cure}`]),
-  ]);
+  return found.flatMap(({ check, severity, says, cure }) => {
+    const [first, ...more] = says.split("\n");
+    const [todo, ...lines] = cure?.split("\n") ?? [];
+    return [
+      `${MARKS[severity]}  ${check}: ${first}`,
+      ...more.map((line) => `      ${line}`),
+      ...(todo === undefined ? [] : [`      → ${todo}`]),
+      ...lines.map((line) => `        ${line}`),
+    ];
+  }).map(printable);
 }
 
 async function contextOf(
@@ -80,17 +92,24 @@ async function contextOf(
   ownRoots: boolean,
   signal: AbortSignal,
 ): Promise<CheckContext> {
-  if (!ownRoots) {
-    try {
-      const energy = await askNode<EnergyDocument>(settings.paths, "/api/v1/energy");
-      return { world, settings, energy, isRunning: true };
-    } catch (error) {
-      if (!(error instanceof NodeError) || codeOf(error, "remote") !== "not_running") throw error;
-    }
+  const node = await answerOf(settings, signal);
+  if (node.state === "running" && !ownRoots) {
+    const energy = await askNode<EnergyDocument>(settings.paths, "/api/v1/energy", signal);
+    return { world, settings, energy, node };
   }
   let energy: EnergyDocument | undefined;
   await probeEnergy(world, settings.config, { forMs: PROBE_MS }, (snapshot) => {
     energy = energyDocument(snapshot);
   }, signal);
-  return { world, settings, energy: energy!, isRunning: false };
+  return { world, settings, energy: energy!, node };
+}
+
+async function answerOf({ paths }: Settings, signal: AbortSignal): Promise<NodeAnswer> {
+  try {
+    return { state: "running", status: await askNode<StatusDocument>(paths, "/api/v1/status", signal) };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof NodeError)) throw error;
+    return error.code === "not_running" ? { state: "none" } : { state: "silent", why: messageOf(error) };
+  }
 }

@@ -9,7 +9,7 @@ import type { LedgerHour } from "../energy/ledger_sums.ts";
 import type { Settings } from "./settings.ts";
 import type { Invocation } from "./verb.ts";
 
-/** Columns, with their units. */
+/** Columns, with their units. More may follow at the end; none is renamed or moved. */
 const COLUMNS = [
   "hour_start",
   "hour_end",
@@ -31,13 +31,19 @@ const COLUMNS = [
   "grid_provider",
   "market_grams",
   "evidence",
+  "unpriced_joules",
+  "grid_relative_uncertainty",
+  "grid_renewable_ratio",
 ] as const;
 type Row = Readonly<Record<(typeof COLUMNS)[number], string | number | null>>;
 
 /** Last moment that is asked for without `--to`. */
 const LAST_MS = Date.UTC(2200, 0, 1);
 
-/** Writes the hours that the invocation asks for. They are read from disk: whether a node runs makes no difference. */
+/**
+ * Writes the hours that the invocation asks for. They are read from disk, whether a node runs or not; the hour that is open
+ * is not there yet.
+ */
 export async function exportHours(invocation: Invocation, { paths }: Settings): Promise<void> {
   const { flags, output } = invocation;
   const format = flags.get("format") ?? (flags.has("json") ? "json" : "csv");
@@ -45,6 +51,12 @@ export async function exportHours(invocation: Invocation, { paths }: Settings): 
     throw new NodeError("usage", `Cannot use --format: it is ${JSON.stringify(format)}, wanted csv or json`);
   }
   const fromMs = timeOf(invocation, "from") ?? 0, toMs = timeOf(invocation, "to") ?? LAST_MS;
+  if (fromMs >= toMs) {
+    throw new NodeError(
+      "usage",
+      "Cannot use --from and --to: no time lies between them, wanted --from before --to",
+    );
+  }
   const rows = (await readLedgerHours(paths.ledger, fromMs, toMs)).map(rowOf);
   if (format === "json") return output.json({ schema: 1, hours: rows });
   // RFC 4180
@@ -78,6 +90,9 @@ function rowOf(hour: LedgerHour): Row {
     grid_provider: grid?.provider ?? null,
     market_grams: hour.market?.grams ?? null,
     evidence: hour.evidence,
+    unpriced_joules: joules(hour.unpricedMicrojoules),
+    grid_relative_uncertainty: grid?.uncertainty ?? null,
+    grid_renewable_ratio: grid?.renewableRatio ?? null,
   };
 }
 

@@ -1,44 +1,72 @@
 /**
- * Energy for people.
+ * Energy for people, and how it is told again and again.
  *
  * @module
  */
 import type { EnergyDocument, SourceDocument } from "../api/energy.ts";
+import type { Clock } from "../base/world.ts";
+import { type Output, printable } from "./output.ts";
 
-/** All that is known, a headline first. */
+/** How it is told; `everyMs` is absent where it is told once. */
+export interface Saying {
+  readonly json: boolean;
+  readonly everyMs: number | undefined;
+}
+
+/** Tells documents as they come: in JSON, on a terminal that is kept up to date, or a line each with its time. */
+export function sayEnergy(
+  output: Output,
+  clock: Clock,
+  { json, everyMs }: Saying,
+): (document: EnergyDocument) => void {
+  const again = everyMs !== undefined;
+  if (json) return (document) => again ? output.event(clock, "energy", document) : output.json(document);
+  if (again && output.isTerminal) {
+    const every = `Every ${everyMs / 1000} s; Ctrl-C ends it`;
+    return (document) => output.screen([...energyLines(document), "", every]);
+  }
+  if (again) return (document) => output.line(`${timeText(clock)}  ${shortLine(document)}`);
+  return (document) => {
+    for (const line of energyLines(document)) output.line(line);
+  };
+}
+
+const timeText = (clock: Clock): string => new Date(clock.now()).toISOString().replace(/\.\d+Z$/, "Z");
+
+function shortLine(document: EnergyDocument): string {
+  const { node: { joules }, joulesPerToken } = document;
+  const since = joules === null ? "" : `, ${joulesText(joules)} since the start`;
+  const token = typeof joulesPerToken?.full !== "number"
+    ? ""
+    : `, ${joulesPerToken.full.toFixed(3)} J for a token`;
+  return printable(`${headline(document)}${since}${token}`);
+}
+
+/** All that is known, a headline first; figures that are not known are left out. */
 export function energyLines(document: EnergyDocument): string[] {
   const { node, sources, accounts, tokens, joulesPerToken, idleWatts, carbon, renewable } = document;
   const lines = [headline(document)];
   if (node.joules !== null) {
     const gap = node.coverage < 0.995 ? `, ${percent(node.coverage)} of the time measured` : "";
-    lines.push(`Since the start  ${joulesText(node.joules)}${gap}`);
+    lines.push(row("Since the start", `${joulesText(node.joules)}${gap}`));
   }
-  if (idleWatts !== null) lines.push(`Idle machine     ${idleWatts.toFixed(2)} W`);
+  if (idleWatts !== null) lines.push(row("Idle machine", `${idleWatts.toFixed(2)} W`));
   if (accounts !== undefined) {
     const { serve, idle, other } = accounts;
     lines.push(
-      `Went to          serving ${joulesText(serve)}, idle ${joulesText(idle)}, other ${joulesText(other)}`,
+      row("Went to", `serving ${joulesText(serve)}, idle ${joulesText(idle)}, other ${joulesText(other)}`),
     );
   }
   if (joulesPerToken !== undefined) {
     const over = joulesPerToken.dynamic === null ? "" : `, ${joulesPerToken.dynamic.toFixed(3)} J over idle`;
-    lines.push(`For a token      ${joulesPerToken.full?.toFixed(3) ?? "?"} J${over} (${tokens} tokens)`);
+    lines.push(row("For a token", `${joulesPerToken.full?.toFixed(3) ?? "?"} J${over} (${tokens} tokens)`));
   }
-  if (carbon !== undefined) {
-    const { intensity, zone, quality, gramsLocation, attribution, reason } = carbon;
-    const grams = gramsLocation === null ? "" : `, ${gramsLocation.toFixed(3)} gCO2e since the start`;
-    if (intensity !== null) {
-      lines.push(
-        `Carbon           ${
-          intensity.toFixed(0)
-        } g/kWh in ${zone} (${quality})${grams}; data: ${attribution}`,
-      );
-    } else lines.push(`Carbon           not known: ${reason}`);
-  }
-  if (renewable !== undefined) lines.push(`Own power        ${ownPower(renewable)}`);
-  if (sources.length > 0) lines.push("Sources");
-  return [...lines, ...sources.map(sourceLine)];
+  if (carbon !== undefined) lines.push(...carbonTexts(carbon).map((text) => row("Carbon", text)));
+  if (renewable !== undefined) lines.push(row("Own power", ownPower(renewable)));
+  return [...lines, ...sourceLines(sources)].map(printable);
 }
+
+const row = (name: string, text: string): string => `${name.padEnd(15)}  ${text}`;
 
 /**
  * The figure in one line, or why there is none.
@@ -82,11 +110,41 @@ function ownPower({ pvWatts, share, basis, failures }: NonNullable<EnergyDocumen
   }`;
 }
 
-function sourceLine({ id, state, scope, watts, counted, reason, kind }: SourceDocument): string {
+/** The grid now, and what this node caused by each method: these are never added up. */
+function carbonTexts(carbon: NonNullable<EnergyDocument["carbon"]>): string[] {
+  const { intensity, zone, quality, method, location, gramsMarket, attribution, reason } = carbon;
+  const texts = intensity === null
+    ? [`of the grid not known: ${reason}`]
+    : [`${intensity.toFixed(0)} g/kWh in ${zone} (${quality}, ${method}); data: ${attribution}`];
+  for (const { method, grams } of location) {
+    texts.push(`${grams.toFixed(3)} gCO2e since the start, location-based (${method})`);
+  }
+  if (gramsMarket !== null) texts.push(`${gramsMarket.toFixed(3)} gCO2e since the start, market-based`);
+  return texts;
+}
+
+/** A table of what is there, and one line of what is not. */
+function sourceLines(sources: readonly SourceDocument[]): string[] {
+  const absent = sources.filter(({ state }) => state === "absent");
+  const others = sources.filter(({ state }) => state !== "absent");
+  const width = Math.max(0, ...others.map(({ id }) => id.length));
+  return [
+    ...(others.length === 0 ? [] : ["Sources"]),
+    ...others.map((source) => sourceLine(source, width)),
+    ...(absent.length === 0 ? [] : [row("Not here", absent.map(({ id }) => id).join(", "))]),
+  ];
+}
+
+function sourceLine(
+  { id, state, scope, watts, counted, reason, kind }: SourceDocument,
+  width: number,
+): string {
   const mark = counted ? "*" : " ";
   const power = watts === null ? "-" : `${watts.toFixed(2)} W`;
   const why = reason === undefined ? "" : `  ${reason}`;
-  return ` ${mark} ${id.padEnd(34)} ${power.padStart(10)}  ${`${kind}, ${scope}`.padEnd(21)} ${state}${why}`;
+  return ` ${mark} ${id.padEnd(width)} ${power.padStart(10)}  ${
+    `${kind}, ${scope}`.padEnd(21)
+  } ${state}${why}`;
 }
 
 const percent = (ratio: number): string => `${Number((ratio * 100).toPrecision(2))} %`;

@@ -49,6 +49,7 @@ function readFlag(
   if (value === undefined || value === false) return;
   const values = [value].flat().map(String);
   if (flag.kind === "boolean") into.set(flag.name, true);
+  else if (values.includes("") && flag.ifBare !== undefined) into.set(flag.name, flag.ifBare);
   else if (values.includes("")) {
     throw new NodeError(
       "usage",

@@ -15,6 +15,8 @@ export interface Flag {
   /** Stands for the value in the help, such as `FILE`. */
   readonly value?: string;
   readonly sentence: string;
+  /** Value of a flag that was written without one; an error where this is absent. */
+  readonly ifBare?: string;
   /** The setting this flag is another name of. */
   readonly setting?: ConfigPath;
   /** What a boolean flag sets its setting to; true without it. */

@@ -5,7 +5,7 @@
  */
 import { NodeError } from "../base/errors.ts";
 import { openDeadline } from "../base/deadline.ts";
-import type { World } from "../base/world.ts";
+import type { Clock, World } from "../base/world.ts";
 import { runCommand } from "./command.ts";
 import type { TextFiles } from "./sysfs.ts";
 import { openVideocore } from "./videocore_ffi.ts";
@@ -48,11 +48,15 @@ export function parseThrottled(text: string): Throttled | undefined {
   return { undervolted: (value & 1) !== 0, throttled: (value & 4) !== 0 };
 }
 
+/** Whether this is a Raspberry Pi: on other machines nobody is asked. */
+const isRaspberryPi = (files: TextFiles): boolean =>
+  /Raspberry Pi/.test(
+    files.readText("/proc/device-tree/model") ?? files.readText("/sys/firmware/devicetree/base/model") ?? "",
+  );
+
 /** Begins to ask, on Raspberry Pis whose kernel does not show it. Elsewhere nothing runs. */
 export function watchThrottled(world: World, files: TextFiles): ThrottledWatch {
-  const model = files.readText("/proc/device-tree/model") ??
-    files.readText("/sys/firmware/devicetree/base/model");
-  if (!/Raspberry Pi/.test(model ?? "")) {
+  if (!isRaspberryPi(files)) {
     return {
       now: undefined,
       [Symbol.asyncDispose]: () => Promise.resolve(),
@@ -78,23 +82,35 @@ class Watch implements ThrottledWatch {
   async #run(signal: AbortSignal): Promise<void> {
     const { clock } = this.world;
     while (!signal.aborted) {
-      this.now = await this.#ask(signal);
+      this.now = await askFirmware(clock, signal);
       await clock.sleep(PERIOD_MS, signal).catch(() => {});
     }
   }
+}
 
-  async #ask(signal: AbortSignal): Promise<Throttled | undefined> {
-    using deadline = openDeadline(this.world.clock, TIMEOUT_MS, "ask for throttling", signal);
-    for (const ask of [askMailbox, askProgram]) {
-      try {
-        const found = parseThrottled(await ask(deadline.signal));
-        if (found !== undefined) return found;
-      } catch (error) {
-        if (!(error instanceof NodeError)) throw error;
-      }
+/** What the firmware says now; `undefined` where there is none that answers. Throws the reason of `signal`. */
+export async function readThrottled(
+  clock: Clock,
+  files: TextFiles,
+  signal: AbortSignal,
+): Promise<Throttled | undefined> {
+  const found = isRaspberryPi(files) ? await askFirmware(clock, signal) : undefined;
+  signal.throwIfAborted();
+  return found;
+}
+
+/** By the mailbox, else by the program. Throws for nothing but mistakes of ours. */
+async function askFirmware(clock: Clock, signal: AbortSignal): Promise<Throttled | undefined> {
+  using deadline = openDeadline(clock, TIMEOUT_MS, "ask for throttling", signal);
+  for (const ask of [askMailbox, askProgram]) {
+    try {
+      const found = parseThrottled(await ask(deadline.signal));
+      if (found !== undefined) return found;
+    } catch (error) {
+      if (!(error instanceof NodeError)) throw error;
     }
-    return undefined;
   }
+  return undefined;
 }
 
 async function askMailbox(): Promise<string> {

@@ -88,7 +88,12 @@ export class Program implements AsyncDisposable {
     env: Record<string, string> = {},
     launch: Launch = HERE,
   ): Program {
-    return new Program(command(["start", "--json", ...args], env, launch).spawn(), launch.patienceMs);
+    return Program.run(["start", "--json", ...args], env, launch);
+  }
+
+  /** Any verb that goes on and writes events. */
+  static run(args: readonly string[], env: Record<string, string> = {}, launch: Launch = HERE): Program {
+    return new Program(command(args, env, launch).spawn(), launch.patienceMs);
   }
 
   #line(line: string): void {
