@@ -45,7 +45,9 @@ class Page {
   }
 
   async text(): Promise<Exposition> {
-    return { text: await this.#registry.metrics(), contentType: this.#registry.contentType };
+    // empty lines between metrics tell a parser nothing
+    const text = (await this.#registry.metrics()).replaceAll("\n\n", "\n");
+    return { text, contentType: this.#registry.contentType };
   }
 }
 
@@ -66,19 +68,19 @@ function putNode(
   page: Page,
   { version, network, dht, serving, work, readiness, uptimeSeconds }: StatusDocument,
 ): void {
-  page.put("gauge", "kwaai_build_info", "Version of the program and its network.", [[
+  page.put("gauge", "kwaai_build_info", "Version and network.", [[
     { version, network },
     1,
   ]]);
-  page.put("gauge", "kwaai_ready", "Whether everything that was asked for is running.", [[
+  page.put("gauge", "kwaai_ready", "1: all that was asked for runs.", [[
     {},
     readiness.ready ? 1 : 0,
   ]]);
   page.put("gauge", "kwaai_uptime_seconds", "Time since the start.", [[{}, uptimeSeconds]]);
-  page.put("gauge", "kwaai_dht_peers", "Peers of the routing table.", [[{}, dht.peers]]);
+  page.put("gauge", "kwaai_dht_peers", "Peers known.", [[{}, dht.peers]]);
   page.put("gauge", "kwaai_dht_entries", "Records kept for others.", [[{}, dht.entries]]);
   page.put("gauge", "kwaai_sessions", "Open sessions.", [[{}, serving?.sessions]]);
-  page.put("gauge", "kwaai_cache_tokens_left", "Free positions of attention memory.", [[
+  page.put("gauge", "kwaai_cache_tokens_left", "Free attention memory.", [[
     {},
     serving?.cacheTokensLeft,
   ]]);
@@ -94,7 +96,7 @@ function putNode(
     [{ direction: "in" }, work.bytesIn],
     [{ direction: "out" }, work.bytesOut],
   ]);
-  page.put("counter", "kwaai_compute_seconds_total", "Time of steps in the engine and its queue.", [
+  page.put("counter", "kwaai_compute_seconds_total", "Steps in engine and queue.", [
     [{}, work.computeMs / 1000],
   ]);
 }
@@ -106,38 +108,42 @@ function putEnergy(page: Page, { energy, sums, byKind }: MetricsInput): void {
     working.map((source) => {
       const { id, domain, scope, kind } = source;
       const [family = id, device = ""] = id.split(/:(.*)/s);
-      return [{ source: family, device, domain: domain ?? "", scope, kind }, pick(source)] as const;
+      return [
+        { source: family, device, domain: shortDomain(domain ?? ""), scope, kind },
+        pick(source),
+      ] as const;
     });
   page.put(
     "counter",
     "kwaai_energy_joules_total",
-    "Energy by source. Parts lie in wholes: never add them up.",
+    "Energy by source: never add up.",
     labelled(({ joules }) => joules),
   );
   page.put(
     "gauge",
     "kwaai_power_watts",
-    "Power by source. Parts lie in wholes: never add them up.",
+    "Power by source: never add up.",
     labelled(({ watts }) => watts),
   );
   page.put(
     "gauge",
     "kwaai_energy_relative_uncertainty",
-    "Half width of the 95 % interval, relative.",
-    labelled(({ uncertainty }) => uncertainty),
+    "Half of the 95 % interval.",
+    // of those that make up the figure: what a page holds is bounded
+    labelled(({ uncertainty, counted }) => counted ? uncertainty : null),
   );
   page.put(
     "counter",
     "kwaai_energy_node_joules_total",
-    "Energy of the node by the best sources there were.",
+    "The node: add up the kinds.",
     [...byKind].filter(([kind]) => kind !== "none").map((
       [kind, microjoules],
     ) => [{ kind }, joules(microjoules)]),
   );
-  page.put("gauge", "kwaai_node_power_watts", "Power of the node by the best sources there are.", [
+  page.put("gauge", "kwaai_node_power_watts", "The node now.", [
     [{ kind: energy.node.kind, scope: energy.node.scope ?? "" }, energy.node.watts],
   ]);
-  page.put("gauge", "kwaai_idle_power_watts", "Power of the machine when it does nothing.", [[
+  page.put("gauge", "kwaai_idle_power_watts", "The machine at rest.", [[
     {},
     idleWatts,
   ]]);
@@ -146,7 +152,7 @@ function putEnergy(page: Page, { energy, sums, byKind }: MetricsInput): void {
     page.put(
       "counter",
       "kwaai_energy_attributed_joules_total",
-      "Energy of the node by what it went to, settled.",
+      "What it went to, settled.",
       [
         [{ account: "serve" }, joules(serve)],
         [{ account: "idle" }, joules(idle)],
@@ -158,7 +164,7 @@ function putEnergy(page: Page, { energy, sums, byKind }: MetricsInput): void {
   page.put(
     "gauge",
     "kwaai_energy_joules_per_token",
-    "Energy for a position through the blocks served here.",
+    "A position through the served blocks.",
     [
       [{ window: "5m", basis: "dynamic" }, recentJoulesPerToken?.dynamic],
       [{ window: "5m", basis: "full" }, recentJoulesPerToken?.full],
@@ -167,8 +173,10 @@ function putEnergy(page: Page, { energy, sums, byKind }: MetricsInput): void {
   page.put(
     "gauge",
     "kwaai_energy_source_up",
-    "Whether a source gives values, by its state.",
-    sources.map(({ id, state }) => [{ source: id, state }, state === "ok" ? 1 : 0]),
+    "1: it gives values.",
+    sources.filter(({ state }) => state !== "absent").map((
+      { id, state },
+    ) => [{ source: id, state }, state === "ok" ? 1 : 0]),
   );
   page.put(
     "counter",
@@ -178,7 +186,7 @@ function putEnergy(page: Page, { energy, sums, byKind }: MetricsInput): void {
       Object.entries(failures).map(([reason, count]) => [{ source: id, reason }, count] as const)
     ),
   );
-  page.put("counter", "kwaai_energy_sampler_seconds_total", "Time spent on sampling.", [[
+  page.put("counter", "kwaai_energy_sampler_seconds_total", "Spent on sampling.", [[
     {},
     samplerSeconds,
   ]]);
@@ -186,17 +194,21 @@ function putEnergy(page: Page, { energy, sums, byKind }: MetricsInput): void {
 
 function putCarbon(page: Page, { snapshot, locationGrams, marketGrams, localRatio }: CarbonMetrics): void {
   const { intensity, zone, quality, renewableRatio } = snapshot;
-  page.put("counter", "kwaai_carbon_grams_total", "Carbon of hours that are over, gCO2e.", [
+  page.put("counter", "kwaai_carbon_grams_total", "gCO2e of hours that are over.", [
     [{ method: "location" }, locationGrams],
     [{ method: "market" }, marketGrams],
   ]);
-  page.put("gauge", "kwaai_grid_intensity_grams_per_kwh", "Carbon of the grid.", [
+  page.put("gauge", "kwaai_grid_intensity_grams_per_kwh", "gCO2e, the grid now.", [
     [{ zone: zone ?? "", quality: quality ?? "" }, intensity],
   ]);
-  page.put("gauge", "kwaai_renewable_ratio", "Renewable share of the power.", [
+  page.put("gauge", "kwaai_renewable_ratio", "Renewable share.", [
     [{ basis: "grid" }, renewableRatio],
     [{ basis: "local" }, localRatio],
   ]);
 }
+
+/** Nearly all lie on the board: what leads there is left out, so that `socket0/package0` and `rail/VDD_IN` remain. */
+const shortDomain = (domain: string): string =>
+  domain.replace(/^wall\/board\/(?:platform\/)?/, "").replace(/^wall\/(?=board$)/, "");
 
 const joules = (microjoules: bigint): number => Number(microjoules) / 1e6;

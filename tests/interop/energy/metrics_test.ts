@@ -1,5 +1,8 @@
 /** The node's page of metrics, read by a parser that nobody here wrote. */
 import { assert, assertEquals } from "@std/assert";
+import { exposition } from "../../../src/api/metrics.ts";
+import { FULL_NODE, input, source } from "../../support/metrics_page.ts";
+import { temporaryFolder } from "../../support/temporary_folder.ts";
 import { alone, Program, withFolder } from "../../e2e/program.ts";
 import { FakeRapl } from "../../support/fake_rapl.ts";
 import { INSTALLED, runScript, WHY } from "./foreign_peers.ts";
@@ -39,4 +42,26 @@ Deno.test({
       assert(samples["kwaai_grid_intensity_grams_per_kwh{quality=yearly,zone=DE}"] > 100);
       assertEquals(await node.stop(), 0);
     }),
+});
+
+Deno.test({
+  name: `prometheus_client reads a page on which everything is told, and names of sensors as they were${WHY}`,
+  ignore: !INSTALLED,
+  async fn() {
+    await using folder = await temporaryFolder();
+    const device = 'x@"y"\\z\n{}=,/a';
+    const pages = { full: FULL_NODE, hostile: input([source(`hwmon:${device}`)]) };
+    for (const [name, page] of Object.entries(pages)) {
+      for (const form of ["text", "openmetrics"] as const) {
+        const path = `${folder.path}/${name}`;
+        await Deno.writeTextFile(path, (await exposition(page, form === "openmetrics")).text);
+        const { families, samples } = await runScript("check_metrics.py", [path, form]);
+        assert(Object.keys(families).length > 10);
+        assertEquals(samples["kwaai_energy_node_joules_total{kind=measured}"], 1234.5);
+        if (page !== pages.hostile) continue;
+        const labels = `{device=${device},domain=socket0/package,kind=measured,scope=package,source=hwmon}`;
+        assertEquals(samples[`kwaai_power_watts${labels}`], 12.5, Object.keys(samples).join(" "));
+      }
+    }
+  },
 });
