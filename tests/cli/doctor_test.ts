@@ -96,6 +96,18 @@ Deno.test("doctor tells of all that udev can open at once, in lines that can be 
   assertEquals(lines.length, 8);
 });
 
+Deno.test("docs/energy.md has the lines that doctor prints for RAPL", async () => {
+  const files = new FakeFiles({
+    "class/powercap/intel-rapl:0/name": "package-0",
+    "class/powercap/intel-rapl:0/energy_uj": "5",
+  });
+  files.deny("/sys/class/powercap/intel-rapl:0/energy_uj");
+  const [, denied] = await diagnosed(findRapl(fakeWorld(), files));
+  const [, ...lines] = denied!.cure!.split("\n");
+  const text = await Deno.readTextFile(new URL("../../docs/energy.md", import.meta.url));
+  assertStringIncludes(text, `\n${lines.join("\n")}\n`);
+});
+
 Deno.test("doctor hands a shell whatever a chip is called as a word and not as a command", async () => {
   const reason =
     `Cannot read x: permission denied; let it be read: SUBSYSTEM=="hwmon", ATTR{name}=="a'; rm -rf /", RUN+="/usr/bin/chgrp g /sys%p/x"`;
