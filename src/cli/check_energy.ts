@@ -5,11 +5,9 @@
  */
 import type { EnergyDocument, SourceDocument } from "../api/energy.ts";
 import { type Check, type Diagnosis, tellOf } from "./checks.ts";
-import { headline } from "./energy_lines.ts";
+import { headline, reasonParts, RULE } from "./energy_lines.ts";
 
 const tell = tellOf("energy");
-/** How the udev rules begin that end a reason; behind it stand names of others. */
-const RULE = 'SUBSYSTEM=="';
 
 /** The node's figure, each sensor that is denied or broken, and the families that are not there. */
 export const energyCheck: Check = {
@@ -20,7 +18,7 @@ export const energyCheck: Check = {
       figureOf(energy),
       ...deniedOf(energy.sources.filter(({ state }) => state === "denied")),
       ...energy.sources.filter(({ state }) => state === "error").map((source) => {
-        const { why, cure } = partsOf(source);
+        const { why, cure } = reasonParts(source);
         return tell("warn", `${source.id}: ${why}`, cure);
       }),
       ...(absent.length === 0 ? [] : [tell("info", `no sensors of these kinds: ${absent.join(", ")}`)]),
@@ -49,25 +47,10 @@ function figureOf(energy: EnergyDocument): Diagnosis {
   );
 }
 
-interface Parts {
-  readonly why: string;
-  readonly cure: string | undefined;
-}
-
-/** What to do stands behind the last semicolon of a reason, where anything can be done (`Finding` of energy/types.ts). */
-function partsOf({ reason = "it gives nothing" }: SourceDocument): Parts {
-  const rule = reason.indexOf(RULE);
-  const at = reason.lastIndexOf("; ", rule === -1 ? Infinity : rule);
-  const rest = reason.slice(at + 2);
-  return at === -1 || rest.startsWith("Cannot ")
-    ? { why: reason, cure: undefined }
-    : { why: reason.slice(0, at), cure: rest };
-}
-
 /** Sources with one cure are told together, and all udev rules are put in place in one go. */
 function deniedOf(sources: readonly SourceDocument[]): Diagnosis[] {
   const denied = sources.map((source) => {
-    const { why, cure = "run the node as a user who may read it" } = partsOf(source);
+    const { why, cure = "run the node as a user who may read it" } = reasonParts(source);
     const rule = cure.includes(RULE) ? cure.slice(cure.indexOf(RULE)) : undefined;
     return { id: source.id, why, cure, rule, subsystem: rule?.match(/^SUBSYSTEM=="(\w+)"/)?.[1] };
   });

@@ -85,7 +85,7 @@ export function headline({ node, sources }: EnergyDocument): string {
   if (kind === "none" || watts === null) {
     const denied = sources.some(({ state }) => state === "denied");
     const cure = denied
-      ? "some may not be read: see below what to do"
+      ? "some may not be read: kwaainet doctor tells what to do"
       : "a metering plug can be named in energy.meters, or the board's power in energy.model_idle_watts and energy.model_load_watts";
     return kind === "none" ? `No sensor: ${cure}` : "No value yet";
   }
@@ -141,10 +141,25 @@ function sourceLine(
 ): string {
   const mark = counted ? "*" : " ";
   const power = watts === null ? "-" : `${watts.toFixed(2)} W`;
-  const why = reason === undefined ? "" : `  ${reason}`;
+  const why = reason === undefined ? "" : `  ${state === "denied" ? reasonParts({ reason }).why : reason}`;
   return ` ${mark} ${id.padEnd(width)} ${power.padStart(10)}  ${
     `${kind}, ${scope}`.padEnd(21)
   } ${state}${why}`;
+}
+
+/** How the udev rules begin that end some reasons; behind it stand names of others. */
+export const RULE = 'SUBSYSTEM=="';
+
+/** What to do stands behind the last semicolon of a reason, where anything can be done (`Finding` of energy/types.ts). */
+export function reasonParts(
+  { reason = "it gives nothing" }: Pick<SourceDocument, "reason">,
+): { readonly why: string; readonly cure: string | undefined } {
+  const rule = reason.indexOf(RULE);
+  const at = reason.lastIndexOf("; ", rule === -1 ? Infinity : rule);
+  const rest = reason.slice(at + 2);
+  return at === -1 || rest.startsWith("Cannot ")
+    ? { why: reason, cure: undefined }
+    : { why: reason.slice(0, at), cure: rest };
 }
 
 const percent = (ratio: number): string => `${Number((ratio * 100).toPrecision(2))} %`;

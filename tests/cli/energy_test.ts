@@ -91,6 +91,26 @@ Deno.test("energy says that there is no sensor, with null and not 0, and what to
   assertMatch(out, /^No sensor: a metering plug can be named/);
 });
 
+Deno.test("energy tells of every recorded tree a figure with its source, or nulls", async () => {
+  const trees = ["intel-thinkpad-procfs", "kepler-cases"];
+  for await (const { name } of Deno.readDir(`${recorded}constructed`)) trees.push(`constructed/${name}`);
+  assert(trees.length >= 8);
+  for (const tree of trees) {
+    const roots = ["--sysfs", `${recorded}${tree}`, "--procfs", "/nonexistent"];
+    const { code, out } = await ask("energy", "--json", "--for", "0.2", ...roots);
+    assertEquals(code, 0, tree);
+    const { node, sources }: EnergyDocument = JSON.parse(out);
+    const counted = sources.filter((source) => source.counted);
+    assertEquals(counted.map(({ id }) => id).join("+"), node.source ?? "", tree);
+    assertEquals(counted.every(({ state }) => state === "ok"), true, tree);
+    assertEquals([node.kind === "none", node.scope], [node.watts === null, counted[0]?.scope ?? null], tree);
+    for (const { state, watts, joules, reason } of sources) {
+      if (state === "ok") continue;
+      assertEquals([watts, joules, typeof reason], [null, null, "string"], tree);
+    }
+  }
+});
+
 Deno.test("energy --for and --watch take seconds only", async () => {
   for (
     const [flag, value] of [["--for", "soon"], ["--for", "0"], ["--watch", "-1"], ["--watch", "1e9"]] as const
@@ -182,7 +202,7 @@ Deno.test("energyLines tell figure, gaps, accounts and tokens in words that prom
   assertMatch(lines.at(-1)!, /^ \* rapl:package-0 +12\.00 W/);
   assertEquals(
     headline(document({ node: { ...NONE }, sources: [source({ state: "denied" })] })),
-    "No sensor: some may not be read: see below what to do",
+    "No sensor: some may not be read: kwaainet doctor tells what to do",
   );
 });
 
@@ -190,7 +210,7 @@ Deno.test("energyLines list what is there in columns, what is absent in one line
   const lines = energyLines(document({
     sources: [
       source({ id: "hwmon:a\x1b[2J\nb/VDD_CPU_GPU_CV" }),
-      source({ id: "battery", counted: false, state: "denied", watts: null, reason: "why" }),
+      source({ id: "battery", counted: false, state: "denied", watts: null, reason: "why; do so" }),
       source({ id: "nvml", state: "absent" }),
       source({ id: "model", state: "absent" }),
     ],
