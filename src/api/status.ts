@@ -46,6 +46,8 @@ export interface PolicyStatus {
   /** Of the sessions taken otherwise, 0 to 1. */
   readonly share: number;
   readonly because: readonly Because[];
+  /** Unix ms when it may change by itself; null where no such time is known. */
+  readonly until: number | null;
 }
 
 /** The answer of `/api/v1/status` and `status --json`. */
@@ -84,8 +86,9 @@ export const energyStatusOf = ({ node, joulesPerToken }: EnergySnapshot): Energy
 });
 
 /** A decision without its inner clock. */
-export const policyStatus = ({ action, share, because }: Decision): PolicyStatus => ({
+export const policyStatus = ({ action, share, because, checkAgainAtMs }: Decision): PolicyStatus => ({
   action,
   share,
   because,
+  until: checkAgainAtMs ?? null,
 });

@@ -6,8 +6,10 @@
 import * as v from "valibot";
 import { choice, type ConfigKey, decimal, key, listOf, matching, whole } from "./key.ts";
 
+const CLOCK = "(?:(?:[01]\\d|2[0-3]):[0-5]\\d|24:00)";
+const DAYS = "(?:sun|mon|tue|wed|thu|fri|sat)(?:-(?:sun|mon|tue|wed|thu|fri|sat))?";
 const WEEK_TIME = matching(
-  /^(?:(?:sun|mon|tue|wed|thu|fri|sat)(?:-(?:sun|mon|tue|wed|thu|fri|sat))? )?\d{2}:\d{2}-\d{2}:\d{2}$/i,
+  new RegExp(`^(?:${DAYS}(?:,${DAYS})* )?${CLOCK}-${CLOCK}$`, "i"),
   "a time such as 22:00-06:00 or mon-fri 08:00-18:00",
 );
 const ACTION = choice("contribute", "slow", "withdraw");
@@ -17,6 +19,23 @@ const MIB = 2 ** 20;
 /** Settings of `policy.*`. */
 export const POLICY_KEYS = {
   "policy.enabled": key("boolean", v.boolean("true or false"), true, "Whether the rules below count."),
+  "policy.require": key(
+    "list",
+    listOf(choice(
+      ...["undervoltage", "heat", "battery", "battery_level", "battery_heat", "metered", "wifi"],
+      ...["quiet_hours", "hours", "network_hours", "green", "other_load", "memory", "memory_pressure"],
+      ...["disk", "month_bytes", "day_writes"],
+    )),
+    [],
+    "Rules that must know what they judge by: heat lets no board contribute whose temperature is not known.",
+  ),
+  "policy.rest_seconds": key(
+    "integer",
+    whole(1, 86_400),
+    60,
+    "What is better must last so long before more work is taken.",
+    "seconds",
+  ),
   "policy.on_battery": key("text", ACTION, "withdraw", "What to do while the machine runs on its battery."),
   "policy.battery_min_percent": key(
     "number",
@@ -74,6 +93,12 @@ export const POLICY_KEYS = {
   ),
   "policy.quiet_hours": key("list", listOf(WEEK_TIME), [], "Times of rest, local time: mon-fri 08:00-18:00."),
   "policy.hours": key("list", listOf(WEEK_TIME), [], "Times of work, local time; always without any."),
+  "policy.network_hours": key(
+    "list",
+    listOf(WEEK_TIME),
+    [],
+    "Times in which the network may be used for others, local time; always without any.",
+  ),
   "policy.green_grams_per_kwh": key(
     "number",
     decimal(0, 2000),
@@ -89,6 +114,14 @@ export const POLICY_KEYS = {
     "%",
   ),
   "policy.min_available_bytes": key("integer", BYTES, 64 * MIB, "Least memory left to the machine.", "bytes"),
+  // systemd-oomd ends whole groups of programs at 60 (oomd.conf(5), DefaultMemoryPressureLimit)
+  "policy.memory_pressure_percent": key(
+    "number",
+    decimal(0, 100),
+    20,
+    "Share of the time in which all programs wait for memory (/proc/pressure/memory) that pauses; 0 is off.",
+    "%",
+  ),
   "policy.min_disk_free_bytes": key(
     "integer",
     BYTES,

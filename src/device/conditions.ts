@@ -18,6 +18,8 @@ export interface DeviceConditions {
   readonly undervolted?: boolean;
   readonly throttled?: boolean;
   readonly link?: "wired" | "wifi" | "cellular";
+  /** Share of the last ten seconds in which all programs waited for memory, 0 to 1. */
+  readonly memoryPressure?: number;
 }
 
 /** Hotter than any processor lives, or colder than any board works: a sensor that is broken. */
@@ -29,6 +31,7 @@ export const readConditions = (files: TextFiles): DeviceConditions => ({
   ...readHeat(files),
   ...readVoltage(files),
   ...readLink(files),
+  ...readMemoryPressure(files),
 });
 
 /** Linux Documentation/ABI/testing/sysfs-class-power. Batteries of other devices (mice, trackpads) do not count. */
@@ -41,11 +44,12 @@ function readPower(files: TextFiles): DeviceConditions {
     const type = text("type");
     if (type === "Battery" && text("scope") !== "Device") {
       discharging ||= text("status") === "Discharging";
-      const percent = Number(text("capacity") ?? NaN), tenths = Number(text("temp") ?? NaN);
+      const percent = Number(text("capacity") ?? levelOf(text)), tenths = Number(text("temp") ?? NaN);
       if (percent >= 0 && percent <= 100) percents.push(percent);
       if (isCelsius(tenths / 10)) celsius.push(tenths / 10);
-    } else if (type !== undefined && type !== "Battery" && /^[01]$/.test(text("online") ?? "")) {
-      mains = (mains ?? false) || text("online") === "1";
+    } else if (type !== undefined && type !== "Battery" && /^[012]$/.test(text("online") ?? "")) {
+      // 2 is a charger that was told which voltage to give
+      mains = (mains ?? false) || text("online") !== "0";
     }
   }
   const hasBattery = percents.length > 0 || discharging;
@@ -55,6 +59,15 @@ function readPower(files: TextFiles): DeviceConditions {
     ...(percents.length > 0 ? { batteryPercent: Math.min(...percents) } : {}),
     ...(celsius.length > 0 ? { batteryCelsius: Math.max(...celsius) } : {}),
   };
+}
+
+/** Drivers without `capacity` tell charge or energy; percent. */
+function levelOf(text: (file: string) => string | undefined): number {
+  for (const unit of ["energy", "charge"]) {
+    const [left, full] = [Number(text(`${unit}_now`) ?? NaN), Number(text(`${unit}_full`) ?? NaN)];
+    if (full > 0 && left >= 0) return Math.min(100, 100 * left / full);
+  }
+  return NaN;
 }
 
 /** The hottest of all thermal zones (Documentation/driver-api/thermal/sysfs-api.rst); else of the processor under hwmon. */
@@ -81,12 +94,16 @@ function readHeat(files: TextFiles): DeviceConditions {
 }
 
 /**
- * Raspberry Pi: bits of `get_throttled` where the kernel shows them, else the alarm of `rpi_volt`.
+ * Raspberry Pi: bits of `get_throttled` where the kernel shows them (`soc/soc:firmware`, on a Pi 5
+ * `soc@107c000000/soc@107c000000:firmware`), else the alarm of `rpi_volt`.
  */
 function readVoltage(files: TextFiles): DeviceConditions {
-  const soc = "/sys/devices/platform/soc";
-  const firmware = files.list(soc).find((name) => name.endsWith("firmware"));
-  const bits = firmware === undefined ? undefined : files.readText(`${soc}/${firmware}/get_throttled`);
+  const platform = "/sys/devices/platform";
+  const bits = files.list(platform).filter((name) => /^soc(?:@|$)/.test(name)).flatMap((soc) =>
+    files.list(`${platform}/${soc}`).filter((name) => name.endsWith("firmware")).map((name) =>
+      files.readText(`${platform}/${soc}/${name}/get_throttled`)
+    )
+  ).find((text) => text !== undefined);
   const throttled = bits === undefined ? undefined : parseThrottled(bits);
   if (throttled !== undefined) return throttled;
   const chips = "/sys/class/hwmon";
@@ -97,15 +114,34 @@ function readVoltage(files: TextFiles): DeviceConditions {
 
 /** By the interface that the default route leaves through. Whether a link is metered the kernel does not know. */
 function readLink(files: TextFiles): DeviceConditions {
-  const route = (files.readText("/proc/net/route") ?? "").split("\n").find((line) =>
-    /^\S+\s+00000000\s/.test(line)
-  );
-  const name = route?.split(/\s/)[0];
+  const name = defaultInterface(files);
   if (name === undefined) return {};
   const folder = `/sys/class/net/${name}`;
   const kind = files.readText(`${folder}/uevent`)?.match(/^DEVTYPE=(\w+)$/m)?.[1];
   if (kind === "wwan" || /^(?:wwan|ppp|rmnet)/.test(name)) return { link: "cellular" };
   return { link: kind === "wlan" || files.list(`${folder}/wireless`).length > 0 ? "wifi" : "wired" };
+}
+
+/** The kernel lists routes to one place by their metric, the best first. IPv6 counts where there is no other. */
+function defaultInterface(files: TextFiles): string | undefined {
+  const lines = (path: string) =>
+    (files.readText(path) ?? "").split("\n").map((line) => line.trim().split(/\s+/));
+  const four = lines("/proc/net/route").find(([, destination, , , , , , mask]) =>
+    destination === "00000000" && (mask === undefined || mask === "00000000")
+  );
+  if (four !== undefined) return four[0];
+  const six = lines("/proc/net/ipv6_route").find(([destination, length, ...rest]) =>
+    /^0{32}$/.test(destination ?? "") && length === "00" && rest.at(-1) !== "lo"
+  );
+  return six?.at(-1);
+}
+
+/** Pressure stall information (Documentation/accounting/psi.rst); many small kernels are built without it. */
+function readMemoryPressure(files: TextFiles): DeviceConditions {
+  const percent = Number(
+    files.readText("/proc/pressure/memory")?.match(/^full avg10=(\d{1,3}(?:\.\d+)?) /m)?.[1] ?? NaN,
+  );
+  return percent >= 0 && percent <= 100 ? { memoryPressure: percent / 100 } : {};
 }
 
 const isCelsius = (celsius: number): boolean => celsius > LEAST_CELSIUS && celsius < MOST_CELSIUS;

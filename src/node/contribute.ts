@@ -9,18 +9,21 @@ import { orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
-import { readConditions } from "../device/conditions.ts";
+import { type DeviceConditions, readConditions } from "../device/conditions.ts";
 import { readMemory } from "../device/memory.ts";
 import type { OtherLoad } from "../device/other_load.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
 import type { ThrottledWatch } from "../device/throttled.ts";
-import { addUsed, type Budgets, readBudgets } from "../policy/budgets.ts";
+import { addUsed, type Budgets, dayWriteBytes, monthBytes, readBudgets } from "../policy/budgets.ts";
 import { decide, WILLING, words } from "../policy/decide.ts";
 import type { Action, Conditions, Decision, Rules } from "../policy/types.ts";
 import type { Health } from "./health.ts";
 
 /** Between two looks at the machine. */
 const LOOK_MS = 5_000;
+/** The same while it is nearly too hot: small boards get 10 degrees warmer in as many seconds. */
+const HOT_LOOK_MS = 1_000;
+const NEARLY_HOT_CELSIUS = 5;
 /** Name of the state in the list of what is degraded. */
 const WHAT = "contribution";
 const KEY = "budgets";
@@ -62,7 +65,9 @@ export function openContribution(world: World, parts: ContributeParts): Contribu
 
 class Watcher implements Contribution {
   decision: Decision = WILLING;
-  #pausedUntilMs: number | undefined;
+  /** By the monotonic clock: one that is set anew neither ends nor prolongs it. */
+  #pauseEndsAtMs: number | undefined;
+  #isNearlyHot = false;
   #changed = Promise.withResolvers<void>();
   #budgets: Budgets;
   #served = 0;
@@ -75,13 +80,13 @@ class Watcher implements Contribution {
   }
 
   run(): void {
-    if (!this.parts.config["policy.enabled"]) return;
     this.#look();
     this.#life = this.#keepLooking();
   }
 
   pause(untilMs: number): void {
-    this.#pausedUntilMs = untilMs;
+    const { clock } = this.world;
+    this.#pauseEndsAtMs = clock.monotonic() + untilMs - clock.now();
     this.#look();
   }
 
@@ -101,7 +106,8 @@ class Watcher implements Contribution {
   async #keepLooking(): Promise<void> {
     const { signal } = this.#end;
     while (!signal.aborted) {
-      await this.world.clock.sleep(LOOK_MS, signal).catch(() => {});
+      const waitMs = this.#isNearlyHot ? HOT_LOOK_MS : LOOK_MS;
+      await this.world.clock.sleep(waitMs, signal).catch(() => {});
       if (signal.aborted) return;
       try {
         this.#look();
@@ -114,7 +120,8 @@ class Watcher implements Contribution {
   #look(): void {
     const { health, config } = this.parts;
     const before = this.decision;
-    this.decision = decide(this.#conditions(), rulesOf(config), before, this.world.clock.now());
+    const rules = config["policy.enabled"] ? rulesOf(config) : { ...rulesOf(config), require: [] };
+    this.decision = decide(this.#conditions(), rules, before, this.world.clock.now());
     if (this.decision.action === "contribute") health.recover(WHAT);
     else if (this.decision.action !== before.action || isOther(this.decision, before)) {
       health.degrade(WHAT, words(this.decision));
@@ -129,22 +136,31 @@ class Watcher implements Contribution {
     const { files, config, gramsPerKwh, diskFreeBytes, otherLoad, supply } = this.parts;
     const local = new Date(this.world.clock.now());
     this.#count(local);
+    const pausedUntilMs = this.#pausedUntilMs();
+    if (!config["policy.enabled"]) return { pausedUntilMs };
     const device = readConditions(files);
-    const metered = config["policy.link_metered"];
+    this.#isNearlyHot = (device.celsius ?? 0) >= config["policy.slow_celsius"] - NEARLY_HOT_CELSIUS;
     return {
       weekday: local.getDay(),
       minute: local.getHours() * 60 + local.getMinutes(),
       ...supply.now,
       ...device,
-      metered: metered === "yes" || (metered === "auto" && device.link === "cellular"),
+      metered: meteredOf(config, device),
       otherCpuShare: otherLoad.read(),
       availableBytes: readMemory(files)?.availableBytes,
       diskFreeBytes: diskFreeBytes(),
-      monthBytes: this.#budgets.monthBytes,
-      dayWriteBytes: this.#budgets.dayWriteBytes,
+      monthBytes: monthBytes(this.#budgets),
+      dayWriteBytes: dayWriteBytes(this.#budgets),
       gramsPerKwh: gramsPerKwh(),
-      pausedUntilMs: this.#pausedUntilMs,
+      pausedUntilMs,
     };
+  }
+
+  #pausedUntilMs(): number | undefined {
+    const { clock } = this.world;
+    return this.#pauseEndsAtMs === undefined
+      ? undefined
+      : clock.now() + this.#pauseEndsAtMs - clock.monotonic();
   }
 
   #count(local: Date): void {
@@ -177,8 +193,17 @@ function storedIn(table: Table): unknown {
   }
 }
 
+/** The kernel does not know what is paid for: cellular links are taken for metered unless the owner says otherwise. */
+function meteredOf(config: Config, { link }: DeviceConditions): boolean | undefined {
+  const said = config["policy.link_metered"];
+  if (said !== "auto") return said === "yes";
+  return link === undefined ? undefined : link === "cellular";
+}
+
 /** The owner's rules out of the configuration. */
 export const rulesOf = (config: Config): Rules => ({
+  require: config["policy.require"],
+  restMs: 1000 * config["policy.rest_seconds"],
   onBattery: config["policy.on_battery"],
   batteryMinPercent: config["policy.battery_min_percent"],
   batteryMaxCelsius: config["policy.battery_max_celsius"],
@@ -190,9 +215,11 @@ export const rulesOf = (config: Config): Rules => ({
   undervoltage: config["policy.undervoltage"],
   quietHours: config["policy.quiet_hours"],
   hours: config["policy.hours"],
+  networkHours: config["policy.network_hours"],
   greenGramsPerKwh: config["policy.green_grams_per_kwh"],
   otherCpuPercent: config["policy.other_cpu_percent"],
   minAvailableBytes: config["policy.min_available_bytes"],
+  memoryPressurePercent: config["policy.memory_pressure_percent"],
   minDiskFreeBytes: config["policy.min_disk_free_bytes"],
   monthBytes: config["policy.month_bytes"],
   dayWriteBytes: config["policy.day_write_bytes"],

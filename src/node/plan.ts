@@ -26,6 +26,7 @@ export interface NodePlan {
 
 /** Plans a node. Throws `NodeError` `usage` for settings that contradict each other. */
 export function planOf(config: Config, paths: DataPaths, version: string): NodePlan {
+  requireSteps(config);
   const profile = networkProfile(config.network);
   const periodMs = config["announce.period_seconds"] === undefined
     ? profile.announcePeriodMs
@@ -43,6 +44,16 @@ export function planOf(config: Config, paths: DataPaths, version: string): NodeP
     model: config.serve ? config.model : undefined,
     range: rangeOf(config),
   };
+}
+
+/** A pause that ended above where it began would never rest. */
+function requireSteps(config: Config): void {
+  const { "policy.pause_celsius": pause, "policy.resume_celsius": resume } = config;
+  if (resume < pause) return;
+  throw new NodeError(
+    "usage",
+    `Cannot use policy.resume_celsius ${resume}: it is not below policy.pause_celsius ${pause}, wanted less`,
+  );
 }
 
 /** Blocks named by `blocks`, or by `start_block` and `end_block`. */

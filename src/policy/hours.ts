@@ -15,10 +15,13 @@ interface WeekTime {
 
 const DAYS = ["sun", "mon", "tue", "wed", "thu", "fri", "sat"];
 const DAY = `(?:${DAYS.join("|")})`;
-/** What a time of the week looks like. */
-export const WEEK_TIME: RegExp = new RegExp(
-  `^(?:(${DAY}(?:-${DAY})?(?:,${DAY}(?:-${DAY})?)*) )?([01]\\d|2[0-4]):([0-5]\\d)-([01]\\d|2[0-4]):([0-5]\\d)$`,
-);
+const CLOCK = "((?:[01]\\d|2[0-3]):[0-5]\\d|24:00)";
+const WEEK_TIME = new RegExp(`^(?:(${DAY}(?:-${DAY})?(?:,${DAY}(?:-${DAY})?)*) )?${CLOCK}-${CLOCK}$`);
+const DAY_MINUTES = 1440;
+const WEEK_MINUTES = 7 * DAY_MINUTES;
+
+/** Whether a text is a time of the week. */
+export const isWeekTime = (text: string): boolean => parseWeekTime(text) !== undefined;
 
 /**
  * Whether a moment lies in one of `times`. What is no time of the week is none.
@@ -31,28 +34,63 @@ export const WEEK_TIME: RegExp = new RegExp(
  * assertEquals([isWithin(night, 5, 23 * 60), isWithin(night, 6, 5 * 60), isWithin(night, 5, 5 * 60)], [true, true, false]);
  * ```
  */
-export function isWithin(times: readonly string[], weekday: number, minute: number): boolean {
+export const isWithin = (times: readonly string[], weekday: number, minute: number): boolean =>
+  isIn(timesOf(times), weekday, minute);
+
+/**
+ * Minutes until {@linkcode isWithin} changes, by the clock on the wall; `undefined` where it never does.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(minutesToChange(["22:00-06:00"], 1, 21 * 60), 60);
+ * assertEquals(minutesToChange(["00:00-24:00"], 1, 21 * 60), undefined);
+ * ```
+ */
+export function minutesToChange(
+  texts: readonly string[],
+  weekday: number,
+  minute: number,
+): number | undefined {
+  const times = timesOf(texts);
+  const now = weekday * DAY_MINUTES + minute;
+  const isInside = isIn(times, weekday, minute);
+  const edges = times.flatMap(({ days, start, end }) =>
+    [...days].flatMap((day) =>
+      [start, end > start ? end : end + DAY_MINUTES].map((at) => day * DAY_MINUTES + at)
+    )
+  );
+  const waits = edges.map((edge) => (edge - now + 2 * WEEK_MINUTES) % WEEK_MINUTES).sort((a, b) => a - b);
+  return waits.find((wait) => {
+    const at = (now + wait) % WEEK_MINUTES;
+    return isIn(times, Math.floor(at / DAY_MINUTES), at % DAY_MINUTES) !== isInside;
+  });
+}
+
+const timesOf = (texts: readonly string[]): WeekTime[] =>
+  texts.map(parseWeekTime).filter((time) => time !== undefined);
+
+function isIn(times: readonly WeekTime[], weekday: number, minute: number): boolean {
   const yesterday = (weekday + 6) % 7;
-  return times.some((text) => {
-    const time = parseWeekTime(text);
-    if (time === undefined) return false;
-    const { days, start, end } = time;
+  return times.some(({ days, start, end }) => {
     if (end > start) return days.has(weekday) && minute >= start && minute < end;
     return (days.has(weekday) && minute >= start) || (days.has(yesterday) && minute < end);
   });
 }
 
 function parseWeekTime(text: string): WeekTime | undefined {
-  const match = WEEK_TIME.exec(text.trim().toLowerCase());
+  const match = WEEK_TIME.exec(text.toLowerCase());
   if (match === null) return undefined;
-  const [, days, ...numbers] = match;
-  const [startHour = 0, startMinute = 0, endHour = 0, endMinute = 0] = numbers.map(Number);
+  const [, days, start = "", end = ""] = match;
   return {
-    days: days === undefined ? new Set([0, 1, 2, 3, 4, 5, 6]) : daysOf(days),
-    start: startHour * 60 + startMinute,
-    end: endHour * 60 + endMinute,
+    days: days === undefined ? new Set(DAYS.keys()) : daysOf(days),
+    start: minutesOf(start),
+    end: minutesOf(end),
   };
 }
+
+const minutesOf = (clock: string): number => 60 * Number(clock.slice(0, 2)) + Number(clock.slice(3));
 
 function daysOf(text: string): Set<number> {
   const days = new Set<number>();

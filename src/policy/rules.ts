@@ -1,11 +1,12 @@
 /**
  * Each rule by itself: what a condition says against contributing.
  *
- * The fields are those of BOINC's preferences (its wiki, "PrefsReference"), with heat, voltage and carbon added.
+ * The fields are those of BOINC's preferences (its wiki, "PreferencesXml", and for phones `battery_charge_min_pct`,
+ * `battery_max_temperature` and `network_wifi_only`), with heat, voltage, memory pressure and carbon added.
  *
  * @module
  */
-import { isWithin } from "./hours.ts";
+import { isWithin, minutesToChange } from "./hours.ts";
 import type { Action, Because, Conditions, Rules } from "./types.ts";
 
 /** What one rule is asked with. */
@@ -30,25 +31,60 @@ const STEP_SHARE = 0.1;
 /** Of a budget, from which on the node slows down. */
 const NEARLY = 0.9;
 
-const withdraw = (says: string): Verdict => ({ action: "withdraw", says });
+const withdraw = (says: string, until: Pick<Because, "untilMs"> = {}): Verdict => ({
+  action: "withdraw",
+  says,
+  ...until,
+});
 const slow = (says: string): Verdict => ({ action: "slow", says });
 const by = (action: Action, says: string): Verdict => action === "contribute" ? undefined : { action, says };
+
+/** What each rule judges by. */
+const NEEDS: Readonly<Record<string, keyof Conditions>> = {
+  undervoltage: "undervolted",
+  heat: "celsius",
+  battery: "onBattery",
+  battery_level: "batteryPercent",
+  battery_heat: "batteryCelsius",
+  metered: "metered",
+  wifi: "link",
+  quiet_hours: "minute",
+  hours: "minute",
+  network_hours: "minute",
+  green: "gramsPerKwh",
+  other_load: "otherCpuShare",
+  memory: "availableBytes",
+  memory_pressure: "memoryPressure",
+  disk: "diskFreeBytes",
+  month_bytes: "monthBytes",
+  day_writes: "dayWriteBytes",
+};
+
+/** Rules that can be required: those that judge by a condition. */
+export const REQUIRABLE: readonly string[] = Object.keys(NEEDS);
+
 const isKnown = (value: number | undefined): value is number => value !== undefined && Number.isFinite(value);
 
 /** All rules by name, in the order in which they are told. */
 export const RULES: Readonly<Record<string, (asked: Asked) => Verdict>> = {
   pause({ now, nowMs }) {
     if (!isKnown(now.pausedUntilMs) || now.pausedUntilMs <= nowMs) return undefined;
-    return withdraw(`paused by the owner for ${minutes(now.pausedUntilMs - nowMs)}`);
+    return withdraw(`paused by the owner for ${minutes(now.pausedUntilMs - nowMs)}`, {
+      untilMs: now.pausedUntilMs,
+    });
+  },
+  require({ now, rules }) {
+    const missing = rules.require.filter((rule) => isMissing(now, NEEDS[rule]));
+    if (missing.length === 0) return undefined;
+    return withdraw(`nothing is known for ${missing.join(" and ")}, which the owner requires`);
   },
   undervoltage({ now, rules }) {
     if (!rules.undervoltage) return undefined;
     if (now.undervolted) {
       return withdraw("the supply's voltage is too low: a stronger supply or a shorter cable is needed");
     }
-    return now.throttled
-      ? withdraw("the firmware slows the processor down: heat, or too weak a supply")
-      : undefined;
+    if (!now.throttled) return undefined;
+    return withdraw("the firmware slows the processor down: heat, or too weak a supply");
   },
   heat({ now, rules, before }) {
     if (!isKnown(now.celsius)) return undefined;
@@ -57,7 +93,8 @@ export const RULES: Readonly<Record<string, (asked: Asked) => Verdict>> = {
       (before === "withdraw" && now.celsius > rules.resumeCelsius);
     if (pauses) return withdraw(`${where}, resumes at ${rules.resumeCelsius} °C`);
     const from = before === undefined ? rules.slowCelsius : rules.slowCelsius - HEAT_STEP_CELSIUS;
-    return now.celsius >= from ? slow(`${where}, which is ${rules.slowCelsius} °C or nearly so`) : undefined;
+    if (now.celsius < from) return undefined;
+    return slow(`${where}, which is ${rules.slowCelsius} °C or nearly so`);
   },
   battery({ now, rules }) {
     return now.onBattery ? by(rules.onBattery, "it runs on its battery") : undefined;
@@ -87,16 +124,12 @@ export const RULES: Readonly<Record<string, (asked: Asked) => Verdict>> = {
       ? withdraw("the network is not Wi-Fi or a cable")
       : undefined;
   },
-  quiet_hours({ now, rules }) {
-    const { weekday, minute } = now;
-    if (weekday === undefined || minute === undefined) return undefined;
-    return isWithin(rules.quietHours, weekday, minute) ? withdraw("these are quiet hours") : undefined;
-  },
-  hours({ now, rules }) {
-    const { weekday, minute } = now;
-    if (rules.hours.length === 0 || weekday === undefined || minute === undefined) return undefined;
-    return isWithin(rules.hours, weekday, minute) ? undefined : withdraw("these are not the hours of work");
-  },
+  quiet_hours: ({ now, rules, nowMs }) =>
+    during(now, rules.quietHours, nowMs, (isIn) => isIn ? "these are quiet hours" : undefined),
+  hours: ({ now, rules, nowMs }) =>
+    during(now, rules.hours, nowMs, (isIn) => isIn ? undefined : "these are not the hours of work"),
+  network_hours: ({ now, rules, nowMs }) =>
+    during(now, rules.networkHours, nowMs, (isIn) => isIn ? undefined : "these are not the network's hours"),
   green({ now, rules, before }) {
     if (rules.greenGramsPerKwh === 0 || !isKnown(now.gramsPerKwh)) return undefined;
     const most = rules.greenGramsPerKwh * (before === undefined ? 1 : 1 - STEP_SHARE);
@@ -123,6 +156,15 @@ export const RULES: Readonly<Record<string, (asked: Asked) => Verdict>> = {
       `${megabytes(now.availableBytes)} of memory are free, wanted ${megabytes(rules.minAvailableBytes)}`,
     );
   },
+  memory_pressure({ now, rules, before }) {
+    if (rules.memoryPressurePercent === 0 || !isKnown(now.memoryPressure)) return undefined;
+    const most = rules.memoryPressurePercent / 100 * (before === undefined ? 1 : 0.5);
+    if (now.memoryPressure <= most) return undefined;
+    const percent = Math.round(100 * now.memoryPressure);
+    return withdraw(
+      `all programs wait for memory ${percent} % of the time, wanted ${rules.memoryPressurePercent} % or less`,
+    );
+  },
   disk({ now, rules, before }) {
     if (!isKnown(now.diskFreeBytes)) return undefined;
     const least = rules.minDiskFreeBytes * (before === undefined ? 1 : 1 + STEP_SHARE);
@@ -134,6 +176,25 @@ export const RULES: Readonly<Record<string, (asked: Asked) => Verdict>> = {
   month_bytes: ({ now, rules }) => budget(now.monthBytes, rules.monthBytes, "served this month"),
   day_writes: ({ now, rules }) => budget(now.dayWriteBytes, rules.dayWriteBytes, "written to disk today"),
 };
+
+/** What is said inside times of the week, or outside them; without times nothing is. */
+function during(
+  { weekday, minute }: Conditions,
+  times: readonly string[],
+  nowMs: number,
+  says: (isIn: boolean) => string | undefined,
+): Verdict {
+  if (times.length === 0 || weekday === undefined || minute === undefined) return undefined;
+  const text = says(isWithin(times, weekday, minute));
+  if (text === undefined) return undefined;
+  const wait = minutesToChange(times, weekday, minute);
+  return withdraw(text, wait === undefined ? {} : { untilMs: nowMs - nowMs % 60_000 + 60_000 * wait });
+}
+
+function isMissing(now: Conditions, need: keyof Conditions | undefined): boolean {
+  const value = need === undefined ? undefined : now[need];
+  return value === undefined || Number.isNaN(value);
+}
 
 function budget(used: number | undefined, allowed: number, what: string): Verdict {
   if (allowed === 0 || !isKnown(used) || used < NEARLY * allowed) return undefined;

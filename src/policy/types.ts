@@ -29,7 +29,10 @@ export interface Conditions {
   readonly metered?: boolean | undefined;
   /** Share of all processors that others keep busy, 0 to 1. */
   readonly otherCpuShare?: number | undefined;
+  /** Memory that programs can still have. */
   readonly availableBytes?: number | undefined;
+  /** Share of the last ten seconds in which all programs waited for memory, 0 to 1. */
+  readonly memoryPressure?: number | undefined;
   readonly diskFreeBytes?: number | undefined;
   /** Bytes served this month. */
   readonly monthBytes?: number | undefined;
@@ -41,8 +44,15 @@ export interface Conditions {
   readonly pausedUntilMs?: number | undefined;
 }
 
-/** What the owner wants. Absent rules are off. */
+/**
+ * What the owner wants: the one form of a policy, whether it comes from a board's configuration, a phone or a page.
+ * Everything is there; what is off has its own value. Names and defaults of settings: `config/keys_policy.ts`.
+ */
 export interface Rules {
+  /** Rules that must be able to judge: without what they judge by, nothing is contributed. */
+  readonly require: readonly string[];
+  /** What is better must last so long before more work is taken. */
+  readonly restMs: number;
   readonly onBattery: Action;
   readonly batteryMinPercent: number;
   readonly batteryMaxCelsius: number;
@@ -58,11 +68,15 @@ export interface Rules {
   readonly quietHours: readonly string[];
   /** Times of work; empty is always. */
   readonly hours: readonly string[];
+  /** Times in which the network may be used for others; empty is always. */
+  readonly networkHours: readonly string[];
   /** Above this the node slows down; 0 is off. */
   readonly greenGramsPerKwh: number;
   /** Percent of all processors that others may keep busy; 0 is off. */
   readonly otherCpuPercent: number;
   readonly minAvailableBytes: number;
+  /** Percent of the time in which all programs may wait for memory; 0 is off. */
+  readonly memoryPressurePercent: number;
   readonly minDiskFreeBytes: number;
   /** 0 is off. */
   readonly monthBytes: number;
@@ -75,15 +89,25 @@ export interface Because {
   readonly rule: string;
   readonly action: "slow" | "withdraw";
   readonly says: string;
+  /** When it ends by itself, Unix ms; absent where nobody knows. */
+  readonly untilMs?: number;
 }
 
-/** What to do now. */
+/** What to do now. Hand it to the next question: rests and hysteresis go by it. */
 export interface Decision {
   readonly action: Action;
-  /** Of the work that is taken otherwise: 1 to contribute, 0 to withdraw. */
+  /** Of the new work that is taken otherwise: 1 to contribute, 0 to withdraw. */
   readonly share: number;
   /** Empty where nothing speaks against it. */
   readonly because: readonly Because[];
-  /** Of the state, when it was decided: hysteresis and rest go by it. Unix ms. */
+  /** Since when the action is this one, Unix ms. */
   readonly sinceMs: number;
+  /** When it may change at the latest though no condition does, Unix ms; absent where no such time is known. */
+  readonly checkAgainAtMs?: number;
+  /** How long what is better must last, ms. */
+  readonly restMs: number;
+  /** Since when it is better than the action, Unix ms. */
+  readonly betterSinceMs?: number;
+  /** When it got better last, Unix ms; absent once it got worse again. */
+  readonly recoveredAtMs?: number;
 }

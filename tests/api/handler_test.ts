@@ -26,7 +26,7 @@ const statusWith = (readiness: Readiness): StatusDocument => ({
     coverage: 0,
   },
   work: { steps: 0, failedSteps: 0, tokens: 0, prefillTokens: 0, bytesIn: 0, bytesOut: 0, computeMs: 0 },
-  policy: { action: "contribute", share: 1, because: [] },
+  policy: { action: "contribute", share: 1, because: [], until: null },
   readiness,
   degraded: [],
   uptimeSeconds: 5,

@@ -2,6 +2,12 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { writeTinyGguf } from "../support/tiny_model.ts";
 import { alone, ask, FLAVOUR, Program, withFolder } from "./program.ts";
 
+/** Steps of heat of a small board, on whatever machine this runs. */
+const BOARD = ["slow_celsius=75", "pause_celsius=82", "resume_celsius=70"].flatMap((set) => [
+  "--set",
+  `policy.${set}`,
+]);
+
 Deno.test(`${FLAVOUR}: a node that gets too hot says why, takes nothing new, and tells so in its status`, () =>
   withFolder(async (folder) => {
     const model = `${folder}/tiny.gguf`;
@@ -12,7 +18,14 @@ Deno.test(`${FLAVOUR}: a node that gets too hot says why, takes nothing new, and
     const set = (celsius: number) => Deno.writeTextFile(`${zone}/temp`, `${celsius * 1000}\n`);
     await set(50);
     const data = `${folder}/data`;
-    await using node = Program.start([...alone(data), "--model", model, "--sysfs", `${folder}/sys`]);
+    await using node = Program.start([
+      ...alone(data),
+      "--model",
+      model,
+      "--sysfs",
+      `${folder}/sys`,
+      ...BOARD,
+    ]);
     await node.event("ready");
     const question = ["generate", "--data-dir", data, "--max-tokens", "4", "hello"];
     const before = await ask(question);

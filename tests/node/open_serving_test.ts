@@ -263,7 +263,7 @@ Deno.test("a node that is too hot says OFFLINE, finishes what is open, takes not
   );
   await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]);
   machine.celsius = 65;
-  await world.clock.advance(60_000);
+  await world.clock.advance(65_000);
   await quiet();
   assertEquals(await seen(), [[SERVER, 1, 4]]);
   assertEquals(events.some((event) => event.kind === "recovered" && event.what === "contribution"), true);
@@ -338,9 +338,9 @@ Deno.test("a node that comes back says JOINING before ONLINE, and less throughpu
   };
   await quiet();
   const full = said.at(-1)![1];
-  for (const celsius of [84, 60, 77]) {
+  for (const [celsius, ms] of [[84, 6_000], [60, 66_000], [77, 6_000]] as const) {
     machine.celsius = celsius;
-    await world.clock.advance(61_000);
+    await world.clock.advance(ms);
     await quiet();
   }
   assertEquals(said.map(([state]) => state), ["joining", "online", "offline", "joining", "online", "online"]);

@@ -39,3 +39,10 @@ Deno.test("planOf serves nothing without a model, and nothing when told so", () 
   assertEquals(planWith("model=x").model, "x");
   assertEquals(planWith("model=x", "serve=false").model, undefined);
 });
+
+Deno.test("planOf refuses a pause for heat that would end above where it begins", () => {
+  assertEquals(planWith("policy.pause_celsius=60", "policy.resume_celsius=50").model, undefined);
+  for (const set of ["policy.pause_celsius=70", "policy.resume_celsius=90"]) {
+    assertThrows(() => planWith(set), NodeError, "wanted less");
+  }
+});

@@ -1,165 +1,176 @@
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import { loadConfig } from "../../src/config/load.ts";
-import { rulesOf } from "../../src/node/contribute.ts";
-import { addUsed, NO_BUDGETS, readBudgets } from "../../src/policy/budgets.ts";
 import { decide, WILLING, words } from "../../src/policy/decide.ts";
-import { isWithin } from "../../src/policy/hours.ts";
-import { RULES } from "../../src/policy/rules.ts";
-import type { Action, Conditions, Decision, Rules } from "../../src/policy/types.ts";
+import type { Conditions, Decision, Rules } from "../../src/policy/types.ts";
+import { decideFirst, NOW_MS, rules } from "./default_rules.ts";
 
-const DEFAULTS = rulesOf(
-  loadConfig({ flags: new Map(), sets: [], environment: {}, file: undefined, target: undefined }).config,
-);
-const rules = (change: Partial<Rules> = {}): Rules => ({ ...DEFAULTS, ...change });
-const at = (now: Conditions, change: Partial<Rules> = {}, before: Decision = WILLING, nowMs = 1e9) =>
-  decide(now, rules(change), before, nowMs);
-
-const MB = 1e6;
-const CASES: readonly [
-  rule: string,
-  now: Conditions,
-  change: Partial<Rules>,
-  action: Action,
-  says: RegExp,
-][] = [
-  ["pause", { pausedUntilMs: 1e9 + 60_000 }, {}, "withdraw", /by the owner for 1 minutes/],
-  ["undervoltage", { undervolted: true }, {}, "withdraw", /stronger supply/],
-  ["undervoltage", { throttled: true }, {}, "withdraw", /slows the processor/],
-  ["heat", { celsius: 76, hottest: "cpu" }, {}, "slow", /76 °C on cpu/],
-  ["heat", { celsius: 84 }, {}, "withdraw", /84 °C on the processor, resumes at 70 °C/],
-  ["battery", { onBattery: true }, {}, "withdraw", /on its battery/],
-  ["battery", { onBattery: true }, { onBattery: "slow" }, "slow", /on its battery/],
-  ["battery_level", { batteryPercent: 60 }, { batteryMinPercent: 90 }, "withdraw", /at 60 %, wanted 90 %/],
-  ["battery_heat", { batteryCelsius: 44 }, {}, "withdraw", /44 °C, wanted 40 °C/],
-  ["metered", { metered: true }, {}, "withdraw", /metered/],
-  ["wifi", { link: "cellular" }, { wifiOnly: true }, "withdraw", /not Wi-Fi/],
-  ["quiet_hours", { weekday: 1, minute: 600 }, { quietHours: ["mon-fri 08:00-18:00"] }, "withdraw", /quiet/],
-  ["hours", { weekday: 0, minute: 600 }, { hours: ["mon-fri 08:00-18:00"] }, "withdraw", /hours of work/],
-  ["green", { gramsPerKwh: 500 }, { greenGramsPerKwh: 300 }, "slow", /500 g\/kWh, wanted 300/],
-  ["other_load", { otherCpuShare: 0.6 }, { otherCpuPercent: 25 }, "withdraw", /60 % of the processors/],
-  ["memory", { availableBytes: 10 * MB }, {}, "slow", /10 MB of memory/],
-  ["disk", { diskFreeBytes: 10 * MB }, {}, "slow", /10 MB of disk/],
-  ["month_bytes", { monthBytes: 95 * MB }, { monthBytes: 100 * MB }, "slow", /95 MB of 100 MB are served/],
-  ["month_bytes", { monthBytes: 100 * MB }, { monthBytes: 100 * MB }, "withdraw", /100 MB of 100 MB/],
-  ["day_writes", { dayWriteBytes: 11 * MB }, { dayWriteBytes: 10 * MB }, "withdraw", /written to disk today/],
-];
-
-Deno.test("each rule says its action and its reason in words, and there is a case for every rule", () => {
-  for (const [rule, now, change, action, says] of CASES) {
-    const decision = at(now, change);
-    assertEquals([decision.action, decision.because.map((reason) => reason.rule)], [action, [rule]], rule);
-    assertMatch(decision.because[0]!.says, says);
-    assertMatch(words(decision), action === "slow" ? /^slowed down: / : /^paused: /);
-  }
-  assertEquals(new Set(CASES.map(([rule]) => rule)), new Set(Object.keys(RULES)));
-});
-
-Deno.test("what is not known stops nobody, and a desktop or board on mains contributes by default", () => {
-  assertEquals(at({}), WILLING);
-  const good: Conditions = {
-    weekday: 3,
-    minute: 700,
-    onBattery: false,
-    batteryPercent: 50,
-    celsius: 60,
-    link: "wired",
-    metered: false,
-    otherCpuShare: 0.9,
-    availableBytes: 1e9,
-    diskFreeBytes: 1e10,
-    gramsPerKwh: 900,
-    monthBytes: 1e12,
-    dayWriteBytes: 1e12,
-    undervolted: false,
-    throttled: false,
-  };
-  assertEquals(at(good), WILLING);
-  assertEquals(at({ celsius: NaN, batteryPercent: NaN }, { batteryMinPercent: 90 }), WILLING);
-});
-
-Deno.test("heat pauses at 82 °C until 70 °C, and gets better only after a minute", () => {
-  let decision = WILLING;
-  let nowMs = 1e9;
+/** Decides every `stepMs`, and tells each action with its time in seconds when it changed. */
+function changes(series: Iterable<Conditions>, stepMs: number, change: Partial<Rules> = {}): string[] {
   const seen: string[] = [];
-  for (const celsius of [74, 76, 83, 78, 71, 71, 69, 69, 60, 60]) {
-    decision = decide({ celsius }, rules(), decision, nowMs += 40_000);
-    seen.push(`${celsius} ${decision.action}`);
+  let decision = WILLING, nowMs = NOW_MS;
+  for (const now of series) {
+    const next = decide(now, rules(change), decision, nowMs);
+    if (next.action !== decision.action) seen.push(`${(nowMs - NOW_MS) / 1000} ${next.action}`);
+    decision = next;
+    nowMs += stepMs;
   }
-  assertEquals(seen, [
-    "74 contribute",
-    "76 slow",
-    "83 withdraw",
-    "78 withdraw",
-    "71 withdraw",
-    "71 withdraw",
-    "69 contribute",
-    "69 contribute",
-    "60 contribute",
-    "60 contribute",
-  ]);
-  const hot = decide({ celsius: 83 }, rules(), WILLING, 1e9);
-  const soon = decide({ celsius: 50 }, rules(), hot, 1e9 + 59_000);
-  assertEquals([soon.action, soon.because.map(({ rule }) => rule)], ["withdraw", ["rest"]]);
-  assertEquals(decide({ celsius: 50 }, rules(), soon, 1e9 + 60_000).action, "contribute");
-  assertEquals(
-    decide({ celsius: 50 }, rules(), hot, 5).action,
-    "contribute",
-    "a clock that was set back holds nobody",
-  );
+  return seen;
+}
+
+Deno.test("heat slows down at 75 °C, pauses at 82 °C until 70 °C, and gets better after a minute of that", () => {
+  const series = [74, 76, 83, 78, 71, 71, 69, 69, 69, 60].map((celsius) => ({ celsius }));
+  assertEquals(changes(series, 40_000), ["40 slow", "80 withdraw", "320 contribute"]);
 });
 
-Deno.test("decide never flaps: over noisy heat it changes at most four times in a minute, and stays out once it is out", () => {
+Deno.test("what is better must last: one good reading among bad ones brings nobody back", () => {
+  const hot = decideFirst({ celsius: 83 });
+  const better = decide({ celsius: 50 }, rules(), hot, NOW_MS + 3_600_000);
+  assertEquals([better.action, better.because.map(({ rule }) => rule)], ["withdraw", ["rest"]]);
+  assertEquals(better.checkAgainAtMs, NOW_MS + 3_660_000);
+  const soon = decide({ celsius: 50 }, rules(), better, NOW_MS + 3_659_000);
+  assertEquals(soon.action, "withdraw");
+  const back = decide({ celsius: 50 }, rules(), soon, NOW_MS + 3_660_000);
+  assertEquals([back.action, back.checkAgainAtMs], ["contribute", undefined]);
+  const worse = decide({ celsius: 83 }, rules(), soon, NOW_MS + 3_659_500);
+  assertEquals(decide({ celsius: 50 }, rules(), worse, NOW_MS + 3_665_000).action, "withdraw");
+});
+
+Deno.test("the owner's rest is what is waited for, and none is shorter", () => {
+  const hot = decideFirst({ celsius: 83 }, { restMs: 5_000 });
+  const better = decide({ celsius: 50 }, rules({ restMs: 5_000 }), hot, NOW_MS + 1_000);
+  assertEquals([better.action, better.checkAgainAtMs], ["withdraw", NOW_MS + 6_000]);
+  assertEquals(
+    decide({ celsius: 50 }, rules({ restMs: 5_000 }), better, NOW_MS + 6_000).action,
+    "contribute",
+  );
+  const relapsed: Decision = { ...WILLING, restMs: 5_000, recoveredAtMs: NOW_MS - 1 };
+  assertEquals(decide({ celsius: 83 }, rules({ restMs: 2_000_000 }), relapsed, NOW_MS).restMs, 2_000_000);
+});
+
+Deno.test("a clock that is set back holds the node for one more rest at most", () => {
+  const resting = decide({ celsius: 50 }, rules(), decideFirst({ celsius: 83 }), NOW_MS + 5_000);
+  const early = decide({ celsius: 50 }, rules(), resting, 5_000);
+  assertEquals(early.action, "withdraw");
+  assertEquals(decide({ celsius: 50 }, rules(), early, 65_000).action, "contribute");
+});
+
+Deno.test("who must leave again soon after coming back rests twice as long each time, and as before after a calm while", () => {
+  // a supply that gives way to work: bad whenever the node contributes, good as soon as it does not
+  const weak = (hours: number) => {
+    const seen: number[] = [];
+    let decision = WILLING;
+    for (let nowMs = NOW_MS; nowMs < NOW_MS + hours * 3_600_000; nowMs += 5_000) {
+      const now = { undervolted: decision.action === "contribute" };
+      const next = decide(now, rules(), decision, nowMs);
+      if (next.action === "contribute" && decision.action !== "contribute") {
+        seen.push((nowMs - NOW_MS) / 60_000);
+      }
+      decision = next;
+    }
+    return seen;
+  };
+  const times = weak(2).map(Math.round);
+  assertEquals(times, [1, 3, 7, 16, 31, 46, 61, 76, 91, 107]);
+  const relapsed: Decision = { ...WILLING, restMs: 900_000, recoveredAtMs: NOW_MS - 600_000 };
+  assertEquals(decide({ undervolted: true }, rules(), relapsed, NOW_MS).restMs, 60_000);
+  assertEquals(decide({ undervolted: true }, rules(), relapsed, NOW_MS - 1).restMs, 900_000);
+});
+
+Deno.test("decide never flaps: whatever the readings are, an hour has at most ten returns and forty changes", () => {
+  const reading = fc.record({
+    celsius: fc.integer({ min: 55, max: 95 }),
+    undervolted: fc.boolean(),
+    onBattery: fc.boolean(),
+    otherCpuShare: fc.double({ min: 0, max: 1, noNaN: true }),
+    availableBytes: fc.integer({ min: 0, max: 200_000_000 }),
+  }, { requiredKeys: [] });
+  // stretches of one reading, so that rests can be over
+  const stretch = fc.tuple(reading, fc.integer({ min: 1, max: 40 }));
   fc.assert(
-    fc.property(fc.array(fc.integer({ min: 55, max: 95 }), { minLength: 60, maxLength: 60 }), (series) => {
-      let decision = WILLING;
-      let changes = 0;
-      series.forEach((celsius, i) => {
-        const next = decide({ celsius }, rules(), decision, 1e9 + i * 5_000);
-        if (next.action !== decision.action) changes++;
-        decision = next;
-      });
-      // five minutes: it can get worse twice in a row, and better once a minute
-      assert(changes <= 16, `${changes} changes`);
+    fc.property(fc.array(stretch, { minLength: 30, maxLength: 120 }), (stretches) => {
+      const series = stretches.flatMap(([now, times]) => Array<Conditions>(times).fill(now)).slice(0, 720);
+      const seen = changes(series, 5_000, { otherCpuPercent: 25 });
+      const returns = seen.filter((change) => change.endsWith("contribute")).length;
+      assert(returns <= 10 && seen.length <= 40, `${seen}`);
     }),
   );
 });
 
+Deno.test("noise around each threshold of heat changes nothing", () => {
+  const noise = fc.array(fc.integer({ min: -2, max: 2 }), { minLength: 200, maxLength: 200 });
+  for (const [middle, most] of [[75, 1], [82, 2], [70, 0]] as const) {
+    fc.assert(
+      fc.property(noise, (series) => {
+        const seen = changes(series.map((off) => ({ celsius: middle + off })), 5_000);
+        assert(seen.length <= most, `${middle} °C: ${seen}`);
+      }),
+      { numRuns: 30 },
+    );
+  }
+});
+
 Deno.test("the worst of several reasons counts, and all are told", () => {
-  const decision = at({ celsius: 77, onBattery: true });
-  assertEquals(decision.action, "withdraw");
+  const decision = decideFirst({ celsius: 77, onBattery: true });
+  assertEquals([decision.action, decision.share], ["withdraw", 0]);
   assertEquals(decision.because.map(({ rule }) => rule), ["heat", "battery"]);
   assertEquals(words(decision), "paused: it runs on its battery");
 });
 
-Deno.test("isWithin knows days, ranges over the end of the week, and nights", () => {
-  assertEquals(isWithin(["sat-mon 10:00-12:00"], 0, 660), true);
-  assertEquals(isWithin(["sat-mon 10:00-12:00"], 2, 660), false);
-  assertEquals(isWithin(["00:00-24:00"], 4, 1439), true);
-  assertEquals(isWithin(["sun 22:00-06:00"], 1, 359), true);
-  assertEquals(isWithin(["sun 22:00-06:00"], 1, 360), false);
-  for (const bad of ["", "25:00-26:00", "xyz 10:00-11:00", "10-11", "mon 10:00"]) {
-    assertEquals(isWithin([bad], 1, 600), false, bad);
-  }
+Deno.test("the owner's pause counts at once both ways, and does not shorten the rest of others", () => {
+  const paused = decideFirst({ pausedUntilMs: NOW_MS + 300_000 });
+  assertEquals([paused.action, paused.checkAgainAtMs], ["withdraw", NOW_MS + 300_000]);
+  assertEquals(decide({}, rules(), paused, NOW_MS + 1_000).action, "contribute");
+  const both = decideFirst({ pausedUntilMs: NOW_MS + 300_000, celsius: 84 });
+  assertEquals(decide({ celsius: 60 }, rules(), both, NOW_MS + 1_000).action, "withdraw");
 });
 
-Deno.test("budgets survive a restart, begin anew with the month and the day, and a clock set back gives nothing back", () => {
-  let budgets = addUsed(NO_BUDGETS, "2026-11-26", { bytes: 100, writeBytes: 10 });
-  budgets = addUsed(budgets, "2026-11-27", { bytes: 100, writeBytes: 10 });
-  assertEquals([budgets.monthBytes, budgets.dayWriteBytes], [200, 10]);
-  budgets = addUsed(budgets, "1970-01-01", { bytes: 1, writeBytes: 1 });
-  assertEquals([budgets.month, budgets.monthBytes, budgets.dayWriteBytes], ["2026-11", 201, 11]);
-  assertEquals(readBudgets(JSON.parse(JSON.stringify(budgets))), budgets);
-  for (const bad of [undefined, null, 5, {}, { ...budgets, monthBytes: -1 }, { ...budgets, day: "x" }]) {
-    assertEquals(readBudgets(bad), NO_BUDGETS);
-  }
-  assertEquals(addUsed(budgets, "2026-12-01", { bytes: -5, writeBytes: -5 }).monthBytes, 0);
+Deno.test("it is known when quiet hours begin and end", () => {
+  const quietHours = ["mon-fri 08:00-18:00"];
+  const before = decideFirst({ weekday: 1, minute: 7 * 60 + 30 }, { quietHours });
+  assertEquals([before.action, before.checkAgainAtMs], ["contribute", NOW_MS + 30 * 60_000]);
+  const during = decideFirst({ weekday: 5, minute: 17 * 60 }, { quietHours });
+  assertEquals([during.action, during.checkAgainAtMs], ["withdraw", NOW_MS + 60 * 60_000]);
 });
 
-Deno.test("the policy uses nothing of Deno, so that phones and pages can decide with it", async () => {
+Deno.test("a decision goes through JSON unchanged, as pages and phones keep it", () => {
+  const decision = decide({ celsius: 50 }, rules(), decideFirst({ celsius: 83 }), NOW_MS + 5_000);
+  for (const kept of [WILLING, decision]) assertEquals(JSON.parse(JSON.stringify(kept)), kept);
+});
+
+Deno.test("the policy uses nothing of Deno and of other rooms", async () => {
   const folder = new URL("../../src/policy/", import.meta.url);
   for await (const { name } of Deno.readDir(folder)) {
     const text = await Deno.readTextFile(new URL(name, folder));
-    assert(!/\bDeno\b|node:|from "\.\.\//.test(text), name);
+    assert(!/\bDeno\b|node:|npm:|jsr:|^\} ?from "(?!\.\/)|^import .*"(?!\.\/)[^"]*";$/m.test(text), name);
+  }
+});
+
+Deno.test("the policy is checked as code of a page, without Deno's types, and a page can load it", async () => {
+  const root = new URL("../../", import.meta.url).pathname;
+  const folder = await Deno.makeTempDir();
+  try {
+    const config = `${folder}/deno.json`;
+    await Deno.writeTextFile(
+      config,
+      JSON.stringify({ compilerOptions: { strict: true, lib: ["esnext", "dom"], types: [] } }),
+    );
+    const run = async (...args: string[]) => {
+      const command = new Deno.Command(Deno.execPath(), { args, env: { NO_COLOR: "1" }, stderr: "piped" });
+      const { success, stderr } = await command.output();
+      assert(success, new TextDecoder().decode(stderr));
+    };
+    await run("check", "--config", config, `${root}src/policy/decide.ts`, `${root}src/policy/budgets.ts`);
+    const page = `${folder}/page.ts`;
+    await Deno.writeTextFile(
+      page,
+      `delete globalThis.Deno;
+const { decide, WILLING } = await import("file://${root}src/policy/decide.ts");
+const rules = ${JSON.stringify(rules())};
+if (decide({ celsius: 84 }, rules, WILLING, 0).action !== "withdraw") throw new Error("it was to withdraw");
+`,
+    );
+    await run("run", "--no-config", "--no-check", "--allow-import", page);
+  } finally {
+    await Deno.remove(folder, { recursive: true });
   }
 });
