@@ -37,8 +37,9 @@ export function reportJson(output: Output, clock: Clock): Tell {
         });
       case "degraded":
         return output.event(clock, event.kind, { what: event.what, why: event.why });
-      case "progress":
       case "recovered":
+        return output.event(clock, event.kind, { what: event.what });
+      case "progress":
         return;
     }
   };

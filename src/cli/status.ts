@@ -4,6 +4,7 @@
  * @module
  */
 import type { StatusDocument } from "../api/status.ts";
+import { words } from "../policy/decide.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { askNode } from "./ask_node.ts";
 import { loadSettings } from "./settings.ts";
@@ -48,9 +49,7 @@ function statusLines(status: StatusDocument): string[] {
     served,
     `Work       ${work.steps} steps, ${work.tokens} tokens, ${work.failedSteps} failed`,
     `Energy     ${energyLine(energy)}`,
-    ...(policy.action === "contribute"
-      ? []
-      : [`Policy     ${policy.action}: ${policy.because.map(({ says }) => says).join("; ")}`]),
+    ...(policy.action === "contribute" ? [] : [`Policy     ${words(policy)}`]),
     ...status.degraded.map(({ what, why }) => `Degraded   ${what}: ${why}`),
   ];
 }

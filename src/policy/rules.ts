@@ -188,7 +188,9 @@ function during(
   const text = says(isWithin(times, weekday, minute));
   if (text === undefined) return undefined;
   const wait = minutesToChange(times, weekday, minute);
-  return withdraw(text, wait === undefined ? {} : { untilMs: nowMs - nowMs % 60_000 + 60_000 * wait });
+  if (wait === undefined) return withdraw(text);
+  const untilMs = nowMs - nowMs % 60_000 + 60_000 * wait;
+  return withdraw(`${text}, until ${clockText(minute + wait)}`, { untilMs });
 }
 
 function isMissing(now: Conditions, need: keyof Conditions | undefined): boolean {
@@ -203,4 +205,7 @@ function budget(used: number | undefined, allowed: number, what: string): Verdic
 }
 
 const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
+/** Minutes since some midnight as people read them: `18:00`. */
+const clockText = (minutes: number): string =>
+  [Math.floor(minutes / 60) % 24, minutes % 60].map((part) => String(part).padStart(2, "0")).join(":");
 const minutes = (ms: number): string => `${Math.ceil(ms / 60_000)} minutes`;

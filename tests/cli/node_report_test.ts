@@ -68,6 +68,7 @@ Deno.test("reportJson writes every event with the fields that the contract names
   assertEquals(objects.map(({ event }) => event), [
     "listening",
     "degraded",
+    "recovered",
     "loaded",
     "announced",
     "ready",
@@ -75,7 +76,7 @@ Deno.test("reportJson writes every event with the fields that the contract names
   ]);
   const at = 1_700_000_000_000;
   const fields = { model: "tiny", prefix: "tiny-hf", blocks: [0, 8], engine: "ggml" };
-  assertEquals(objects.slice(2, 5), [
+  assertEquals(objects.slice(3, 6), [
     { event: "loaded", at, ...fields, weightBytes: 2_500_000, loadMs: 1235 },
     { event: "announced", at, blocks: [0, 8], acceptedBy: ["A", "B"], expiresAt: 1_700_000_240_001 },
     {
