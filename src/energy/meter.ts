@@ -121,7 +121,7 @@ class Meter implements EnergyMeter {
     this.#sampling = keepSampling(this.#world.clock, {
       periodMs: () => this.#periodMs,
       alsoAtMs: () => this.#alsoAtMs,
-      sample: () => this.#sample(false),
+      sample: () => this.#attempt(),
     }, this.#end.signal);
   }
 
@@ -261,6 +261,15 @@ class Meter implements EnergyMeter {
       this.#attribution.idleMicrowatts() === undefined;
     const isBusy = this.#attribution.isServing || nowMs < this.#busyUntilMs || isLearning;
     return isBusy ? this.#rates.servingMs : this.#rates.idleMs;
+  }
+
+  /** Nobody waits for the loop that samples: a mistake in one sample must not end all others, nor the node. */
+  #attempt(): void {
+    try {
+      this.#sample(false);
+    } catch (error) {
+      this.#world.log.error("Sensors not sampled", { error });
+    }
   }
 
   #edge(): void {

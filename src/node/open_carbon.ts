@@ -110,7 +110,12 @@ function openKeeper(world: World, books: CarbonBooks): Pick<NodeCarbon, "keep"> 
   const life = (async () => {
     while (!end.signal.aborted) {
       await world.clock.sleep(ENTER_MS, end.signal).catch(() => {});
-      enter();
+      try {
+        enter();
+      } catch (error) {
+        // nobody waits for this loop: the next minute is entered all the same
+        world.log.error("A minute of energy not entered", { error });
+      }
     }
   })();
   return {

@@ -438,3 +438,27 @@ Deno.test("a meter lists a bounded number of sources that have vanished, and clo
   assertEquals([sources.length, closed], [32, 8]);
   assertEquals(sources.at(-1)!.id, "usb:39");
 });
+
+Deno.test("a meter goes on sampling after a mistake of ours", async () => {
+  const world = fakeWorld();
+  const curve = new PowerCurve([{ untilMs: 1, watts: 3 }]);
+  let isOdd = false;
+  const cpu = {
+    read() {
+      if (isOdd) throw new RangeError("a mistake");
+      return undefined;
+    },
+    [Symbol.dispose]: () => {},
+  };
+  await using meter = openMeter(
+    world,
+    [ok(sourceOf([sensorChannel(world.clock, curve, { type: "counter" })]))],
+    { cpu },
+  );
+  isOdd = true;
+  await world.clock.advance(3_000);
+  assert(world.lines.some((line) => line.includes("Sensors not sampled")));
+  isOdd = false;
+  await world.clock.advance(3_000);
+  assertAlmostEquals(meter.snapshot().node.joules!, 18, 0.5);
+});

@@ -167,3 +167,25 @@ Deno.test("localOf takes the share of a window that own power gave, rounded down
   assertEquals(localOf(window, { share: 1, evidence: "E" }), { microjoules: 33n, evidence: "E" });
   assertEquals(localOf(window, { share: null, evidence: null }), undefined);
 });
+
+Deno.test("openCarbon goes on with the next minute when one cannot be entered", async () => {
+  await using folder = await temporaryFolder();
+  const clock = new FakeClock(NOON);
+  const world = fakeWorld(clock);
+  const sums = new FakeSums();
+  const options = { config: configOf("carbon.zone=DE"), folder: folder.path, table: memoryTable() };
+  const carbon = await openCarbon(world, { ...options, productionSold: false });
+  let isOdd = true;
+  carbon.keep(sums.read, () => {
+    if (isOdd) throw new RangeError("a mistake");
+    return undefined;
+  });
+  sums.kwh++;
+  await clock.advance(MINUTE);
+  assert(world.lines.some((line) => line.includes("A minute of energy not entered")));
+  isOdd = false;
+  sums.kwh++;
+  await clock.advance(MINUTE);
+  await carbon[Symbol.asyncDispose]();
+  assertEquals((await readLedgerTotals(options.folder)).totalMicrojoules, KWH);
+});
