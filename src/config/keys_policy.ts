@@ -56,7 +56,7 @@ export const POLICY_KEYS = {
     "text",
     choice("auto", "yes", "no"),
     "auto",
-    "Whether the link is metered; auto takes cellular links for it.",
+    "Whether the link is metered; auto asks NetworkManager, and takes cellular links for metered.",
   ),
   "policy.wifi_only": key(
     "boolean",

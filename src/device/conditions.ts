@@ -25,6 +25,9 @@ export interface DeviceConditions {
 /** Hotter than any processor lives, or colder than any board works: a sensor that is broken. */
 const [LEAST_CELSIUS, MOST_CELSIUS] = [-40, 150];
 
+/** The regulator's zone of NVIDIA's Jetsons (Nano, TX) says 100 °C on a cool board. */
+const CONSTANT_ZONE = "PMIC-Die";
+
 /** Reads everything. Costs some dozens of file reads: ask every few seconds, not more. */
 export const readConditions = (files: TextFiles): DeviceConditions => ({
   ...readPower(files),
@@ -44,7 +47,7 @@ function readPower(files: TextFiles): DeviceConditions {
     const type = text("type");
     if (type === "Battery" && text("scope") !== "Device") {
       discharging ||= text("status") === "Discharging";
-      const percent = Number(text("capacity") ?? levelOf(text)), tenths = Number(text("temp") ?? NaN);
+      const percent = numberOf(text("capacity")) ?? levelOf(text), tenths = numberOf(text("temp")) ?? NaN;
       if (percent >= 0 && percent <= 100) percents.push(percent);
       if (isCelsius(tenths / 10)) celsius.push(tenths / 10);
     } else if (type !== undefined && type !== "Battery" && /^[012]$/.test(text("online") ?? "")) {
@@ -64,7 +67,7 @@ function readPower(files: TextFiles): DeviceConditions {
 /** Drivers without `capacity` tell charge or energy; percent. */
 function levelOf(text: (file: string) => string | undefined): number {
   for (const unit of ["energy", "charge"]) {
-    const [left, full] = [Number(text(`${unit}_now`) ?? NaN), Number(text(`${unit}_full`) ?? NaN)];
+    const [left, full] = [numberOf(text(`${unit}_now`)) ?? NaN, numberOf(text(`${unit}_full`)) ?? NaN];
     if (full > 0 && left >= 0) return Math.min(100, 100 * left / full);
   }
   return NaN;
@@ -74,12 +77,13 @@ function levelOf(text: (file: string) => string | undefined): number {
 function readHeat(files: TextFiles): DeviceConditions {
   const found: { readonly celsius: number; readonly hottest: string }[] = [];
   const take = (path: string, hottest: string) => {
-    const celsius = Number(files.readText(path) ?? NaN) / 1000;
+    const celsius = (numberOf(files.readText(path)) ?? NaN) / 1000;
     if (isCelsius(celsius)) found.push({ celsius, hottest });
   };
   const zones = "/sys/class/thermal";
   for (const zone of files.list(zones).filter((name) => name.startsWith("thermal_zone"))) {
-    take(`${zones}/${zone}/temp`, files.readText(`${zones}/${zone}/type`) ?? zone);
+    const type = files.readText(`${zones}/${zone}/type`) ?? zone;
+    if (type !== CONSTANT_ZONE) take(`${zones}/${zone}/temp`, type);
   }
   if (found.length === 0) {
     const chips = "/sys/class/hwmon";
@@ -143,5 +147,9 @@ function readMemoryPressure(files: TextFiles): DeviceConditions {
   );
   return percent >= 0 && percent <= 100 ? { memoryPressure: percent / 100 } : {};
 }
+
+/** What is no number, and an empty file, is none: `Number` takes emptiness for 0. */
+const numberOf = (text: string | undefined): number | undefined =>
+  text !== undefined && /^-?\d{1,15}$/.test(text) ? Number(text) : undefined;
 
 const isCelsius = (celsius: number): boolean => celsius > LEAST_CELSIUS && celsius < MOST_CELSIUS;

@@ -9,6 +9,7 @@ import type { Clock, World } from "../base/world.ts";
 import { runCommand } from "./command.ts";
 import type { TextFiles } from "./sysfs.ts";
 import { openVideocore } from "./videocore_ffi.ts";
+import { NO_WATCH, openWatch, type Watch } from "./watch.ts";
 
 /** State of the supply now. */
 export interface Throttled {
@@ -21,12 +22,6 @@ export interface Throttled {
 /** Between two questions: a process each, where the mailbox cannot be opened. */
 const PERIOD_MS = 10_000;
 const TIMEOUT_MS = 2_000;
-
-/** Asks until it is disposed. */
-export interface ThrottledWatch extends AsyncDisposable {
-  /** The newest answer; `undefined` where there is none. */
-  readonly now: Throttled | undefined;
-}
 
 /**
  * Reads the bits of `get_throttled`: 0 the voltage is too low, 1 the clock is capped, 2 throttled, 3 the soft limit of heat;
@@ -55,38 +50,8 @@ const isRaspberryPi = (files: TextFiles): boolean =>
   );
 
 /** Begins to ask, on Raspberry Pis whose kernel does not show it. Elsewhere nothing runs. */
-export function watchThrottled(world: World, files: TextFiles): ThrottledWatch {
-  if (!isRaspberryPi(files)) {
-    return {
-      now: undefined,
-      [Symbol.asyncDispose]: () => Promise.resolve(),
-    };
-  }
-  return new Watch(world);
-}
-
-class Watch implements ThrottledWatch {
-  now: Throttled | undefined;
-  readonly #end = new AbortController();
-  readonly #life: Promise<void>;
-
-  constructor(readonly world: World) {
-    this.#life = this.#run(this.#end.signal);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.#end.abort(new NodeError("aborted", "The node stops"));
-    await this.#life;
-  }
-
-  async #run(signal: AbortSignal): Promise<void> {
-    const { clock } = this.world;
-    while (!signal.aborted) {
-      this.now = await askFirmware(clock, signal);
-      await clock.sleep(PERIOD_MS, signal).catch(() => {});
-    }
-  }
-}
+export const watchThrottled = (world: World, files: TextFiles): Watch<Throttled> =>
+  isRaspberryPi(files) ? openWatch(world, PERIOD_MS, askFirmware) : NO_WATCH;
 
 /** What the firmware says now; `undefined` where there is none that answers. Throws the reason of `signal`. */
 export async function readThrottled(
@@ -94,17 +59,18 @@ export async function readThrottled(
   files: TextFiles,
   signal: AbortSignal,
 ): Promise<Throttled | undefined> {
-  const found = isRaspberryPi(files) ? await askFirmware(clock, signal) : undefined;
+  if (!isRaspberryPi(files)) return undefined;
+  using deadline = openDeadline(clock, TIMEOUT_MS, "ask for throttling", signal);
+  const found = await askFirmware(deadline.signal);
   signal.throwIfAborted();
   return found;
 }
 
 /** By the mailbox, else by the program. Throws for nothing but mistakes of ours. */
-async function askFirmware(clock: Clock, signal: AbortSignal): Promise<Throttled | undefined> {
-  using deadline = openDeadline(clock, TIMEOUT_MS, "ask for throttling", signal);
+async function askFirmware(signal: AbortSignal): Promise<Throttled | undefined> {
   for (const ask of [askMailbox, askProgram]) {
     try {
-      const found = parseThrottled(await ask(deadline.signal));
+      const found = parseThrottled(await ask(signal));
       if (found !== undefined) return found;
     } catch (error) {
       if (!(error instanceof NodeError)) throw error;

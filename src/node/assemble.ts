@@ -10,6 +10,7 @@ import { diskFreeBytes } from "../device/disk.ts";
 import { openOtherLoad } from "../device/other_load.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
 import { energyFamilies } from "./energy_families.ts";
+import { watchMetered } from "../device/metered.ts";
 import { watchThrottled } from "../device/throttled.ts";
 import { findModel, resolveContext } from "./find_model.ts";
 import { availableBytes, openEngine } from "./open_compute.ts";
@@ -35,6 +36,7 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
       diskFreeBytes: () => diskFreeBytes(paths.root),
       otherLoad: openOtherLoad(files),
       supply: watchThrottled(world, files),
+      metered: watchMetered(world),
     });
   },
   openCarbon: (world, { config, paths }, table) => {

@@ -13,7 +13,8 @@ import { type DeviceConditions, readConditions } from "../device/conditions.ts";
 import { readMemory } from "../device/memory.ts";
 import type { OtherLoad } from "../device/other_load.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
-import type { ThrottledWatch } from "../device/throttled.ts";
+import type { Throttled } from "../device/throttled.ts";
+import type { Watch } from "../device/watch.ts";
 import { addUsed, type Budgets, dayWriteBytes, monthBytes, readBudgets } from "../policy/budgets.ts";
 import { decide, WILLING, words } from "../policy/decide.ts";
 import type { Action, Conditions, Decision, Rules } from "../policy/types.ts";
@@ -51,7 +52,9 @@ export interface ContributeParts {
   /** Room on the disk of the data folder. */
   readonly diskFreeBytes: () => number | undefined;
   /** What the firmware says of the supply, where the kernel does not show it; owned from now on. */
-  readonly supply: ThrottledWatch;
+  readonly supply: Watch<Throttled>;
+  /** Whether the link is paid for, as the system knows it; owned from now on. */
+  readonly metered: Watch<boolean>;
   /** How busy others keep the processors; owned from now on. */
   readonly otherLoad: OtherLoad;
 }
@@ -98,7 +101,7 @@ class Watcher implements Contribution {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort(new NodeError("aborted", "The node stops"));
     await this.#life;
-    await this.parts.supply[Symbol.asyncDispose]();
+    await Promise.all([this.parts.supply, this.parts.metered].map((watch) => watch[Symbol.asyncDispose]()));
     this.parts.otherLoad[Symbol.dispose]();
     this.parts.table.put(KEY, encodeUtf8(JSON.stringify(this.#budgets)));
   }
@@ -133,7 +136,7 @@ class Watcher implements Contribution {
   }
 
   #conditions(): Conditions {
-    const { files, config, gramsPerKwh, diskFreeBytes, otherLoad, supply } = this.parts;
+    const { files, config, gramsPerKwh, diskFreeBytes, otherLoad, supply, metered } = this.parts;
     const local = new Date(this.world.clock.now());
     this.#count(local);
     const pausedUntilMs = this.#pausedUntilMs();
@@ -145,7 +148,7 @@ class Watcher implements Contribution {
       minute: local.getHours() * 60 + local.getMinutes(),
       ...supply.now,
       ...device,
-      metered: meteredOf(config, device),
+      metered: meteredOf(config, device, metered.now),
       otherCpuShare: otherLoad.read(),
       availableBytes: readMemory(files)?.availableBytes,
       diskFreeBytes: diskFreeBytes(),
@@ -166,7 +169,8 @@ class Watcher implements Contribution {
   #count(local: Date): void {
     const { servedBytes, files, table } = this.parts;
     const served = servedBytes();
-    const written = Number(files.readText("/proc/self/io")?.match(/^write_bytes: (\d+)$/m)?.[1] ?? 0);
+    const io = files.readText("/proc/self/io")?.match(/^write_bytes: (\d+)$/m)?.[1];
+    const written = io === undefined ? this.#written : Number(io);
     const used = { bytes: served - this.#served, writeBytes: written - this.#written };
     this.#served = served;
     this.#written = written;
@@ -193,10 +197,15 @@ function storedIn(table: Table): unknown {
   }
 }
 
-/** The kernel does not know what is paid for: cellular links are taken for metered unless the owner says otherwise. */
-function meteredOf(config: Config, { link }: DeviceConditions): boolean | undefined {
+/** The owner's word counts most, then NetworkManager's; the kernel does not know it, and cellular links mostly are. */
+function meteredOf(
+  config: Config,
+  { link }: DeviceConditions,
+  known: boolean | undefined,
+): boolean | undefined {
   const said = config["policy.link_metered"];
   if (said !== "auto") return said === "yes";
+  if (known !== undefined) return known;
   return link === undefined ? undefined : link === "cellular";
 }
 

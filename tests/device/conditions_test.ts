@@ -59,7 +59,7 @@ Deno.test("readConditions takes the level from charge or energy where the driver
   assertEquals(level({ energy_now: "30000000", energy_full: "40000000" }), 75);
   assertEquals(level({ energy_now: "41000000", energy_full: "40000000" }), 100);
   assertEquals(level({ energy_now: "41000000", energy_full: "0" }), undefined);
-  assertEquals(level({ capacity: "900" }), undefined);
+  for (const capacity of ["900", "", "-1", "full"]) assertEquals(level({ capacity }), undefined, capacity);
 });
 
 Deno.test("readConditions knows the recorded machines' batteries, and that a contract of USB is none", () => {
@@ -83,6 +83,21 @@ Deno.test("readConditions finds the hottest zone and leaves out sensors that are
     "/sys/class/thermal/thermal_zone2/temp": "-274000",
   };
   assertEquals(readConditions(filesOf(zones)), { celsius: 70, hottest: "gpu-thermal" });
+  // as on a Jetson Nano
+  const jetson = {
+    "/sys/class/thermal/thermal_zone0/type": "CPU-therm",
+    "/sys/class/thermal/thermal_zone0/temp": "34000",
+    "/sys/class/thermal/thermal_zone4/type": "PMIC-Die",
+    "/sys/class/thermal/thermal_zone4/temp": "100000",
+  };
+  assertEquals(readConditions(filesOf(jetson)), { celsius: 34, hottest: "CPU-therm" });
+  for (const text of ["", "hot", "0x30"]) {
+    assertEquals(
+      readConditions(filesOf({ ...jetson, "/sys/class/thermal/thermal_zone0/temp": text })),
+      {},
+      text,
+    );
+  }
   const chip = { "/sys/class/hwmon/hwmon2/name": "k10temp", "/sys/class/hwmon/hwmon2/temp1_input": "55500" };
   assertEquals(readConditions(filesOf(chip)), { celsius: 55.5, hottest: "k10temp" });
 });

@@ -128,6 +128,37 @@ Deno.test("budgets count from the counters, go on after a restart, and end the d
   }
 });
 
+Deno.test("a reading of the counter that fails is no writing, and none is counted twice", async () => {
+  const { world, machine, open } = scene("policy.day_write_bytes=1000");
+  machine.writeBytes = 600;
+  await using contribution = open();
+  for (const bytes of [undefined, 700]) {
+    machine.writeBytes = bytes;
+    await world.clock.advance(5_000);
+  }
+  assertEquals(contribution.decision.action, "contribute");
+  machine.writeBytes = 950;
+  await world.clock.advance(5_000);
+  assertEquals(contribution.decision.because.map(({ rule }) => rule), ["day_writes"]);
+});
+
+Deno.test("the owner's word on the link counts more than NetworkManager's", async () => {
+  for (
+    const [set, known, action] of [
+      ["policy.link_metered=auto", true, "withdraw"],
+      ["policy.link_metered=auto", false, "contribute"],
+      ["policy.link_metered=auto", undefined, "contribute"],
+      ["policy.link_metered=no", true, "contribute"],
+      ["policy.link_metered=yes", false, "withdraw"],
+    ] as const
+  ) {
+    const { machine, open } = scene(set);
+    machine.metered = known;
+    await using contribution = open();
+    assertEquals(contribution.decision.action, action, `${set} ${known}`);
+  }
+});
+
 Deno.test("notes of budgets that are damaged are a fresh start", async () => {
   const { machine, open } = scene("policy.month_bytes=10");
   for (const text of ["{", "[]", '{"months":[{"name":"2023-11","bytes":"9"}],"days":[]}']) {

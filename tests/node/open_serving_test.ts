@@ -274,6 +274,24 @@ Deno.test("a node that is too hot says OFFLINE, finishes what is open, takes not
   await context.contribution[Symbol.asyncDispose]();
 });
 
+Deno.test("a node that is slowed down takes half of its sessions, and those that are open go on", async () => {
+  const { serving, machine, world, client, context } = await scene(["blocks=1:4", "sessions.max_open=4"]);
+  await quiet();
+  const begin = async () => {
+    const session = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
+    await session.step([hidden(1, 2), NO_PROMPTS, NO_ROWS], opening(10));
+    return session;
+  };
+  const open = [await begin(), await begin(), await begin()];
+  machine.celsius = 77;
+  await world.clock.advance(5_000);
+  await quiet();
+  await assertRejects(begin, NodeError, "3 are open, and the server is slowed down: 77 °C on cpu-thermal");
+  for (const session of open) await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]);
+  await serving[Symbol.asyncDispose]();
+  await context.contribution[Symbol.asyncDispose]();
+});
+
 Deno.test("a node that is too hot from the start loads its blocks and waits, and is ready", async () => {
   const { serving, seen, health, log, context } = await scene(["blocks=1:4"], { celsius: 90 });
   await quiet();

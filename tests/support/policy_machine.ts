@@ -8,9 +8,12 @@ import type { Health } from "../../src/node/health.ts";
 
 export interface PolicyMachine {
   celsius: number | undefined;
-  writeBytes: number;
+  /** Of /proc/self/io, which cannot be read where absent. */
+  writeBytes: number | undefined;
   throttled: { undervolted: boolean; throttled: boolean } | undefined;
   servedBytes: number;
+  /** As NetworkManager knows it. */
+  metered: boolean | undefined;
   readonly table: Table;
   open(world: World, config: Config, health: Health): Contribution;
 }
@@ -21,6 +24,7 @@ export function policyMachine(): PolicyMachine {
     writeBytes: 0,
     throttled: undefined,
     servedBytes: 0,
+    metered: undefined,
     table: memoryTable(),
     open(world, config, health) {
       const zone = "/sys/class/thermal/thermal_zone0";
@@ -28,6 +32,7 @@ export function policyMachine(): PolicyMachine {
         list: (path: string) =>
           path === "/sys/class/thermal" && machine.celsius !== undefined ? ["thermal_zone0"] : [],
         readText(path: string) {
+          if (path === "/proc/self/io" && machine.writeBytes === undefined) return undefined;
           if (path === "/proc/self/io") return `rchar: 1\nwrite_bytes: ${machine.writeBytes}\ncancelled: 0`;
           if (path === `${zone}/type`) return "cpu-thermal";
           return path === `${zone}/temp` ? `${machine.celsius! * 1000}` : undefined;
@@ -42,6 +47,12 @@ export function policyMachine(): PolicyMachine {
         gramsPerKwh: () => undefined,
         diskFreeBytes: () => undefined,
         otherLoad: { read: () => undefined, [Symbol.dispose]: () => {} },
+        metered: {
+          get now() {
+            return machine.metered;
+          },
+          [Symbol.asyncDispose]: () => Promise.resolve(),
+        },
         supply: {
           get now() {
             return machine.throttled;
