@@ -43,6 +43,7 @@ const UNIT = [
   "tests/compute",
   "tests/dht",
   "tests/petals",
+  "tests/text",
   "tests/api",
   "tests/node",
   "tests/cli",

@@ -6,6 +6,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["p2p", "compute", "energy", "vault", "policy", "rewards", "compliance"],
   ["dht"],
   ["petals"],
+  ["text"],
   ["api", "browser"],
   ["node"],
   ["cli"],

@@ -12,12 +12,7 @@ import { openTokenizer } from "../model/tokenizer.ts";
 import { findModel, resolveContext } from "../node/find_model.ts";
 import { openClient } from "../node/open_client.ts";
 import { openEngine } from "../node/open_compute.ts";
-import {
-  generate,
-  type GenerateParts,
-  type GenerateRequest,
-  type GenerationEnd,
-} from "../petals/client/generate.ts";
+import { generate, type GenerateParts, type GenerateRequest, type GenerationEnd } from "../text/generate.ts";
 import { sessionEnergy } from "../petals/client/energy.ts";
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
 import { swarmOf } from "../petals/client/swarm.ts";

@@ -1,17 +1,17 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { NodeError } from "../../../src/base/errors.ts";
-import type { TextHead } from "../../../src/compute/backend.ts";
-import type { Chain } from "../../../src/petals/client/chain.ts";
+import { NodeError } from "../../src/base/errors.ts";
+import type { TextHead } from "../../src/compute/backend.ts";
+import type { Chain } from "../../src/petals/client/chain.ts";
 import {
   generate,
   type GenerateParts,
   type GenerateRequest,
   type GenerationEvent,
   type TextCodec,
-} from "../../../src/petals/client/generate.ts";
-import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
-import { fakeWorld } from "../../support/world.ts";
-import { HIDDEN, ToyBlocks, toyInput, ToySwarm } from "./toy_swarm.ts";
+} from "../../src/text/generate.ts";
+import { openSwarmChain } from "../../src/petals/client/swarm_chain.ts";
+import { fakeWorld } from "../support/world.ts";
+import { HIDDEN, ToyBlocks, toyInput, ToySwarm } from "../petals/client/toy_swarm.ts";
 
 const never = new AbortController().signal;
 const VOCABULARY = 16;

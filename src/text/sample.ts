@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { NodeError } from "../../base/errors.ts";
+import { NodeError } from "../base/errors.ts";
 
-/** How the next token is chosen. */
+/** How the next token is chosen. What is absent changes nothing. */
 export interface Sampling {
   /** 0 = greedy: the highest score, the lowest id among equals. */
   readonly temperature: number;
@@ -13,6 +13,23 @@ export interface Sampling {
   readonly topK?: number;
   /** Only the best tokens that together have this probability, above 0 to 1; unset = all. */
   readonly topP?: number;
+  /** Only tokens at least so likely, as a share of the likeliest one, 0 to 1 (Nguyen et al., 2024). */
+  readonly minP?: number;
+  /** Scores of tokens in prompt or answer are divided by it, those below 0 multiplied (Keskar et al., 2019); 1 = off. */
+  readonly repetitionPenalty?: number;
+  /** Taken off the score of each token of the answer, times how often it came; -2 to 2 (OpenAI). */
+  readonly frequencyPenalty?: number;
+  /** Taken off the score of each token of the answer; -2 to 2 (OpenAI). */
+  readonly presencePenalty?: number;
+  /** Added to scores by id (OpenAI's `logit_bias`). */
+  readonly bias?: ReadonlyMap<number, number>;
+}
+
+/** Tokens so far, as penalties count them. */
+export interface TokensSoFar {
+  readonly prompt: ReadonlySet<number>;
+  /** How often each token came in the answer. */
+  readonly answer: ReadonlyMap<number, number>;
 }
 
 /** A source of numbers in [0, 1). */
@@ -53,7 +70,9 @@ export function sampleToken(scores: Float32Array, sampling: Sampling, draw: Draw
 }
 
 /** Sets all but the best weights to 0. Sorts numbers only: an order of 128 000 ids would take longer than their scores. */
-function keepBest(weights: Float64Array, { topK = Infinity, topP = 1 }: Sampling): void {
+function keepBest(weights: Float64Array, { topK = Infinity, topP = 1, minP = 0 }: Sampling): void {
+  // the likeliest token has weight 1
+  if (minP > 0) { for (let id = 0; id < weights.length; id++) if (weights[id]! < minP) weights[id] = 0; }
   if (topK >= weights.length && topP >= 1) return;
   const sorted = weights.toSorted().reverse().subarray(0, topK);
   const wanted = topP * sumOf(sorted);
@@ -66,6 +85,41 @@ function keepBest(weights: Float64Array, { topK = Infinity, topP = 1 }: Sampling
     const weight = weights[id]!;
     if (weight < least || (weight === least && equals-- <= 0)) weights[id] = 0;
   }
+}
+
+/** Whether `sampling` leaves scores as they are. */
+export const leavesScores = (
+  { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, bias }: Sampling,
+): boolean =>
+  repetitionPenalty === 1 && frequencyPenalty === 0 && presencePenalty === 0 && (bias?.size ?? 0) === 0;
+
+/**
+ * Scores with penalties and bias, in place.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const scores = Float32Array.of(2, 2, -2, 0);
+ * const soFar = { prompt: new Set([0, 2]), answer: new Map([[1, 2]]) };
+ * adjustScores(scores, { temperature: 0, repetitionPenalty: 2, frequencyPenalty: 0.25 }, soFar);
+ * assertEquals([...scores], [1, 0.5, -4, 0]);
+ * ```
+ */
+export function adjustScores(scores: Float32Array, sampling: Sampling, soFar: TokensSoFar): void {
+  const { repetitionPenalty = 1, frequencyPenalty = 0, presencePenalty = 0, bias } = sampling;
+  if (repetitionPenalty !== 1) {
+    for (const id of new Set([...soFar.prompt, ...soFar.answer.keys()])) {
+      const score = scores[id];
+      if (score !== undefined) scores[id] = score > 0 ? score / repetitionPenalty : score * repetitionPenalty;
+    }
+  }
+  if (frequencyPenalty !== 0 || presencePenalty !== 0) {
+    for (const [id, count] of soFar.answer) {
+      if (id < scores.length) scores[id]! -= frequencyPenalty * count + presencePenalty;
+    }
+  }
+  for (const [id, added] of bias ?? []) if (id >= 0 && id < scores.length) scores[id]! += added;
 }
 
 function sumOf(weights: Float64Array): number {
@@ -83,15 +137,28 @@ function greedyToken(scores: Float32Array): number {
   return best;
 }
 
+/** Range of each figure, and how a message names it. */
+const FIGURES = [
+  ["temperature", "0 (greedy) or above", (n) => n >= 0],
+  ["topK", "1 or above", (n) => Number.isInteger(n) && n >= 1],
+  ["topP", "above 0, at most 1", (n) => n > 0 && n <= 1],
+  ["minP", "0 to 1", (n) => n >= 0 && n <= 1],
+  ["repetitionPenalty", "above 0", (n) => n > 0],
+  ["frequencyPenalty", "-2 to 2", (n) => n >= -2 && n <= 2],
+  ["presencePenalty", "-2 to 2", (n) => n >= -2 && n <= 2],
+] as const satisfies readonly (readonly [keyof Sampling, string, (value: number) => boolean])[];
+
 /** Throws `NodeError` `usage` for figures that cannot be sampled with. */
-export function checkSampling({ temperature, topK, topP }: Sampling): void {
-  const wrong = (name: string, value: number, wanted: string) =>
-    new NodeError("usage", `Cannot sample: ${name} is ${value}, wanted ${wanted}`);
-  if (!Number.isFinite(temperature) || temperature < 0) {
-    throw wrong("temperature", temperature, "0 (greedy) or above");
+export function checkSampling(sampling: Sampling): void {
+  for (const [name, wanted, fits] of FIGURES) {
+    const value = sampling[name];
+    if (value === undefined || (Number.isFinite(value) && fits(value))) continue;
+    throw new NodeError("usage", `Cannot sample: ${name} is ${value}, wanted ${wanted}`);
   }
-  if (topK !== undefined && !(Number.isInteger(topK) && topK >= 1)) throw wrong("topK", topK, "1 or above");
-  if (topP !== undefined && !(topP > 0 && topP <= 1)) throw wrong("topP", topP, "above 0, at most 1");
+  for (const [id, added] of sampling.bias ?? []) {
+    if (Number.isInteger(id) && id >= 0 && Number.isFinite(added)) continue;
+    throw new NodeError("usage", `Cannot sample: the bias of token ${id} is ${added}, wanted a number`);
+  }
 }
 
 /**

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { viewOf } from "../../base/bytes.ts";
-import { NodeError } from "../../base/errors.ts";
-import type { World } from "../../base/world.ts";
-import type { TextHead } from "../../compute/backend.ts";
-import type { Tokenizer } from "../../model/tokenizer.ts";
-import type { Chain, Hop } from "./chain.ts";
+import { viewOf } from "../base/bytes.ts";
+import { NodeError } from "../base/errors.ts";
+import type { World } from "../base/world.ts";
+import type { TextHead } from "../compute/backend.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import type { Chain, Hop } from "../petals/client/chain.ts";
 import { checkSampling, sampleToken, type Sampling, seededDraw } from "./sample.ts";
 
 /** What generation needs of a model's tokenizer. */

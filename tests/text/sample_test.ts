@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
-import { NodeError } from "../../../src/base/errors.ts";
-import { checkSampling, sampleToken, seededDraw } from "../../../src/petals/client/sample.ts";
+import { NodeError } from "../../src/base/errors.ts";
+import { checkSampling, sampleToken, seededDraw } from "../../src/text/sample.ts";
 
 const never = () => {
   throw new Error("drew");

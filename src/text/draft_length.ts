@@ -1,0 +1,86 @@
+/**
+ * How many tokens to guess ahead, so that it pays.
+ *
+ * @module
+ */
+
+/** Most tokens guessed ahead of one pass. ggml computes up to 9 positions as it computes one (measured, bit by bit). */
+export const MAX_DRAFT = 8;
+/** Guesses that the hope of the first ones is worth: half of them right. */
+const PRIOR_GUESSES = 4;
+const PRIOR_RIGHT = 2;
+/** Weight of what is older, for each new pass: some 20 passes count. */
+const FADE = 0.95;
+/** Passes without guesses before they are tried again. */
+const REST_PASSES = 24;
+/** A longer pass must promise this much more than none, for measuring is not exact. */
+const LEAST_GAIN = 1.05;
+
+/**
+ * Learns from passes what they cost and how often guesses are right, and chooses the number that promises the most tokens
+ * a second; 0 where guessing does not pay. Costs are taken for a line over the number of positions.
+ */
+export class DraftLength {
+  #right = PRIOR_RIGHT;
+  #guessed = PRIOR_GUESSES;
+  /** Sums for the line of cost: passes, positions, squares, milliseconds, products. */
+  readonly #sums = { n: 0, x: 0, xx: 0, y: 0, xy: 0 };
+  #rested = 0;
+  #first = true;
+
+  /** How many tokens to guess ahead of the next pass. */
+  next(): number {
+    if (this.#first) return MAX_DRAFT >> 1;
+    const best = this.#best();
+    if (best > 0) return best;
+    if (this.#rested < REST_PASSES) return 0;
+    return 2;
+  }
+
+  /** A pass over `positions` took `ms`; of `guessed` tokens ahead `right` were right. */
+  observe(pass: { readonly positions: number; readonly ms: number; guessed: number; right: number }): void {
+    const { positions, ms, guessed, right } = pass;
+    const sums = this.#sums;
+    for (const key of ["n", "x", "xx", "y", "xy"] as const) sums[key] *= FADE;
+    sums.n += 1;
+    sums.x += positions;
+    sums.xx += positions * positions;
+    sums.y += ms;
+    sums.xy += positions * ms;
+    if (guessed === 0) {
+      this.#rested++;
+      return;
+    }
+    this.#first = false;
+    this.#rested = 0;
+    // the guess after the first wrong one says nothing
+    this.#guessed = this.#guessed * FADE + Math.min(guessed, right + 1);
+    this.#right = this.#right * FADE + right;
+  }
+
+  #best(): number {
+    const rate = Math.min(0.99, this.#right / this.#guessed);
+    const speed = (count: number) => tokensOf(rate, count) / this.#cost(count + 1);
+    let best = 0;
+    let most = speed(0) * LEAST_GAIN;
+    for (let count = 1; count <= MAX_DRAFT; count++) {
+      if (speed(count) <= most) continue;
+      most = speed(count);
+      best = count;
+    }
+    return best;
+  }
+
+  /** Milliseconds of a pass over so many positions; never less than a share of the mean, whatever the noise. */
+  #cost(positions: number): number {
+    const { n, x, xx, y, xy } = this.#sums;
+    const spread = n * xx - x * x;
+    const mean = y / n;
+    if (spread < 1e-9) return mean;
+    const slope = Math.max(0, (n * xy - x * y) / spread);
+    return Math.max(mean / 20, mean + slope * (positions - x / n));
+  }
+}
+
+/** Tokens that a pass with `count` guesses gives, each right with chance `rate` if all before it were. */
+const tokensOf = (rate: number, count: number): number => (1 - rate ** (count + 1)) / (1 - rate);

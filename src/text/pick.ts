@@ -1,0 +1,67 @@
+/**
+ * Tokens chosen one after another, as a request asks.
+ *
+ * @module
+ */
+import { adjustScores, type Draw, leavesScores, sampleToken, type Sampling } from "./sample.ts";
+
+/** A form that the answer has to keep. */
+export interface Constraint extends Disposable {
+  /** Takes the scores of tokens that may not come next away: they become -Infinity. */
+  mask(scores: Float32Array): void;
+  /** A token was chosen. */
+  accept(id: number): void;
+  /** Whether the answer may, and must, end now. */
+  readonly done: boolean;
+}
+
+/** What tokens are picked by. */
+export interface PickOptions {
+  readonly sampling: Sampling;
+  readonly draw: Draw;
+  readonly prompt: readonly number[];
+  readonly constraint?: Constraint | undefined;
+}
+
+/** Picks tokens in order: penalties count what was picked before, the form moves on with each. */
+export class Picker {
+  readonly #options: PickOptions;
+  readonly #leavesScores: boolean;
+  readonly #soFar: { readonly prompt: ReadonlySet<number>; readonly answer: Map<number, number> };
+
+  constructor(options: PickOptions) {
+    this.#options = options;
+    this.#leavesScores = leavesScores(options.sampling);
+    this.#soFar = { prompt: new Set(options.prompt), answer: new Map() };
+  }
+
+  /** Whether the best score alone decides: nothing changes scores, nothing is left to chance. */
+  get isGreedy(): boolean {
+    return this.#options.sampling.temperature === 0;
+  }
+
+  /** The form that must be kept, if any. */
+  get constraint(): Constraint | undefined {
+    return this.#options.constraint;
+  }
+
+  /** Scores as the choice sees them; a copy where anything changes them. */
+  seen(scores: Float32Array): Float32Array {
+    const { constraint, sampling } = this.#options;
+    if (this.#leavesScores && constraint === undefined) return scores;
+    const seen = scores.slice();
+    if (!this.#leavesScores) adjustScores(seen, sampling, this.#soFar);
+    constraint?.mask(seen);
+    return seen;
+  }
+
+  /** The next token by scores that {@linkcode seen} gave. Throws `NodeError` `corrupt` when no score is finite. */
+  pick(seen: Float32Array): number {
+    const { sampling, draw, constraint } = this.#options;
+    const id = sampleToken(seen, sampling, draw);
+    const { answer } = this.#soFar;
+    answer.set(id, (answer.get(id) ?? 0) + 1);
+    constraint?.accept(id);
+    return id;
+  }
+}
