@@ -148,6 +148,20 @@ export const CONFIG_KEYS = {
     "Rate of the network link that announced figures reckon with; Petals' own default.",
     "Mbit/s",
   ),
+  "text.solo": key(
+    "text",
+    choice("auto", "always", "never"),
+    "auto",
+    "Whether a model that is only asked is computed here alone; auto does where all of it fits.",
+  ),
+  "text.sessions": key("integer", whole(1, 10_000), 64, "Most answers made at once.", "answers"),
+  "text.waiting": key(
+    "integer",
+    whole(0, 100_000),
+    64,
+    "Most requests that wait for their turn.",
+    "requests",
+  ),
   "http.allowed_hosts": key(
     "list",
     listOf(matching(/^[A-Za-z0-9.-]{1,253}$/, "a host name")),

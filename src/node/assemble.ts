@@ -21,7 +21,9 @@ import { openCarbon } from "./open_carbon.ts";
 import { openEnergy } from "./open_energy.ts";
 import { openOwnPower } from "./open_own_power.ts";
 import { openNetwork } from "./open_network.ts";
-import type { NodeParts } from "./parts.ts";
+import { openAsking } from "./open_asking.ts";
+import type { NodeParts, ServingContext } from "./parts.ts";
+import type { ServingParts } from "./serving_parts.ts";
 
 /** Lock, network, API and serving as they are on a machine. */
 export const realParts = (environment: Readonly<Record<string, string>>): NodeParts => ({
@@ -61,11 +63,16 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
         log: world.log.child("api"),
       }),
     ),
-  openServing: (context) =>
-    openServing(context, {
-      openModel: ({ model, paths }, tell, signal) =>
-        findModel(resolveContext(context.world, { paths, environment }, tell), model!, signal),
-      openEngine: ({ world, plan }, _model, signal) => openEngine(world, plan, signal),
-      availableBytes: () => availableBytes(context.plan.config),
-    }),
+  openServing: (context) => openServing(context, servingParts(context, environment)),
+  openAsking: (context) => openAsking(context, servingParts(context, environment)),
+});
+
+const servingParts = (
+  { world, plan: { config } }: ServingContext,
+  environment: Readonly<Record<string, string>>,
+): ServingParts => ({
+  openModel: ({ model, asks, paths }, tell, signal) =>
+    findModel(resolveContext(world, { paths, environment }, tell), (model ?? asks)!, signal),
+  openEngine: ({ world, plan }, _model, signal) => openEngine(world, plan, signal),
+  availableBytes: () => availableBytes(config),
 });

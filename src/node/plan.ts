@@ -20,6 +20,8 @@ export interface NodePlan {
   readonly bootstraps: readonly string[];
   /** What to serve; absent for a node of the DHT only. */
   readonly model: string | undefined;
+  /** What to ask without serving any of it; absent for a node that serves, or has no model. */
+  readonly asks: string | undefined;
   /** Blocks that were asked for; absent = as many as fit, where they are needed most. */
   readonly range: BlockRange | undefined;
 }
@@ -42,6 +44,7 @@ export function planOf(config: Config, paths: DataPaths, version: string): NodeP
     },
     bootstraps: config.initial_peers.length > 0 ? config.initial_peers : profile.bootstraps,
     model: config.serve ? config.model : undefined,
+    asks: config.serve ? undefined : config.model,
     range: rangeOf(config),
   };
 }
