@@ -7,11 +7,13 @@ import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
 import { NodeError } from "../base/errors.ts";
 import type { Log, World } from "../base/world.ts";
+import type { TextModels } from "../text/types.ts";
 import { accessDoor, type AccessOptions, type RequestFacts } from "./access.ts";
 import { carbonAwareRoutes, type CarbonAwareSource } from "./carbon_aware.ts";
 import type { EnergyDocument } from "./energy.ts";
 import { type Failure, failureOf, failureResponse } from "./http_error.ts";
 import type { MetricsInput } from "./metrics_input.ts";
+import { lazyRoutes, type RouteEnvironment, type TextRouteParts } from "./lazy_routes.ts";
 import type { StatusDocument } from "./status.ts";
 
 /** What the API shows. */
@@ -24,14 +26,20 @@ export interface ApiOptions extends AccessOptions {
   readonly log: Log;
   /** For the routes of the Carbon Aware SDK below `/emissions`; they are absent without it. */
   readonly carbonAware?: CarbonAwareSource;
+  /** For the routes that make text; they are absent without it. */
+  readonly text?: TextModels;
 }
+
+/** Routes of Ollama. */
+const OLLAMA_PATH =
+  "/api/:route{version|tags|show|ps|chat|generate|embed|embeddings|pull|push|create|copy|delete}";
 
 /** Answers a request; never rejects. */
 export type ApiHandler = (request: Request) => Promise<Response>;
 
 /** Routes: `/healthz` it lives, `/readyz` it does what was asked, `/api/v1/status` all figures. */
 export function apiHandler(options: ApiOptions): ApiHandler {
-  const app = new Hono<{ Bindings: RequestFacts }>();
+  const app = new Hono<RouteEnvironment>();
   const fail = (failure: Failure, { env }: { readonly env: RequestFacts }) => failureResponse(failure, env);
   app.use(bodyLimit({
     maxSize: options.maxBodyBytes,
@@ -52,6 +60,11 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   });
   app.get("/api/v1/energy", (context) => context.json(options.energy()));
   if (options.carbonAware !== undefined) app.route("/emissions", carbonAwareRoutes(options.carbonAware));
+  if (options.text !== undefined) {
+    const { text: models, world } = options;
+    const parts: TextRouteParts = { models, world, version: () => options.status().version };
+    app.all(OLLAMA_PATH, lazyRoutes(async () => (await import("./ollama/routes.ts")).ollamaRoutes(parts)));
+  }
   app.notFound((context) => fail(noRoute(context.req.path), context));
   app.onError((error, context) => {
     if (!(error instanceof NodeError)) options.log.warn("API request failed", { error });
