@@ -64,6 +64,7 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     const { text: models, world } = options;
     const parts: TextRouteParts = { models, world, version: () => options.status().version };
     app.all(OLLAMA_PATH, lazyRoutes(async () => (await import("./ollama/routes.ts")).ollamaRoutes(parts)));
+    app.all("/v1/*", lazyRoutes(async () => (await import("./openai/routes.ts")).openaiRoutes(parts)));
   }
   app.notFound((context) => fail(noRoute(context.req.path), context));
   app.onError((error, context) => {

@@ -4,6 +4,7 @@
  * @module
  */
 import { codeOf, type ErrorCode, messageOf, NodeError } from "../base/errors.ts";
+import { fieldOf } from "./wrong_field.ts";
 
 /** HTTP status of every failure. */
 const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -89,7 +90,11 @@ export function errorShapeOf(path: string): ErrorShape {
 /** The failure behind whatever was thrown; what is not ours keeps its words to itself. */
 export function failureOf(error: unknown): Failure {
   const code = codeOf(error, "corrupt");
-  if (error instanceof NodeError) return { status: HTTP_STATUS[code], code, message: messageOf(error) };
+  if (error instanceof NodeError) {
+    const param = fieldOf(error);
+    const failure = { status: HTTP_STATUS[code], code, message: messageOf(error) };
+    return param === undefined ? failure : { ...failure, param };
+  }
   return {
     status: HTTP_STATUS[code],
     code: "internal",

@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { NodeError } from "../base/errors.ts";
+import { fieldError } from "./wrong_field.ts";
 
 /** Longest part of a wrong value that is shown. */
 const MAX_SHOWN = 40;
@@ -23,20 +24,23 @@ export async function readBody<S extends v.GenericSchema>(
   }
   const { success, output, issues } = v.safeParse(schema, value, { abortEarly: true });
   if (success) return output;
-  throw wrongField(issues[0]);
+  throw issueError(issues[0]);
 }
 
 /** The failure of a field that is not there. */
-export const missingField = (field: string): NodeError =>
-  new NodeError("usage", `Cannot answer: ${field} is missing, wanted one`);
+export const missingField = (field: string): NodeError => fieldError(field, "is missing, wanted one");
 
-function wrongField(issue: v.BaseIssue<unknown>): NodeError {
+/** The failure that an issue is; `below` is the path of what was checked. */
+export function issueError(issue: v.BaseIssue<unknown>, below?: string): NodeError {
   const { received, expected, message } = issue;
-  const field = v.getDotPath(issue) ?? "the body";
+  const field = [below, v.getDotPath(issue)].filter((part) => typeof part === "string").join(".");
+  if (field === "") {
+    return new NodeError("usage", `Cannot answer: the body is ${received}, wanted a JSON object`);
+  }
   if (received === "undefined") return missingField(field);
   const found = received.length > MAX_SHOWN ? `${received.slice(0, MAX_SHOWN)}…` : received;
   const wanted = message.startsWith("Invalid ") ? expected : message;
-  return new NodeError("usage", `Cannot answer: ${field} is ${found}, wanted ${wanted ?? "another value"}`);
+  return fieldError(field, `is ${found}, wanted ${wanted ?? "another value"}`);
 }
 
 /** A field that may be absent or null, both the same. */

@@ -210,7 +210,7 @@ Deno.test("Ollama's routes refuse wrong fields by name, unknown models and what 
       ["/api/chat", { model, messages: [{ role: "user", images: ["aGk="] }] }, 400, /messages\.0\.images/],
       ["/api/chat", { model, messages: user, options: { top_p: 2 } }, 400, /options\.top_p is 2, wanted 1/],
       ["/api/chat", { model, messages: user, format: "xml" }, 400, /format/],
-      ["/api/chat", "text", 400, /the body is "text", wanted an object/],
+      ["/api/chat", "text", 400, /the body is "text", wanted a JSON object/],
       ["/api/chat", { model: "other", messages: user }, 404, /"other"/],
       ["/api/generate", { model, prompt: "a", suffix: "b" }, 400, /suffix/],
       ["/api/generate", { model, prompt: "a", context: [-1] }, 400, /context\.0/],
