@@ -59,6 +59,19 @@ export async function openDataLock(clock: Clock, paths: DataPaths): Promise<Data
   };
 }
 
+/** Whether a process holds the data folder now. Takes the lock for a moment where none does. */
+export async function isDataLocked(clock: Clock, paths: DataPaths): Promise<boolean> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(paths.lock, { read: true });
+  } catch {
+    return false; // who cannot open it is told so by others
+  }
+  if (!await tryLock(clock, file)) return true;
+  file.close();
+  return false;
+}
+
 /** Who the lock file names; it may be dead. `undefined` where nobody is named. */
 export function readHolder(paths: DataPaths): Holder | undefined {
   try {
