@@ -3,13 +3,14 @@ import { loadConfig } from "../../src/config/load.ts";
 import { dataPaths } from "../../src/config/paths.ts";
 import { realParts } from "../../src/node/assemble.ts";
 import { planOf } from "../../src/node/plan.ts";
+import { ToyModels } from "../text/toy_model.ts";
 import { fakeWorld } from "../support/world.ts";
 
 const notAsked = () => {
   throw new TypeError("nobody was to ask");
 };
 const carbonAware = { names: () => [], observed: () => [], forecast: () => undefined, now: () => 0 };
-const shown = { status: notAsked, energy: notAsked, metrics: notAsked, carbonAware };
+const shown = { status: notAsked, energy: notAsked, metrics: notAsked, carbonAware, text: new ToyModels() };
 
 function openApi(...sets: string[]) {
   const sources = { flags: new Map(), environment: {}, file: undefined, target: undefined };
