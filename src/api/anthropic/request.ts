@@ -55,7 +55,7 @@ const PROMPT_FIELDS = {
   system: maybe(WORDS),
   tools: maybe(v.array(TOOL, "a list of tools")),
   tool_choice: maybe(TOOL_CHOICE),
-  thinking: maybe(v.object({ type: v.picklist(["enabled", "disabled", "adaptive"]) })),
+  thinking: maybe(v.object({ type: text })),
 };
 
 /** Body of `/v1/messages/count_tokens`. */
