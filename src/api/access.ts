@@ -8,7 +8,7 @@ import type { World } from "../base/world.ts";
 import { keyRing, presentedKey } from "./api_keys.ts";
 import { allowedOrigin, allowOrigin, isForeignWrite, isPreflight, preflightAnswer } from "./cross_origin.ts";
 import { isAllowedHost } from "./host_check.ts";
-import { type FailedRequest, type Failure, failureOf, failureResponse } from "./http_error.ts";
+import { errorShapeOf, type FailedRequest, type Failure, failureOf, failureResponse } from "./http_error.ts";
 import { RequestSlots } from "./request_slots.ts";
 
 /** Requests answered at once where the owner does not say. */
@@ -77,6 +77,7 @@ export function accessDoor(random: World["random"], options: AccessOptions): Doo
       failureResponse(failureOf(error), facts)
     );
     response.headers.set("x-request-id", requestId);
+    if (errorShapeOf(path) === "anthropic") response.headers.set("request-id", requestId);
     response.headers.set("x-content-type-options", "nosniff");
     if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");
     const origin = allowedOrigin(request.headers.get("origin"), corsOrigins);

@@ -64,6 +64,8 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     const { text: models, world } = options;
     const parts: TextRouteParts = { models, world, version: () => options.status().version };
     app.all(OLLAMA_PATH, lazyRoutes(async () => (await import("./ollama/routes.ts")).ollamaRoutes(parts)));
+    const messages = lazyRoutes(async () => (await import("./anthropic/routes.ts")).anthropicRoutes(parts));
+    for (const path of ["/v1/messages", "/v1/messages/count_tokens"]) app.all(path, messages);
     app.all("/v1/*", lazyRoutes(async () => (await import("./openai/routes.ts")).openaiRoutes(parts)));
   }
   app.notFound((context) => fail(noRoute(context.req.path), context));

@@ -15,6 +15,16 @@ export interface WholeAnswer {
   readonly end: TextEvent & { readonly kind: "end" };
 }
 
+/** Arguments of a call as an object. A model may call with what is none: then as `text`, for the caller to see. */
+export function argumentsOf({ arguments: text }: ToolCall): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : { text };
+  } catch {
+    return { text };
+  }
+}
+
 /** Takes an answer to its end. */
 export async function wholeAnswer(events: AsyncIterable<TextEvent>): Promise<WholeAnswer> {
   let text = "";

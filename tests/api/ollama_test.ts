@@ -179,6 +179,23 @@ Deno.test("POST /api/generate puts the prompt as a turn, and its context goes be
   ]);
 });
 
+Deno.test("POST /api/generate puts a model's first token before all turns, once", async () => {
+  const text = toyWith();
+  const opened = await text.open(undefined);
+  // token 99 begins every text, and the template's words as well
+  const tokenize = (text: string) =>
+    text === ""
+      ? [99]
+      : [99, ...text.replace("<|user|>", "# ").split(" ").map((w) => w === "#" ? 99 : w.length)];
+  const models = { list: () => text.list(), open: () => Promise.resolve({ ...opened, tokenize }) };
+  const ask = asker({ text: models });
+  const context = async (more: object) =>
+    (await (await ask("/api/generate", { json: { model, stream: false, ...more } })).json()).context;
+  const first = await context({ prompt: "Hi you" });
+  assertEquals(first, [99, 2, 3, 0, 1, 2]);
+  assertEquals(await context({ prompt: "And", context: first }), [...first, 3, 0, 1, 2]);
+});
+
 Deno.test("POST /api/generate takes raw text as it stands, streamed, and tells no context of it", async () => {
   const text = toyWith();
   const lines = await linesOf(

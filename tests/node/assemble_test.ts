@@ -4,6 +4,7 @@ import { ToyModels } from "../text/toy_model.ts";
 import { dataPaths } from "../../src/config/paths.ts";
 import { realParts } from "../../src/node/assemble.ts";
 import { planOf } from "../../src/node/plan.ts";
+import { ToyModels } from "../text/toy_model.ts";
 import { fakeWorld } from "../support/world.ts";
 
 const notAsked = () => {

@@ -6,7 +6,7 @@
 import type { ScoredToken, TextEvent, TextUsage, ToolCall } from "../../text/types.ts";
 import { failureOf } from "../http_error.ts";
 import { streamedAnswer, type StreamForm } from "../streamed_answer.ts";
-import { wholeAnswer } from "../whole_answer.ts";
+import { argumentsOf, wholeAnswer } from "../whole_answer.ts";
 import { timeOf } from "./models.ts";
 
 /** How one route writes its answers. */
@@ -50,7 +50,12 @@ async function* lines(
         yield lineOf({ ...head(form), ...form.piece("", event.calls), done: false });
         break;
       case "end":
-        yield lineOf({ ...head(form), ...form.piece("", []), ...endOf(event), ...form.last(ids) });
+        yield lineOf({
+          ...head(form),
+          ...form.piece("", []),
+          ...endOf(event),
+          ...form.last(event.ids ?? ids),
+        });
     }
   }
 }
@@ -63,7 +68,7 @@ export async function objectOf(form: OllamaForm, answer: Answer, signal: AbortSi
     ...form.piece(text, calls),
     ...endOf(end),
     ...scores(tokens),
-    ...form.last(ids),
+    ...form.last(end.ids ?? ids),
   });
 }
 
@@ -86,22 +91,13 @@ export const messageOf = (content: string, calls: readonly ToolCall[]): object =
     role: "assistant",
     content,
     ...(calls.length === 0 ? {} : {
-      tool_calls: calls.map(({ id, name, arguments: given }, index) => ({
-        id,
-        function: { index, name, arguments: argumentsOf(given) },
+      tool_calls: calls.map((call, index) => ({
+        id: call.id,
+        function: { index, name: call.name, arguments: argumentsOf(call) },
       })),
     }),
   },
 });
-
-function argumentsOf(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    // a model may call with what is no JSON; the caller is to see it
-    return { text };
-  }
-}
 
 const head = ({ model, now }: OllamaForm): object => ({ model, created_at: timeOf(now()) });
 const lineOf = (document: object): string => `${JSON.stringify(document)}\n`;

@@ -6,9 +6,11 @@
 import { NodeError } from "../../base/errors.ts";
 import type { ChatMessage } from "../../model/chat_template.ts";
 import type { Prompt, TextModel } from "../../text/types.ts";
+import { promptIds, withoutLead } from "../rendered_prompt.ts";
 import { type ChatBody, type GenerateBody, refuseImages, thinkingOf } from "./request.ts";
 
 type Chat = Prompt & { readonly kind: "chat" };
+type Turn = Chat | Prompt & { readonly kind: "text" };
 
 /** A conversation. */
 export function chatPrompt({ messages = [], tools = [], think }: ChatBody): Chat {
@@ -89,7 +91,7 @@ export function generatePrompt(body: GenerateBody, model: TextModel): GeneratePr
     );
   }
   if (raw) return { prompt: { kind: "text", text: system + text }, ids: undefined };
-  const turn: Prompt = model.card.chats
+  const turn: Turn = model.card.chats
     ? {
       kind: "chat",
       messages: [...(system === "" ? [] : [{ role: "system", content: system }]), {
@@ -99,8 +101,7 @@ export function generatePrompt(body: GenerateBody, model: TextModel): GeneratePr
       ...thinkingOf(think),
     }
     : { kind: "text", text: system === "" ? text : `${system}\n${text}` };
-  const idsOfTurn = () => model.tokenize(turn.kind === "chat" ? model.render(turn) : turn.text);
-  if (context.length === 0) return { prompt: turn, ids: idsOfTurn };
-  const ids = [...context, ...idsOfTurn()];
+  if (context.length === 0) return { prompt: turn, ids: () => promptIds(model, turn) };
+  const ids = [...context, ...withoutLead(model, promptIds(model, turn))];
   return { prompt: { kind: "tokens", ids }, ids: () => ids };
 }

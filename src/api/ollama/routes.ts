@@ -8,6 +8,7 @@ import * as v from "valibot";
 import { NodeError } from "../../base/errors.ts";
 import type { TextModel, TextRequest } from "../../text/types.ts";
 import type { RouteEnvironment, TextRouteParts } from "../lazy_routes.ts";
+import { continuedPrompt } from "../rendered_prompt.ts";
 import { maybe, missingField, readBody } from "../request_body.ts";
 import { loadedAnswer, messageOf, nanoseconds, objectOf, type OllamaForm, streamOf } from "./answer.ts";
 import { EMBED, EMBEDDINGS, embedTexts, vectorOf } from "./embed.ts";
@@ -37,7 +38,7 @@ export function ollamaRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
     const { card } = await models.open(model, call.env.signal);
     return call.json(shownOf(card));
   });
-  app.post("/api/chat", (call) => chat(parts, call));
+  app.post("/api/chat", (call) => converse(parts, call));
   app.post("/api/generate", (call) => generate(parts, call));
   app.post("/api/embed", (call) => embed(parts, call));
   app.post("/api/embeddings", (call) => embeddings(parts, call));
@@ -52,12 +53,13 @@ export function ollamaRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
   return app;
 }
 
-async function chat({ models, world }: TextRouteParts, call: Call): Promise<Response> {
+async function converse({ models, world }: TextRouteParts, call: Call): Promise<Response> {
   const body = await readBody(call.req.raw, CHAT);
-  const prompt = chatPrompt(body);
+  const chat = chatPrompt(body);
   const model = await models.open(body.model, call.env.signal);
   const form: OllamaForm = { model: body.model, now: world.clock.now, piece: messageOf, last: () => ({}) };
-  if (prompt.messages.length === 0) return loaded(form, body);
+  if (chat.messages.length === 0) return loaded(form, body);
+  const prompt = continuedPrompt(model, chat);
   return await answerWith(form, model, { prompt, ...answerSettings(body) }, call, body);
 }
 
