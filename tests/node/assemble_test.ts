@@ -1,6 +1,5 @@
 import { assertEquals, assertNotEquals } from "@std/assert";
 import { loadConfig } from "../../src/config/load.ts";
-import { ToyModels } from "../text/toy_model.ts";
 import { dataPaths } from "../../src/config/paths.ts";
 import { realParts } from "../../src/node/assemble.ts";
 import { planOf } from "../../src/node/plan.ts";
