@@ -5,6 +5,7 @@
  */
 import { benchVerb } from "./bench.ts";
 import { certificatesVerb } from "./certificates.ts";
+import { chatVerb } from "./chat.ts";
 import { completionVerb } from "./completion.ts";
 import { configVerb } from "./config.ts";
 import { doctorVerb } from "./doctor.ts";
@@ -25,6 +26,7 @@ export const VERBS: readonly Verb[] = [
   energyVerb,
   doctorVerb,
   generateVerb,
+  chatVerb,
   modelsVerb,
   configVerb,
   identityVerb,

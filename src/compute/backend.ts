@@ -74,6 +74,16 @@ export interface LoadedBlocks extends AsyncDisposable {
    * Throws `RangeError` when the cache is too small, or for rows, prompts or positions that do not fit.
    */
   step(step: CacheStep, cache: KvCache, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
+  /**
+   * Embeddings, blocks and output matrix in one call, where a call has its price: scores `[scored, vocabulary]` of the
+   * last positions. The blocks must be those of the whole model. Throws as `step`, `embed` and `logits` do.
+   */
+  scores?(
+    step: TextStep,
+    cache: KvCache,
+    head: TextHead,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>>;
 }
 
 /** Input of blocks. */
@@ -91,6 +101,18 @@ export interface CacheStep extends BlockStep {
   readonly rewindTo?: number;
   /** Row `i` continues what row `rows[i]` held (`hypo_ids` of beam search). */
   readonly rows?: readonly number[];
+}
+
+/** Token ids through head and blocks in one call. */
+export interface TextStep {
+  /** 1 or more. */
+  readonly ids: readonly number[];
+  /** So many of the last positions are scored. */
+  readonly scored: number;
+  /** Forget positions from here on, first. */
+  readonly rewindTo?: number;
+  /** Told what the blocks' computation took. */
+  readonly spent?: CpuSpent;
 }
 
 /** Attention memory of one session. Dispose to free it. */

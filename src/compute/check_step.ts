@@ -4,7 +4,7 @@
  * @module
  */
 import { type BlockRange, containsRange, lengthOf } from "../base/tensor.ts";
-import type { BlockStep, CacheSize, CacheStep, KvCache } from "./backend.ts";
+import type { BlockStep, CacheSize, CacheStep, KvCache, TextStep } from "./backend.ts";
 
 const isCount = (value: number): boolean => Number.isSafeInteger(value) && value >= 0;
 
@@ -49,17 +49,30 @@ export function checkBlockStep(
 export function checkCacheStep(step: CacheStep, cache: KvCache, hidden: number): void {
   const { rewindTo, rows, input } = step;
   checkBlockStep(step, { batch: cache.batch, blocks: lengthOf(cache.range), hidden });
-  const start = rewindTo ?? cache.length;
-  if (!isCount(start) || start > cache.length) {
-    throw new RangeError(`Cannot rewind to position ${start}: the cache holds ${cache.length}`);
-  }
-  if (start + input.tokens > cache.capacity) {
-    throw new RangeError(
-      `Cannot add ${input.tokens} tokens at position ${start}: the cache has room for ${cache.capacity}`,
-    );
-  }
+  checkCacheSpace(input.tokens, rewindTo, cache);
   if (rows === undefined) return;
   if (rows.length !== cache.batch || !rows.every((row) => isCount(row) && row < cache.batch)) {
     throw new RangeError(`Cannot reorder ${cache.batch} rows by [${rows.join(", ").slice(0, 80)}]`);
   }
+}
+
+/** Throws `RangeError` for positions, after going back to `rewindTo`, that `cache` does not hold or has no room for. */
+export function checkCacheSpace(tokens: number, rewindTo: number | undefined, cache: KvCache): void {
+  const start = rewindTo ?? cache.length;
+  if (!isCount(start) || start > cache.length) {
+    throw new RangeError(`Cannot rewind to position ${start}: the cache holds ${cache.length}`);
+  }
+  if (start + tokens > cache.capacity) {
+    throw new RangeError(
+      `Cannot add ${tokens} tokens at position ${start}: the cache has room for ${cache.capacity}`,
+    );
+  }
+}
+
+/** Throws `RangeError` for no ids, ids that are none, or more scores than positions. */
+export function checkTextStep({ ids, scored }: TextStep): void {
+  const wrong = ids.find((id) => id !== (id | 0));
+  if (wrong !== undefined) throw new RangeError(`Cannot embed token ${wrong}: it is in no vocabulary`);
+  if (ids.length > 0 && isCount(scored) && scored <= ids.length) return;
+  throw new RangeError(`Cannot score ${scored} positions of ${ids.length} tokens`);
 }

@@ -132,6 +132,8 @@ class ChildSession {
         const values = await this.#blocks(request.blocks).step(step, cache, signal);
         return { values, length: cache.length, ...cpu.told };
       }
+      case "scores":
+        return await this.#scores(request, idsOf(payload), signal);
       case "forward": {
         const cpu = new CpuSum();
         const step = { ...inputOf(request, payload), spent: cpu.add };
@@ -145,6 +147,21 @@ class ChildSession {
       case "free":
         return await this.#free(request.handle);
     }
+  }
+
+  async #scores(request: Act<"scores">, ids: number[], signal: AbortSignal): Promise<Answer> {
+    const { scored, rewindTo } = request;
+    const cache = this.#get(request.cache, isCache, "a cache");
+    const head = this.#head(request.head);
+    const hidden = head.hiddenSize;
+    const cpu = new CpuSum();
+    const data = await head.embed(ids, signal);
+    const input = { batch: 1, tokens: ids.length, hidden, data };
+    const step = { input, ...(rewindTo === undefined ? {} : { rewindTo }), spent: cpu.add };
+    const output = await this.#blocks(request.blocks).step(step, cache, signal);
+    // on a device the last rows are a view: they are copied, as values of their own
+    const last = output.slice((ids.length - scored) * hidden);
+    return { values: await head.logits(last, scored, signal), length: cache.length, ...cpu.told };
   }
 
   async #open({ engine, dataDir, backendDir }: Act<"open">): Promise<Answer> {

@@ -38,6 +38,16 @@ const REQUEST = v.variant("act", [
     rewindTo: v.optional(count),
     rows: v.optional(v.array(count)),
   }),
+  /** Payload: token ids, i32. Through head and blocks to scores of the last positions. */
+  v.object({
+    ...id,
+    act: v.literal("scores"),
+    blocks: count,
+    cache: count,
+    head: count,
+    scored: count,
+    rewindTo: v.optional(count),
+  }),
   /** Payload as for a step. */
   v.object({ ...id, act: v.literal("forward"), blocks: count, range, ...input }),
   /** Payload: token ids, i32. */

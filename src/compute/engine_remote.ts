@@ -15,10 +15,17 @@ import type {
   LoadedBlocks,
   LoadOptions,
   TextHead,
+  TextStep,
 } from "./backend.ts";
-import { checkBlockStep, checkCacheSize, checkCacheStep } from "./check_step.ts";
+import {
+  checkBlockStep,
+  checkCacheSize,
+  checkCacheSpace,
+  checkCacheStep,
+  checkTextStep,
+} from "./check_step.ts";
 import type { EngineConnection } from "./engine_connection.ts";
-import { readBlockFacts, readHeadFacts } from "./engine_messages.ts";
+import { type NewRequest, readBlockFacts, readHeadFacts } from "./engine_messages.ts";
 import { floatsOf } from "./engine_wire.ts";
 
 /** Where something is: in which life of the process, under which handle. */
@@ -34,6 +41,8 @@ export interface Reloadable {
   /** It is in no process any more, because of `why`. */
   lose(why: Error): void;
 }
+
+type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
 
 /** What to load. */
 export interface BlocksOrder {
@@ -148,6 +157,24 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
     }, signal);
   }
 
+  async scores(
+    step: TextStep,
+    cache: KvCache,
+    head: TextHead,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    if (!(cache instanceof RemoteCache) || !(head instanceof RemoteHead)) {
+      throw new TypeError("Cannot score: cache or head belong to another engine");
+    }
+    checkTextStep(step);
+    return await cache.lane.run(async () => {
+      cache.requireAlive();
+      const place = this.#here();
+      checkCacheSpace(step.ids.length, step.rewindTo, cache);
+      return await cache.scores(step, place, head, signal);
+    }, signal);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#disposed = true;
     this.#forget();
@@ -200,22 +227,51 @@ class RemoteCache implements KvCache {
     if (this.#lost !== undefined) throw this.#lost;
   }
 
-  async step(step: CacheStep, blocks: Place, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+  step(step: CacheStep, blocks: Place, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    const request = {
+      act: "step" as const,
+      ...sizesOf(step),
+      ...(step.rows === undefined ? {} : { rows: [...step.rows] }),
+    };
+    return this.#take(request, valuesOf(step), { ...step, tokens: step.input.tokens, blocks }, signal);
+  }
+
+  scores(
+    step: TextStep,
+    blocks: Place,
+    head: RemoteHead,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const request = { act: "scores" as const, head: head.handle, scored: step.scored };
+    return this.#take(
+      request,
+      [Int32Array.from(step.ids)],
+      { ...step, tokens: step.ids.length, blocks },
+      signal,
+    );
+  }
+
+  /** One request that adds positions, and what it did to the length, also when it failed. */
+  async #take(
+    request: DistributiveOmit<Extract<NewRequest, { cache: number }>, "blocks" | "cache" | "rewindTo">,
+    values: readonly (Float32Array<ArrayBuffer> | Int32Array<ArrayBuffer>)[],
+    step: Pick<CacheStep, "rewindTo" | "spent"> & { readonly tokens: number; readonly blocks: Place },
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const { blocks, tokens } = step;
     const rewindTo = step.rewindTo ?? (this.#unsure ? this.#length : undefined);
     try {
       const { reply, payload } = await blocks.connection.call(
         {
-          act: "step",
+          ...request,
           blocks: blocks.handle,
           cache: this.#place.handle,
-          ...sizesOf(step),
           ...(rewindTo === undefined ? {} : { rewindTo }),
-          ...(step.rows === undefined ? {} : { rows: [...step.rows] }),
         },
-        valuesOf(step),
+        values,
         signal,
       );
-      this.#length = reply.length ?? this.#length + step.input.tokens;
+      this.#length = reply.length ?? this.#length + tokens;
       this.#unsure = false;
       if (reply.cpuMs !== undefined) step.spent?.(reply.cpuMs);
       return floatsOf(payload);
@@ -276,6 +332,11 @@ export class RemoteHead implements TextHead, Reloadable {
   lose(why: Error): void {
     this.#place = undefined;
     this.#lost = why;
+  }
+
+  /** Its name in the process of now. Throws what a call would. */
+  get handle(): number {
+    return this.#here().handle;
   }
 
   async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {

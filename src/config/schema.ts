@@ -9,6 +9,7 @@ import { choice, type ConfigKey, key, listOf, matching, text, whole } from "./ke
 import { CARBON_KEYS } from "./keys_carbon.ts";
 import { CERTIFICATE_KEYS } from "./keys_certificates.ts";
 import { ENERGY_KEYS } from "./keys_energy.ts";
+import { HTTP_KEYS } from "./keys_http.ts";
 import { POLICY_KEYS } from "./keys_policy.ts";
 
 const MULTIADDR = matching(
@@ -148,19 +149,21 @@ export const CONFIG_KEYS = {
     "Rate of the network link that announced figures reckon with; Petals' own default.",
     "Mbit/s",
   ),
-  "http.allowed_hosts": key(
-    "list",
-    listOf(matching(/^[A-Za-z0-9.-]{1,253}$/, "a host name")),
-    [],
-    "Host names, besides localhost, by which the local API may be called.",
+  "text.solo": key(
+    "text",
+    choice("auto", "always", "never"),
+    "auto",
+    "Whether a model that is only asked is computed here alone; auto does where all of it fits.",
   ),
-  "http.max_body_bytes": key(
+  "text.sessions": key("integer", whole(1, 10_000), 64, "Most answers made at once.", "answers"),
+  "text.waiting": key(
     "integer",
-    whole(1024, GIB),
-    4 * 2 ** 20,
-    "Longest request body of the local API.",
-    "bytes",
+    whole(0, 100_000),
+    64,
+    "Most requests that wait for their turn.",
+    "requests",
   ),
+  ...HTTP_KEYS,
   ...ENERGY_KEYS,
   ...CARBON_KEYS,
   ...CERTIFICATE_KEYS,

@@ -17,6 +17,8 @@ export interface Tokenizer {
   encode(text: string, options?: { readonly special: boolean }): number[];
   /** Text of `ids`. Control tokens and ids outside the vocabulary are left out. */
   decode(ids: readonly number[]): string;
+  /** Text of one token by itself; the name of a control token; U+FFFD for bytes that are no letter. */
+  textOf(id: number): string;
   /** Ids after which a text is finished. */
   readonly endIds: ReadonlySet<number>;
   /** The token that opens a text, where the model has one. */
@@ -58,6 +60,12 @@ export function openTokenizer(files: TokenizerFiles): Tokenizer {
   return {
     encode: (text, options) => library.encode(text, { add_special_tokens: options?.special ?? true }).ids,
     decode,
+    textOf(id) {
+      if (library.id_to_token(id) === undefined) return "";
+      const options = { skip_special_tokens: false, clean_up_tokenization_spaces: false };
+      // some decoders drop the space of a first word: what the second of two adds is the whole token
+      return library.decode([id, id], options).slice(library.decode([id], options).length);
+    },
     endIds: endIds(files, idOf),
     ...(bosId === undefined ? {} : { bosId }),
     idOf,

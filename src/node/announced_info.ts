@@ -7,6 +7,7 @@ import { lengthOf } from "../base/tensor.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { AnnouncedInfo } from "../petals/server/announce.ts";
 import { throughputOf } from "../petals/server/throughput.ts";
+import { announcedVersion } from "../petals/version.ts";
 import type { ServingContext } from "./parts.ts";
 import type { ServingState } from "./serving_state.ts";
 
@@ -26,7 +27,7 @@ export function announcedInfo(
     throughput: rates === undefined ? UNMEASURED : contribution.decision.share *
       throughputOf(blocks, { forwardRps: rates.forwardRps, networkRps, usingRelay: false }),
     publicName: config.name,
-    version,
+    version: announcedVersion(version),
     networkRps,
     forwardRps: rates?.forwardRps,
     inferenceRps: rates?.inferenceRps,

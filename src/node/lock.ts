@@ -12,6 +12,8 @@ export interface Holder {
   readonly pid: number;
   /** Base URL of its local API, once it listens. */
   readonly api?: string;
+  /** Key of its API for verbs on this machine, where it wants keys. */
+  readonly key?: string;
   /** What it serves, as it was named to it. */
   readonly model?: string;
 }
@@ -74,11 +76,12 @@ export async function isDataLocked(clock: Clock, paths: DataPaths): Promise<bool
 export function readHolder(paths: DataPaths): Holder | undefined {
   try {
     const holder: unknown = JSON.parse(Deno.readTextFileSync(paths.lock).slice(0, MAX_BYTES));
-    const { pid, api, model } = holder as Partial<Holder>;
+    const { pid, api, key, model } = holder as Partial<Holder>;
     if (!Number.isInteger(pid)) return undefined;
     return {
       pid: pid!,
       ...(typeof api === "string" ? { api } : {}),
+      ...(typeof key === "string" ? { key } : {}),
       ...(typeof model === "string" ? { model } : {}),
     };
   } catch (error) {

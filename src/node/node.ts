@@ -6,6 +6,7 @@
 import { carbonMetrics } from "../api/metrics_input.ts";
 import { energyDocument } from "../api/energy.ts";
 import { energyStatusOf, policyStatus, type ServingStatus, type StatusDocument } from "../api/status.ts";
+import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { EnergyMeter } from "../energy/meter.ts";
 import { Account } from "./account.ts";
@@ -13,6 +14,8 @@ import type { Contribution } from "./contribute.ts";
 import type { Tell } from "./events.ts";
 import { Health } from "./health.ts";
 import { carbonAwareSource } from "./open_carbon.ts";
+import type { Asking } from "./open_asking.ts";
+import { openText, type TextBase } from "./open_text.ts";
 import { keepMembership } from "./membership.ts";
 import type { Network, NodeParts, Serving } from "./parts.ts";
 import type { NodePlan } from "./plan.ts";
@@ -44,8 +47,11 @@ export async function openNode(
   const { meter } = rooms.use(parts.openEnergy(world, plan));
   const own = rooms.use(await parts.openOwnPower(world, plan, () => meter.figure.watts ?? undefined));
   carbon.keep(() => meter.sums(), own.localOf);
+  const modelOpened = Promise.withResolvers<TextBase>();
+  modelOpened.promise.catch(() => {});
   const account = new Account({ meter, self: network.rpc.self });
   let serving: Serving | undefined;
+  let asking: Asking | undefined;
   const health = new Health(tell, () => {
     const { rpc } = network;
     const addresses = network.addresses();
@@ -61,6 +67,14 @@ export async function openNode(
   }));
   const status = (): StatusDocument =>
     statusOf({ world, plan, network, health, account, contribution, meter, serving, startedAtMs });
+  const text = rooms.use(openText(world, {
+    rpc: network.rpc,
+    dht: network.dht,
+    observer: account,
+    base: () => modelOpened.promise,
+    loaded: () => serving?.loaded ?? asking?.loaded,
+    limits: { places: plan.config["text.sessions"], queue: plan.config["text.waiting"] },
+  }));
   const api = rooms.use(
     parts.openApi(world, plan, {
       status,
@@ -74,23 +88,36 @@ export async function openNode(
         carbon: carbonMetrics(carbon.books, own.snapshot()?.share ?? null),
       }),
       carbonAware: carbonAwareSource(world, carbon.intensity),
+      text,
     }),
   );
-  lock.describe({ pid: Deno.pid, api: api.url, ...(plan.model === undefined ? {} : { model: plan.model }) });
+  const named = plan.model ?? plan.asks;
+  lock.describe({
+    pid: Deno.pid,
+    api: api.url,
+    ...(api.ownKey === undefined ? {} : { key: api.ownKey }),
+    ...(named === undefined ? {} : { model: named }),
+  });
 
   const membership = rooms.use(keepMembership(world.clock, network, health));
-  if (plan.model !== undefined) {
-    const context = { world, plan, network, health, account, contribution, tell, joined: membership.tried };
-    serving = rooms.use(parts.openServing(context));
-  }
+  const context = { world, plan, network, health, account, contribution, tell, joined: membership.tried };
+  if (plan.model !== undefined) serving = rooms.use(parts.openServing(context));
+  else if (plan.asks !== undefined) asking = rooms.use(parts.openAsking(context));
+  modelOpened.resolve((serving ?? asking)?.base ?? Promise.reject(noModel()));
   health.done("start");
   const running = rooms.move();
   return {
     status,
-    failed: serving?.failed ?? new Promise<never>(() => {}),
+    failed: (serving ?? asking)?.failed ?? new Promise<never>(() => {}),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
 }
+
+const noModel = () =>
+  new NodeError(
+    "not_found",
+    "Cannot answer: this node has no model, wanted one (kwaainet start --model SOURCE, with --no-serve to only ask)",
+  );
 
 interface Told {
   readonly world: World;

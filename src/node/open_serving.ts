@@ -13,6 +13,7 @@ import type { ModelSource } from "../model/source.ts";
 import { openAnnouncer } from "../petals/server/announce.ts";
 import { requirePrefix } from "../petals/uid.ts";
 import { announcedInfo } from "./announced_info.ts";
+import type { TextBase } from "./open_text.ts";
 import type { Serving, ServingContext } from "./parts.ts";
 import { serveUntilDeath } from "./serve_blocks.ts";
 import type { ServingParts, Span } from "./serving_parts.ts";
@@ -34,8 +35,11 @@ export function openServing(context: ServingContext, parts: ServingParts): Servi
   const state = new ServingState();
   const failed = Promise.withResolvers<never>();
   failed.promise.catch(() => {});
+  const base = Promise.withResolvers<TextBase>();
+  base.promise.catch(() => {});
   context.health.pending("blocks", "blocks are not served yet");
-  const life = serve(context, parts, state, end.signal).catch((error) => {
+  const life = serve(context, parts, { state, open: base.resolve }, end.signal).catch((error) => {
+    base.reject(end.signal.aborted ? end.signal.reason : error);
     if (!end.signal.aborted) failed.reject(error);
   });
   return {
@@ -45,6 +49,10 @@ export function openServing(context: ServingContext, parts: ServingParts): Servi
     get announcedAtMs() {
       return state.announcedAtMs(context.plan.network.recordLifeMs);
     },
+    get loaded() {
+      return state.loaded;
+    },
+    base: base.promise,
     status: () => state.status(),
     failed: failed.promise,
     async [Symbol.asyncDispose]() {
@@ -57,7 +65,7 @@ export function openServing(context: ServingContext, parts: ServingParts): Servi
 async function serve(
   context: ServingContext,
   parts: ServingParts,
-  state: ServingState,
+  { state, open }: { readonly state: ServingState; readonly open: (base: TextBase) => void },
   signal: AbortSignal,
 ): Promise<void> {
   const { plan, network, tell, world } = context;
@@ -69,6 +77,7 @@ async function serve(
   const { blocks } = model.architecture;
   requireBlocks(model, requireRange(plan.range ?? { start: 0, end: blocks }, model));
   await using engine = await parts.openEngine(context, model, signal);
+  open({ model, prefix, engine });
   await joinedOrLate(context, signal);
   const range = await rangeOf(context, { model, prefix, availableBytes: parts.availableBytes() }, signal);
   state.choose({ model: model.id, prefix, blocks: range, engine: engine.name });

@@ -11,6 +11,7 @@ import type { ServingStatus, StatusDocument } from "../api/status.ts";
 import type { Table } from "../base/database.ts";
 import type { World } from "../base/world.ts";
 import type { Dht } from "../dht/dht.ts";
+import type { LoadedBlocks } from "../compute/backend.ts";
 import type { Rpc } from "../p2p/rpc.ts";
 import type { Account } from "./account.ts";
 import type { ContributeParts, Contribution } from "./contribute.ts";
@@ -19,8 +20,11 @@ import type { Health } from "./health.ts";
 import type { DataLock } from "./lock.ts";
 import type { Joinable } from "./membership.ts";
 import type { NodeCarbon } from "./open_carbon.ts";
+import type { Asking } from "./open_asking.ts";
 import type { NodeEnergy } from "./open_energy.ts";
 import type { OwnPower } from "./open_own_power.ts";
+import type { TextBase } from "./open_text.ts";
+import type { TextModels } from "../text/types.ts";
 import type { NodePlan } from "./plan.ts";
 
 /** A listening peer with its node of the DHT. Dispose to close all connections. */
@@ -59,6 +63,10 @@ export interface Serving extends AsyncDisposable {
   status(): ServingStatus | undefined;
   /** Unix ms of the last announcement; `undefined` before the first. */
   readonly announcedAtMs: number | undefined;
+  /** The model, once it is open; rejects where it never will be. */
+  readonly base: Promise<TextBase>;
+  /** The blocks, while they are loaded. */
+  readonly loaded: LoadedBlocks | undefined;
   /** Rejects when blocks can never be served. Never resolves. */
   readonly failed: Promise<never>;
 }
@@ -69,6 +77,13 @@ export interface NodeShown {
   readonly energy: () => EnergyDocument;
   readonly metrics: () => MetricsInput;
   readonly carbonAware: CarbonAwareSource;
+  /** Models that answer. */
+  readonly text: TextModels;
+}
+
+/** The listening API, and the key by which verbs on this machine ask it where keys are wanted. */
+export interface NodeApi extends ApiServer {
+  readonly ownKey?: string | undefined;
 }
 
 /** Openers of every part, in the order in which they are called. */
@@ -80,6 +95,8 @@ export interface NodeParts {
   openOwnPower(world: World, plan: NodePlan, nodeWatts: () => number | undefined): Promise<OwnPower>;
   openEnergy(world: World, plan: NodePlan): NodeEnergy;
   openContribution(world: World, plan: NodePlan, parts: ContributionNeeds): Contribution;
-  openApi(world: World, plan: NodePlan, shown: NodeShown): ApiServer;
+  openApi(world: World, plan: NodePlan, shown: NodeShown): NodeApi;
   openServing(context: ServingContext): Serving;
+  /** A model to ask without serving it. */
+  openAsking(context: ServingContext): Asking;
 }

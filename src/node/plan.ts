@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { requireKeys } from "../api/api_keys.ts";
+import { splitHostPort } from "../api/server.ts";
 import { NodeError } from "../base/errors.ts";
 import type { BlockRange } from "../base/tensor.ts";
 import { type NetworkProfile, networkProfile } from "../config/network_profile.ts";
@@ -20,6 +22,8 @@ export interface NodePlan {
   readonly bootstraps: readonly string[];
   /** What to serve; absent for a node of the DHT only. */
   readonly model: string | undefined;
+  /** What to ask without serving any of it; absent for a node that serves, or has no model. */
+  readonly asks: string | undefined;
   /** Blocks that were asked for; absent = as many as fit, where they are needed most. */
   readonly range: BlockRange | undefined;
 }
@@ -27,6 +31,7 @@ export interface NodePlan {
 /** Plans a node. Throws `NodeError` `usage` for settings that contradict each other. */
 export function planOf(config: Config, paths: DataPaths, version: string): NodePlan {
   requireSteps(config);
+  requireKeys(splitHostPort(config.api).hostname, config["http.api_keys"] ?? []);
   const profile = networkProfile(config.network);
   const periodMs = config["announce.period_seconds"] === undefined
     ? profile.announcePeriodMs
@@ -42,6 +47,7 @@ export function planOf(config: Config, paths: DataPaths, version: string): NodeP
     },
     bootstraps: config.initial_peers.length > 0 ? config.initial_peers : profile.bootstraps,
     model: config.serve ? config.model : undefined,
+    asks: config.serve ? undefined : config.model,
     range: rangeOf(config),
   };
 }

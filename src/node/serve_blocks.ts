@@ -11,6 +11,7 @@ import { type BlockServer, openBlockServer } from "../petals/server/block_server
 import { defaultLimits, type ServerLimits } from "../petals/server/limits.ts";
 import type { AnnounceStatus } from "../petals/server/announce.ts";
 import { NextPings } from "../petals/server/next_pings.ts";
+import { announcedVersion } from "../petals/version.ts";
 import { words } from "../policy/decide.ts";
 import type { Action } from "../policy/types.ts";
 import { measureBlocks } from "./measure.ts";
@@ -107,7 +108,7 @@ function openServer({ context, parts, model, range, state }: Span, blocks: Loade
     rpc,
     blocks,
     prefix: state.served!.prefix,
-    version,
+    version: announcedVersion(version),
     clientMode: false,
     limits,
     observer: account,

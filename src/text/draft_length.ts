@@ -11,6 +11,8 @@ const PRIOR_GUESSES = 4;
 const PRIOR_RIGHT = 2;
 /** Weight of what is older, for each new pass: some 20 passes count. */
 const FADE = 0.95;
+/** No pass takes less, whatever the clock says. */
+const LEAST_MS = 1e-3;
 /** Passes without guesses before they are tried again. */
 const REST_PASSES = 24;
 /** A longer pass must promise this much more than none, for measuring is not exact. */
@@ -76,9 +78,9 @@ export class DraftLength {
     const { n, x, xx, y, xy } = this.#sums;
     const spread = n * xx - x * x;
     const mean = y / n;
-    if (spread < 1e-9) return mean;
+    if (spread < 1e-9) return Math.max(LEAST_MS, mean);
     const slope = Math.max(0, (n * xy - x * y) / spread);
-    return Math.max(mean / 20, mean + slope * (positions - x / n));
+    return Math.max(LEAST_MS, mean / 20, mean + slope * (positions - x / n));
   }
 }
 

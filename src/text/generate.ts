@@ -1,137 +1,131 @@
 /**
- * Text, one token after another.
+ * Tokens, one after another or several a pass.
  *
  * @module
  */
-import { viewOf } from "../base/bytes.ts";
-import { NodeError } from "../base/errors.ts";
-import type { World } from "../base/world.ts";
-import type { TextHead } from "../compute/backend.ts";
-import type { Tokenizer } from "../model/tokenizer.ts";
-import type { Chain, Hop } from "../petals/client/chain.ts";
-import { checkSampling, sampleToken, type Sampling, seededDraw } from "./sample.ts";
+import type { Clock } from "../base/world.ts";
+import type { DraftLength } from "./draft_length.ts";
+import type { Picker } from "./pick.ts";
+import { marginOf } from "./score.ts";
+import type { Sequence } from "./sequence.ts";
 
-/** What generation needs of a model's tokenizer. */
-export type TextCodec = Pick<Tokenizer, "encode" | "endIds" | "bosId" | "stream">;
+/** Positions of one pass over a prompt: a caller who leaves is heard, and progress told, between passes. */
+export const PROMPT_PASS = 256;
+/**
+ * A best token that is less than 1.3 times as likely as the second may be another one in a pass over other positions: sums
+ * of floating point numbers depend on their order.
+ */
+const NEAR_TIE = Math.log(1.3);
 
-/** What generation works with. */
-export interface GenerateParts {
-  readonly head: TextHead;
-  readonly tokenizer: TextCodec;
-  /** Positions the model was made for. */
-  readonly contextLength: number;
-  /** Opens all blocks for a session of that many positions: `openSwarmChain` or `openLocalChain`. */
-  readonly openChain: (maxLength: number, signal: AbortSignal) => Promise<Chain>;
+/** Guesses at what comes next. */
+export interface Drafter {
+  /** A token was chosen. */
+  push(id: number): void;
+  /** At most `count` tokens that may follow. */
+  guess(count: number): readonly number[];
 }
 
-/** What is asked for. */
-export interface GenerateRequest extends Sampling {
-  /** Text, continued as it stands; or token ids, taken as they are. */
-  readonly prompt: string | readonly number[];
-  /** Most new tokens, 1 or more. Fewer when an end token comes or the context is full. */
+/** What tokens are made with. */
+export interface TokenRun {
+  readonly clock: Clock;
+  readonly sequence: Sequence;
+  readonly picker: Picker;
+  /** The prompt's tokens; the sequence holds some of the first of them, and at least the last one is fed. */
+  readonly prompt: readonly number[];
+  /** How many of them the sequence holds; what it holds beyond is forgotten. */
+  readonly held: number;
+  /** Tokens wanted at most, 1 or more. */
   readonly maxTokens: number;
-  /** Same seed, same servers, same text; unset = by chance. */
-  readonly seed?: number;
+  readonly endIds: ReadonlySet<number>;
+  /** Guessing ahead, where the sequence can go back. */
+  readonly draft?: { readonly drafter: Drafter; readonly length: DraftLength } | undefined;
 }
 
-/** A new token, when it is there. `text` is what it adds: nothing while a character is incomplete, and for end tokens. */
-export interface GeneratedToken {
+/** A chosen token. */
+export interface Token {
   readonly kind: "token";
   readonly id: number;
-  readonly text: string;
+  /** Scores as the model gave them, before penalties: `[vocabulary]`. */
+  readonly scores: Float32Array;
+  /** Whether it was guessed ahead, so that it needed no pass of its own. */
+  readonly guessed: boolean;
 }
 
-/** The last event. */
-export interface GenerationEnd {
-  readonly kind: "end";
-  /** `end_token`: the model ended. `length`: maxTokens, or the context, are used up. */
-  readonly reason: "end_token" | "length";
-  readonly text: string;
-  /** Ids of the new tokens, the end token included. */
-  readonly tokens: readonly number[];
-  readonly promptTokens: number;
-  readonly newTokens: number;
-  /** From the request to the last token, connecting included. */
-  readonly seconds: number;
-  /** Who computed at the end. */
-  readonly hops: readonly Hop[];
+/** So many tokens of the prompt are taken in. */
+export interface PromptPass {
+  readonly kind: "prompt";
+  readonly done: number;
 }
-
-/** What generation tells, in order: tokens, then one end. */
-export type GenerationEvent = GeneratedToken | GenerationEnd;
 
 /**
- * Continues a prompt. Leaving the iteration ends the session. Throws `NodeError` `usage` for a request that cannot be met,
- * and whatever chain and head throw.
+ * Takes the prompt in, then chooses tokens until one of `endIds`, which is the last. What is guessed ahead changes nothing: a guess counts only where
+ * the picker chooses the same token, and where the best two are nearly equal a pass over that position alone decides.
  */
-export async function* generate(
-  world: World,
-  parts: GenerateParts,
-  request: GenerateRequest,
+export async function* generateTokens(
+  run: TokenRun,
   signal: AbortSignal,
-): AsyncGenerator<GenerationEvent, void, void> {
-  const { head, tokenizer } = parts;
-  checkSampling(request);
-  const draw = seededDraw(request.seed ?? viewOf(world.random(4)).getUint32(0));
-  const prompt = promptIds(tokenizer, request.prompt);
-  const maxTokens = newTokensWithin(parts.contextLength, prompt.length, request.maxTokens);
-  const startedAtMs = world.clock.monotonic();
-  const tokens: number[] = [];
-  let text = "";
-  const words = tokenizer.stream(prompt);
-  await using chain = await parts.openChain(prompt.length + maxTokens, signal);
-  let ended = false;
-  for (let feed = prompt; !ended && tokens.length < maxTokens; feed = tokens.slice(-1)) {
-    const scores = await nextScores(head, chain, feed, signal);
-    const id = sampleToken(scores, request, draw);
-    tokens.push(id);
-    ended = tokenizer.endIds.has(id);
-    const last = ended || tokens.length === maxTokens;
-    const added = (ended ? "" : words.push(id)) + (last ? words.finish() : "");
-    text += added;
-    yield { kind: "token", id, text: added };
+): AsyncGenerator<PromptPass | Token, void, void> {
+  const { sequence, picker, endIds, draft } = run;
+  let scores = yield* feedPrompt(run, signal);
+  let made = 0;
+  const isOver = (id: number) => endIds.has(id) || made >= run.maxTokens || picker.constraint?.done === true;
+  let last = picker.pick(await picker.seen(scores));
+  draft?.drafter.push(last);
+  made++;
+  yield { kind: "token", id: last, scores, guessed: false };
+  while (!isOver(last)) {
+    const base = sequence.position;
+    const pass = [last, ...guesses(run, made)];
+    const startedAtMs = run.clock.monotonic();
+    const rows = await sequence.feed(pass, pass.length, signal);
+    const ms = run.clock.monotonic() - startedAtMs;
+    const width = rows.length / pass.length;
+    let right = 0;
+    for (let at = 0; at < pass.length; at++) {
+      scores = rows.subarray(at * width, (at + 1) * width);
+      let seen = await picker.seen(scores);
+      let isAlone = pass.length === 1;
+      if (!isAlone && picker.isGreedy && marginOf(seen) < NEAR_TIE) {
+        sequence.rewind(base + at);
+        scores = await sequence.feed(pass.slice(at, at + 1), 1, signal);
+        seen = await picker.seen(scores);
+        isAlone = true;
+      }
+      last = picker.pick(seen);
+      draft?.drafter.push(last);
+      made++;
+      const fits = last === pass[at + 1];
+      if (fits) right++;
+      yield { kind: "token", id: last, scores, guessed: at > 0 };
+      if (isOver(last)) break;
+      if (fits && !(isAlone && pass.length > 1)) continue;
+      if (sequence.position > base + at + 1) sequence.rewind(base + at + 1);
+      break;
+    }
+    draft?.length.observe({ positions: pass.length, ms, guessed: pass.length - 1, right });
   }
-  yield {
-    kind: "end",
-    reason: ended ? "end_token" : "length",
-    text,
-    tokens,
-    promptTokens: prompt.length,
-    newTokens: tokens.length,
-    seconds: (world.clock.monotonic() - startedAtMs) / 1000,
-    hops: chain.hops,
-  };
 }
 
-/** Scores of the token after `feed`: `[vocabulary]`. */
-async function nextScores(
-  head: TextHead,
-  chain: Chain,
-  feed: readonly number[],
+/** Takes the rest of the prompt in; the scores of what follows it. */
+async function* feedPrompt(
+  { sequence, prompt, held }: TokenRun,
   signal: AbortSignal,
-): Promise<Float32Array> {
-  const hidden = head.hiddenSize;
-  const data = await head.embed(feed, signal);
-  const output = await chain.step({ batch: 1, tokens: feed.length, hidden, data }, signal);
-  return await head.logits(output.data.slice(-hidden), 1, signal);
+): AsyncGenerator<PromptPass, Float32Array, void> {
+  if (sequence.position > held) sequence.rewind(held);
+  for (let at = held;;) {
+    const end = Math.min(prompt.length, at + PROMPT_PASS);
+    const isLast = end === prompt.length;
+    const scores = await sequence.feed(prompt.slice(at, end), isLast ? 1 : 0, signal);
+    yield { kind: "prompt", done: end };
+    if (isLast) return scores;
+    at = end;
+  }
 }
 
-function promptIds(tokenizer: TextCodec, prompt: string | readonly number[]): readonly number[] {
-  const ids = typeof prompt === "string" ? tokenizer.encode(prompt) : prompt;
-  if (ids.length > 0) return ids;
-  if (tokenizer.bosId !== undefined) return [tokenizer.bosId];
-  throw new NodeError("usage", "Cannot generate: the prompt is empty, wanted at least one token");
-}
-
-function newTokensWithin(contextLength: number, promptTokens: number, maxTokens: number): number {
-  if (!Number.isSafeInteger(maxTokens) || maxTokens < 1) {
-    throw new NodeError("usage", `Cannot generate: maxTokens is ${maxTokens}, wanted 1 or more`);
-  }
-  if (promptTokens >= contextLength) {
-    throw new NodeError(
-      "usage",
-      `Cannot generate: the prompt has ${promptTokens} tokens, wanted less than the model's ${contextLength}`,
-    );
-  }
-  return Math.min(maxTokens, contextLength - promptTokens);
+/** As many guesses as pay and as there is room for. */
+function guesses({ draft, sequence, maxTokens }: TokenRun, made: number): readonly number[] {
+  if (draft === undefined || !sequence.canRewind) return [];
+  const room = Math.min(sequence.capacity - sequence.position, maxTokens - made) - 1;
+  const count = Math.min(draft.length.next(), room);
+  return count > 0 ? draft.drafter.guess(count) : [];
 }

@@ -165,6 +165,8 @@ export type TextEvent =
     readonly reason: EndReason;
     /** The text of `stop` that came. */
     readonly stop?: string;
+    /** All ids of the answer, the end token included. */
+    readonly ids?: readonly number[];
     readonly usage: TextUsage;
   };
 

@@ -105,6 +105,45 @@ processTest("computes what the engine computes in this process, to the last bit"
   assertEquals(await farHead.logits(data, 2, signal), await nearHead.logits(data, 2, signal));
 });
 
+processTest("scores tokens in one call as head and blocks do in three, also after going back", async () => {
+  await using test = await openTest();
+  const { engine, path } = test;
+  await using blocks = await engine.load(path, RANGE, OPTIONS, signal);
+  await using head = await engine.loadHead(path, OPTIONS, signal);
+  const size = { range: RANGE, batch: 1, capacity: 20 };
+  await using one = await blocks.openCache(size, signal);
+  await using three = await blocks.openCache(size, signal);
+  const passes: { ids: number[]; scored: number; rewindTo?: number }[] = [
+    { ids: [1, 2, 300, 4], scored: 0 },
+    { ids: [5], scored: 1 },
+    { ids: [9, 8, 7], scored: 2, rewindTo: 2 },
+  ];
+  for (const { ids, scored, ...more } of passes) {
+    const data = await head.embed(ids, signal);
+    const input = { batch: 1, tokens: ids.length, hidden: 64, data };
+    const output = await blocks.step({ input, ...more }, three, signal);
+    const last = output.slice((ids.length - scored) * 64);
+    const cpu: number[] = [];
+    const step = { ids, scored, ...more, spent: (ms: number) => cpu.push(ms) };
+    assertEquals(await blocks.scores!(step, one, head, signal), await head.logits(last, scored, signal));
+    assertEquals(one.length, three.length);
+    assert(cpu.length > 0 && cpu.every((ms) => ms >= 0));
+  }
+  for (
+    const wrong of [
+      { ids: [], scored: 0 },
+      { ids: [1], scored: 2 },
+      { ids: [1.5], scored: 1 },
+      { ids: [1], scored: 1, rewindTo: 6 },
+      { ids: Array(16).fill(1), scored: 1 },
+      { ids: [5000], scored: 1 },
+    ]
+  ) {
+    await assertRejects(() => blocks.scores!(wrong, one, head, signal), RangeError);
+  }
+  assertEquals(one.length, 5);
+});
+
 processTest("hands errors over with their kind, and goes on", async () => {
   await using test = await openTest();
   const { engine, path } = test;

@@ -78,8 +78,20 @@ function recordingParts(order: string[], change: Partial<NodeParts> = {}): NodeP
         served: { model: "tiny", prefix: "tiny", blocks: { start: 0, end: 2 }, engine: "reference" },
         status: () => undefined,
         announcedAtMs: undefined,
+        base: new Promise(() => {}),
+        loaded: undefined,
         failed: new Promise<never>(() => {}),
         ...closing("serving"),
+      };
+    },
+    openAsking({ health }: ServingContext) {
+      open("asking");
+      health.pending("model", "the model is not open yet");
+      return {
+        base: new Promise(() => {}),
+        loaded: undefined,
+        failed: new Promise<never>(() => {}),
+        ...closing("asking"),
       };
     },
     ...change,
@@ -140,7 +152,7 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
 
 Deno.test("openNode is ready at once when it is a lone private node that serves nothing", async () => {
   const events: NodeEvent[] = [];
-  const plan = planWith("network=private", "serve=false", "model=x");
+  const plan = planWith("network=private", "serve=false");
   await using node = await openNode(fakeWorld(), plan, recordingParts([]), (event) => events.push(event));
   await settle();
   assertEquals(events.map(({ kind }) => kind), ["listening", "ready"]);
@@ -153,6 +165,19 @@ Deno.test("openNode is ready at once when it is a lone private node that serves 
     version: "0.1.0",
   });
   assertEquals([node.status().serving, node.status().readiness], [null, { ready: true }]);
+});
+
+Deno.test("openNode opens a model that is only asked, and serves nothing of it", async () => {
+  const order: string[] = [];
+  const plan = planWith("network=private", "serve=false", "model=x");
+  {
+    await using node = await openNode(fakeWorld(), plan, recordingParts(order), () => {});
+    await settle();
+    assertEquals(node.status().readiness, { ready: false, reason: "the model is not open yet" });
+    assertEquals(node.status().serving, null);
+  }
+  assertEquals(order.filter((step) => step.includes("asking")), ["+asking", "-asking"]);
+  assertEquals(order.filter((step) => step.includes("serving")), []);
 });
 
 Deno.test("openNode closes what it opened when a later part fails", async () => {

@@ -1,6 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { NodeError } from "../../src/base/errors.ts";
-import { checkSampling, sampleToken, seededDraw } from "../../src/text/sample.ts";
+import { adjustScores, checkSampling, sampleToken, seededDraw } from "../../src/text/sample.ts";
 
 const never = () => {
   throw new Error("drew");
@@ -134,4 +134,38 @@ Deno.test("seededDraw and checkSampling refuse figures without meaning", () => {
   ];
   for (const sampling of wrong) assertThrows(() => checkSampling(sampling), NodeError, "Cannot sample");
   checkSampling({ temperature: 0.7, topK: 40, topP: 0.9 });
+});
+
+Deno.test("minP keeps tokens that are likely enough beside the likeliest", () => {
+  const scores = Float32Array.from([0.6, 0.25, 0.1, 0.05], Math.log);
+  const drawn = new Set(
+    Array.from({ length: 200 }, (_, i) => sampleToken(scores, { temperature: 1, minP: 0.2 }, () => i / 200)),
+  );
+  assertEquals([...drawn].sort(), [0, 1]);
+});
+
+Deno.test("penalties and bias change what is chosen, and only as they say", () => {
+  const soFar = { prompt: new Set([3]), answer: new Map([[0, 2]]) };
+  const adjusted = (sampling: object) => {
+    const scores = Float32Array.of(4, 3, -2, 2);
+    adjustScores(scores, { temperature: 0, ...sampling }, soFar);
+    return [...scores];
+  };
+  assertEquals(adjusted({}), [4, 3, -2, 2]);
+  assertEquals(adjusted({ repetitionPenalty: 2 }), [2, 3, -2, 1]);
+  assertEquals(adjusted({ frequencyPenalty: 0.5, presencePenalty: 1 }), [2, 3, -2, 2]);
+  assertEquals(adjusted({ bias: new Map([[2, 10], [99, 1]]) }), [4, 3, 8, 2]);
+});
+
+Deno.test("checkSampling names the figure that is out of range", () => {
+  const wrong: [object, string][] = [
+    [{ minP: 2 }, "minP"],
+    [{ repetitionPenalty: 0 }, "repetitionPenalty"],
+    [{ frequencyPenalty: 3 }, "frequencyPenalty"],
+    [{ presencePenalty: Number.NaN }, "presencePenalty"],
+    [{ bias: new Map([[1, Infinity]]) }, "bias"],
+  ];
+  for (const [sampling, name] of wrong) {
+    assertThrows(() => checkSampling({ temperature: 1, ...sampling }), NodeError, name);
+  }
 });

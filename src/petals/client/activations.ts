@@ -35,6 +35,19 @@ export function splitTokens(whole: Activations, maxElements: number): readonly A
   return parts;
 }
 
+/** The first `tokens` tokens of parts that follow one another; parts in the middle are cut. */
+export function firstTokens(parts: readonly Activations[], tokens: number): Activations[] {
+  const kept: Activations[] = [];
+  let left = tokens;
+  for (const part of parts) {
+    if (left <= 0) break;
+    if (part.tokens <= left) kept.push(part);
+    else kept.push(splitTokens(part, left * part.batch * part.hidden)[0]!);
+    left -= part.tokens;
+  }
+  return kept;
+}
+
 /** Inverse of {@linkcode splitTokens}. `parts` are at least one, of equal batch and hidden size. */
 export function joinTokens(parts: readonly Activations[]): Activations {
   const [first] = parts;

@@ -20,10 +20,23 @@ export interface Chain extends AsyncDisposable {
   readonly hops: readonly Hop[];
   /** Positions taken so far. */
   readonly position: number;
+  /** Whether going back is cheap: every server forgets positions when asked to. */
+  readonly canRewind: boolean;
+  /**
+   * Forgets positions from `position` on; the next step goes on from there. Where a server cannot forget, it is fed
+   * anew with that step. Throws `RangeError` for a position that was not reached.
+   */
+  rewind(position: number): void;
   /**
    * Takes the next positions, embeddings `[batch, tokens, hidden]` in, last hidden states of the same shape out. One call
    * at a time. Throws `NodeError` with the peer's words, `timeout`, `not_found` (blocks nobody serves), `aborted`;
    * `RangeError` past the length the chain was opened for.
    */
   step(input: Activations, signal: AbortSignal): Promise<Activations>;
+}
+
+/** Throws `RangeError` for a position to go back to that was not reached. */
+export function requireReached(position: number, reached: number): void {
+  if (Number.isSafeInteger(position) && position >= 0 && position <= reached) return;
+  throw new RangeError(`Cannot go back to position ${position}: the session holds ${reached}`);
 }

@@ -14,6 +14,8 @@ export interface HopStep {
   readonly stepId: string;
   /** Open sessions further down the chain, nearest first: the server may push its output there. */
   readonly next: readonly NextServer[];
+  /** Positions from here on are forgotten first. */
+  readonly startFrom?: number | undefined;
 }
 
 /** An open session at one server. Disposing it ends the session; that never throws. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Activations } from "../../base/tensor.ts";
-import type { Chain, Hop } from "./chain.ts";
+import { type Chain, type Hop, requireReached } from "./chain.ts";
 import type { OpenHop, SessionSize } from "./hop.ts";
 import { type LocalSpan, openLocalHop } from "./local_hop.ts";
 
@@ -18,16 +18,18 @@ export async function openLocalChain(
 }
 
 class LocalChain implements Chain {
+  readonly canRewind = true;
   readonly #hop: OpenHop;
   #position = 0;
+  #startFrom: number | undefined;
 
   constructor(hop: OpenHop) {
     this.#hop = hop;
   }
 
   get hops(): readonly Hop[] {
-    const { peerId, blocks } = this.#hop;
-    return [{ peerId, blocks }];
+    const { peerId, blocks, energy } = this.#hop;
+    return [{ peerId, blocks, energy }];
   }
 
   get position(): number {
@@ -35,9 +37,17 @@ class LocalChain implements Chain {
   }
 
   async step(input: Activations, signal: AbortSignal): Promise<Activations> {
-    const output = await this.#hop.step(input, { stepId: "", next: [] }, signal);
+    const output = await this.#hop.step(input, { stepId: "", next: [], startFrom: this.#startFrom }, signal);
+    this.#startFrom = undefined;
     this.#position += input.tokens;
     return output;
+  }
+
+  rewind(position: number): void {
+    requireReached(position, this.#position);
+    if (position === this.#position) return;
+    this.#position = position;
+    this.#startFrom = position;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -5,6 +5,7 @@
  */
 import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
 import type { KvCache, LoadedBlocks } from "../../compute/backend.ts";
+import type { SessionEnergy } from "../report.ts";
 import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
 
 /** Blocks that are loaded here, and the name they go by. */
@@ -13,6 +14,8 @@ export interface LocalSpan {
   readonly loaded: LoadedBlocks;
   /** Part of what is loaded. */
   readonly blocks: BlockRange;
+  /** What the steps over a cache cost so far. */
+  readonly energyOf?: ((cache: KvCache) => SessionEnergy | undefined) | undefined;
 }
 
 /** Reserves a cache over loaded blocks. Throws as `openCache` does. */
@@ -31,18 +34,25 @@ class LocalHop implements OpenHop {
   readonly blocks: BlockRange;
   /** Nobody pushes into this process: its steps come from the chain alone. */
   readonly pushTo = undefined;
+  readonly #energyOf: LocalSpan["energyOf"];
   readonly #loaded: LoadedBlocks;
   readonly #cache: KvCache;
 
   constructor(span: LocalSpan, cache: KvCache) {
     this.peerId = span.self;
     this.blocks = span.blocks;
+    this.#energyOf = span.energyOf;
     this.#loaded = span.loaded;
     this.#cache = cache;
   }
 
-  async step(input: Activations, _step: HopStep, signal: AbortSignal): Promise<Activations> {
-    return { ...input, data: await this.#loaded.step({ input }, this.#cache, signal) };
+  get energy(): SessionEnergy | undefined {
+    return this.#energyOf?.(this.#cache);
+  }
+
+  async step(input: Activations, { startFrom }: HopStep, signal: AbortSignal): Promise<Activations> {
+    const step = { input, ...(startFrom === undefined ? {} : { rewindTo: startFrom }) };
+    return { ...input, data: await this.#loaded.step(step, this.#cache, signal) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

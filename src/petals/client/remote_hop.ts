@@ -81,6 +81,7 @@ export function encodeStep(request: StepRequest, hidden: Tensor): Uint8Array {
     session_id: sessionId,
     step_id: step.stepId,
     ...first,
+    ...(step.startFrom === undefined ? {} : { start_from_position: step.startFrom }),
     ...next,
     args_structure: argumentsStructure(3),
   };

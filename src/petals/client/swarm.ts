@@ -6,9 +6,11 @@
 import type { BlockRange, PeerId } from "../../base/tensor.ts";
 import { containsRange } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
-import type { LoadedBlocks } from "../../compute/backend.ts";
+import type { KvCache, LoadedBlocks } from "../../compute/backend.ts";
 import type { Dht } from "../../dht/dht.ts";
 import type { Rpc } from "../../p2p/rpc.ts";
+import type { SessionEnergy } from "../report.ts";
+import { knowsRewinding } from "../version.ts";
 import type { SwarmServer } from "./announced.ts";
 import { Bans } from "./bans.ts";
 import { Directory, type DirectoryOptions } from "./directory.ts";
@@ -23,6 +25,8 @@ export interface Swarm {
   readonly bans: Bans;
   readonly openHop: OpenHopAt;
   readonly pings: Pings;
+  /** Whether a server forgets positions when asked to. */
+  readonly canRewind: (server: SwarmServer) => boolean;
   /** Extra seconds of choosing a server; `Infinity` = never. */
   readonly extraSeconds: (server: SwarmServer) => number;
 }
@@ -31,28 +35,40 @@ export interface Swarm {
 export interface SwarmOptions extends DirectoryOptions {
   readonly rpc: Rpc;
   readonly dht: Dht;
-  /** Blocks of the model in this process: used without the network where this node announces them. */
+  /**
+   * Blocks of the model in this process: used without the network where this node announces them. Read at each use, so it
+   * may be a getter.
+   */
   readonly local?: LoadedBlocks | undefined;
+  /** What the steps over a cache of `local` cost so far. */
+  readonly localEnergy?: (cache: KvCache) => SessionEnergy | undefined;
   /** Seconds that choosing a server costs beyond time: trust, residency. `Infinity` = never. */
   readonly extraSeconds?: (server: SwarmServer) => number;
 }
 
 /** The client's view of a model's servers. Share it between sessions. */
 export function swarmOf(world: World, options: SwarmOptions): Swarm {
-  const { rpc, dht, prefix, local } = options;
+  const { rpc, dht, prefix } = options;
   const isHere = (peer: PeerId) => peer === rpc.self;
-  const holds = (blocks: BlockRange) => local !== undefined && containsRange(local.range, blocks);
+  // blocks come and go while the node runs
+  const holds = (blocks: BlockRange) => {
+    const { local } = options;
+    return local !== undefined && containsRange(local.range, blocks);
+  };
   return {
     directory: new Directory(world, dht, options),
     bans: new Bans(world.clock),
     openHop: ({ peerId, info }, blocks, size, signal) => {
+      const { local } = options;
       if (isHere(peerId) && local !== undefined) {
-        return openLocalHop({ self: peerId, loaded: local, blocks }, size, signal);
+        const energyOf = options.localEnergy;
+        return openLocalHop({ self: peerId, loaded: local, blocks, energyOf }, size, signal);
       }
       const span = { peerId, prefix, blocks, torchDtype: info.torchDtype, asksForEnergy: true };
       return openRemoteHop(world, rpc, { span, size }, signal);
     },
     pings: new Pings(world, rpc),
+    canRewind: ({ peerId, info }) => isHere(peerId) || knowsRewinding(info.version),
     extraSeconds: (server) => {
       // nobody can dial itself: own records count only as far as the blocks are at hand
       if (isHere(server.peerId) && !holds(server.range)) return Infinity;

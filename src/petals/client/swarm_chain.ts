@@ -7,9 +7,9 @@ import { NodeError } from "../../base/errors.ts";
 import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { NextServer } from "../wire/metadata.ts";
-import { joinTokens, splitTokens } from "./activations.ts";
+import { firstTokens, joinTokens, splitTokens } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
-import type { Chain, Hop } from "./chain.ts";
+import { type Chain, type Hop, requireReached } from "./chain.ts";
 import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
 import { findRoute, type Route, type RouteStop } from "./route.ts";
 import type { Swarm } from "./swarm.ts";
@@ -49,7 +49,9 @@ interface Link {
   readonly blocks: BlockRange;
   hop: OpenHop | undefined;
   /** Inputs so far, in order; a server that takes over is fed them again. */
-  readonly history: Activations[];
+  history: Activations[];
+  /** What its session holds past its history is to be forgotten with the next step. */
+  stale: boolean;
 }
 
 /** A server that did not answer as it should. */
@@ -95,6 +97,20 @@ class SwarmChain implements Chain {
     return this.#position;
   }
 
+  get canRewind(): boolean {
+    return this.#links.every(({ server }) => this.#swarm.canRewind(server));
+  }
+
+  rewind(position: number): void {
+    requireReached(position, this.#position);
+    if (position === this.#position) return;
+    for (const link of this.#links) {
+      link.history = firstTokens(link.history, position);
+      link.stale = link.hop !== undefined;
+    }
+    this.#position = position;
+  }
+
   async plan(signal: AbortSignal): Promise<void> {
     const { directory, pings } = this.#swarm;
     const range = { start: 0, end: directory.blocks };
@@ -129,7 +145,7 @@ class SwarmChain implements Chain {
     let hidden = part;
     const tries: Tries = { others: 0, again: 0 };
     for (let at = 0; at < this.#links.length;) {
-      const next = nextHops(this.#links.slice(at + 1));
+      const next = this.#nextHops(this.#links.slice(at + 1));
       try {
         hidden = await this.#ask(this.#links[at]!, hidden, { stepId, next }, signal);
         at++;
@@ -148,8 +164,11 @@ class SwarmChain implements Chain {
   async #ask(link: Link, input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
     const { server, blocks } = link;
     try {
+      if (link.stale && !this.#swarm.canRewind(server)) await this.#reopen(link, signal);
       link.hop ??= await this.#swarm.openHop(server, blocks, this.#size, signal);
-      const output = await link.hop.step(input, step, signal);
+      const startFrom = link.stale ? this.#position : undefined;
+      const output = await link.hop.step(input, { ...step, startFrom }, signal);
+      link.stale = false;
       link.history.push(input);
       this.#swarm.bans.forgive(server.peerId);
       return output;
@@ -161,6 +180,16 @@ class SwarmChain implements Chain {
         this.#world.log.warn("Server failed, another is sought", fields);
       }
       throw error;
+    }
+  }
+
+  /** A new session in the place of one that cannot forget, fed with what is to stay. */
+  async #reopen(link: Link, signal: AbortSignal): Promise<void> {
+    await closeLinks([link]);
+    link.stale = false;
+    link.hop = await this.#swarm.openHop(link.server, link.blocks, this.#size, signal);
+    for (const input of link.history) {
+      await link.hop.step(input, { stepId: uuid(this.#world), next: [] }, signal);
     }
   }
 
@@ -215,6 +244,16 @@ class SwarmChain implements Chain {
     }
   }
 
+  /** The sessions that follow without a gap: pushing goes from server to server. */
+  #nextHops(links: readonly Link[]): readonly NextServer[] {
+    const next: NextServer[] = [];
+    for (const { hop, server, stale } of links) {
+      if (hop?.pushTo === undefined || (stale && !this.#swarm.canRewind(server))) break;
+      next.push(hop.pushTo);
+    }
+    return next;
+  }
+
   #isLastResort(stops: readonly RouteStop<SwarmServer>[]): boolean {
     return stops.some(({ server }) => this.#swarm.bans.kindOf(server.peerId) !== undefined);
   }
@@ -255,22 +294,13 @@ const linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
   blocks,
   hop: undefined,
   history: [],
+  stale: false,
 });
 
 /** The servers this client may talk to first and last: to them it has the longest way of its own. */
 function endsOf(servers: readonly SwarmServer[], { start, end }: BlockRange): readonly PeerId[] {
   const atEnds = servers.filter(({ range }) => range.start <= start || range.end >= end);
   return atEnds.map(({ peerId }) => peerId);
-}
-
-/** The sessions that follow without a gap: pushing goes from server to server. */
-function nextHops(links: readonly Link[]): readonly NextServer[] {
-  const next: NextServer[] = [];
-  for (const { hop } of links) {
-    if (hop?.pushTo === undefined) break;
-    next.push(hop.pushTo);
-  }
-  return next;
 }
 
 async function closeLinks(links: readonly Link[]): Promise<void> {

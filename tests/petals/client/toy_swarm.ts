@@ -6,6 +6,7 @@ import {
   type PeerId,
   toFloat32,
 } from "../../../src/base/tensor.ts";
+import { firstTokens } from "../../../src/petals/client/activations.ts";
 import type { KvCache, LoadedBlocks } from "../../../src/compute/backend.ts";
 import type { World } from "../../../src/base/world.ts";
 import type { Dht, DhtEntry, DhtRecord, Expiring, StoreOutcome } from "../../../src/dht/dht.ts";
@@ -61,10 +62,22 @@ export class ToyDht implements Dht {
 /** Blocks that remember: each adds its number and a quarter of the sum of all its inputs so far. */
 export class ToyBlocks {
   readonly #sums: Float32Array[];
+  #fed: Activations[] = [];
   constructor(readonly range: BlockRange, batch = 1) {
     this.#sums = Array.from({ length: range.end - range.start }, () => new Float32Array(batch * HIDDEN));
   }
+  get position(): number {
+    return this.#fed.reduce((sum, { tokens }) => sum + tokens, 0);
+  }
+  /** Forgets what came from `position` on. */
+  rewind(position: number): void {
+    const kept = firstTokens(this.#fed, position);
+    this.#fed = [];
+    for (const sums of this.#sums) sums.fill(0);
+    for (const input of kept) this.step(input);
+  }
   step(input: Activations): Activations {
+    this.#fed.push(input);
     const data = input.data.slice();
     this.#sums.forEach((sums, index) => {
       for (let i = 0; i < data.length; i++) {
@@ -86,6 +99,7 @@ export interface Seen {
   readonly tokens: number;
   readonly bytes: number;
   readonly next: readonly PeerId[];
+  readonly startFrom: number | undefined;
 }
 
 /** What a toy server does instead of answering. `undefined` = it answers as it should. */
@@ -128,7 +142,10 @@ export class ToyServer {
           tokens,
           bytes: bytes.length,
           next: nextServersOf(metadata).map(({ peer }) => peer),
+          startFrom: numberOf(metadata, "start_from_position"),
         });
+        const startFrom = numberOf(metadata, "start_from_position");
+        if (startFrom !== undefined) blocks.rewind(startFrom);
         const output = blocks.step({ batch, tokens, hidden: width, data: toFloat32(hidden) });
         const fault = this.fault({ request: this.seen.length - 1, output, context });
         if (fault instanceof Error) throw fault;
@@ -201,13 +218,20 @@ export function loadedToy(range: BlockRange): LoadedBlocks & { caches: number } 
       const toy = new ToyBlocks(size.range, size.batch);
       return Promise.resolve({
         ...size,
-        length: 0,
+        get length() {
+          return toy.position;
+        },
         toy,
         [Symbol.asyncDispose]: () => Promise.resolve(void blocks.caches--),
       });
     },
     forward: () => Promise.reject(new RangeError("not here")),
-    step: ({ input }, cache) => Promise.resolve((cache as KvCache & { toy: ToyBlocks }).toy.step(input).data),
+    step: ({ input, rewindTo }, cache) => {
+      const { toy } = cache as KvCache & { toy: ToyBlocks };
+      if (rewindTo !== undefined && !(rewindTo >= 0)) return Promise.reject(new RangeError("rewind"));
+      if (rewindTo !== undefined) toy.rewind(rewindTo);
+      return Promise.resolve(toy.step(input).data);
+    },
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   return blocks;

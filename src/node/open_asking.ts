@@ -1,0 +1,103 @@
+/**
+ * A model that is asked and not served: its blocks are elsewhere, or here for this node alone where all of them fit.
+ *
+ * @module
+ */
+import { messageOf, NodeError } from "../base/errors.ts";
+import type { LoadedBlocks } from "../compute/backend.ts";
+import { dhtPrefixOf } from "../config/network_profile.ts";
+import { requirePrefix } from "../petals/uid.ts";
+import type { TextBase } from "./open_text.ts";
+import type { ServingContext } from "./parts.ts";
+import type { ServingParts } from "./serving_parts.ts";
+import { blocksThatFit, memoryNeed } from "./span.ts";
+
+/** Pause before blocks that an engine lost are loaded again. */
+const PAUSE_MS = 1_000;
+
+/** A model to ask. Dispose to let go of it. */
+export interface Asking extends AsyncDisposable {
+  /** The model, once it is open; rejects where it never will be. */
+  readonly base: Promise<TextBase>;
+  /** All its blocks, while they are loaded here. */
+  readonly loaded: LoadedBlocks | undefined;
+  /** Rejects when the model can never be asked. Never resolves. */
+  readonly failed: Promise<never>;
+}
+
+/** Begins to open the model in the background. */
+export function openAsking(context: ServingContext, parts: ServingParts): Asking {
+  const end = new AbortController();
+  const base = Promise.withResolvers<TextBase>();
+  const failed = Promise.withResolvers<never>();
+  for (const { promise } of [base, failed]) promise.catch(() => {});
+  context.health.pending("model", "the model is not open yet");
+  const state: { loaded: LoadedBlocks | undefined } = { loaded: undefined };
+  const life = ask(context, parts, { tell: base.resolve, state }, end.signal).catch((error) => {
+    base.reject(end.signal.aborted ? end.signal.reason : error);
+    if (!end.signal.aborted) failed.reject(error);
+  });
+  return {
+    base: base.promise,
+    get loaded() {
+      return state.loaded;
+    },
+    failed: failed.promise,
+    async [Symbol.asyncDispose]() {
+      end.abort(new NodeError("aborted", "The node stops"));
+      await life;
+    },
+  };
+}
+
+interface Told {
+  readonly tell: (base: TextBase) => void;
+  readonly state: { loaded: LoadedBlocks | undefined };
+}
+
+async function ask(
+  context: ServingContext,
+  parts: ServingParts,
+  { tell, state }: Told,
+  signal: AbortSignal,
+): Promise<void> {
+  const { plan, health, tell: say, world } = context;
+  const { source } = await parts.openModel(plan, (text) => say({ kind: "progress", text }), signal);
+  await using model = source;
+  const prefix = plan.config.dht_prefix ?? dhtPrefixOf(model.id, plan.network);
+  requirePrefix(prefix);
+  await using engine = await parts.openEngine(context, model, signal);
+  tell({ model, prefix, engine });
+  const { blocks } = model.architecture;
+  const { dtype, "compute.reserve_bytes": reserve, "text.solo": solo } = plan.config;
+  const need = memoryNeed(model, dtype, model.architecture.contextLength);
+  const fits = blocksThatFit(need, parts.availableBytes(), reserve) >= blocks;
+  if (solo === "never" || (solo === "auto" && !fits)) {
+    const why = solo === "never" ? "text.solo says so" : "it does not fit into this node's memory";
+    say({ kind: "progress", text: `${model.id} is asked through the swarm: ${why}` });
+    health.done("model");
+    return await untilAborted(signal);
+  }
+  while (true) {
+    say({ kind: "progress", text: `Loading all ${blocks} blocks of ${model.id} with ${engine.name}` });
+    await using loaded = await engine.load(model, { start: 0, end: blocks }, signal);
+    state.loaded = loaded;
+    context.account.onAccelerator = loaded.deviceKind === "card";
+    health.done("model");
+    health.recover("engine");
+    try {
+      health.degrade("engine", await engine.death(signal));
+    } finally {
+      state.loaded = undefined;
+    }
+    world.log.warn("The blocks of the model are loaded again", { model: model.id });
+    await world.clock.sleep(PAUSE_MS, signal);
+  }
+}
+
+async function untilAborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) {
+    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+  }
+  throw new NodeError("aborted", messageOf(signal.reason));
+}

@@ -1,0 +1,197 @@
+/**
+ * The model of this node, answering.
+ *
+ * @module
+ */
+import { orAbort } from "../base/deadline.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
+import { lengthOf } from "../base/tensor.ts";
+import type { World } from "../base/world.ts";
+import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
+import type { Dht } from "../dht/dht.ts";
+import { openChatTemplate } from "../model/chat_template.ts";
+import type { ModelSource, TokenizerFiles } from "../model/source.ts";
+import { openTokenizer } from "../model/tokenizer.ts";
+import type { Rpc } from "../p2p/rpc.ts";
+import { openSwarmChain } from "../petals/client/swarm_chain.ts";
+import { type Swarm, swarmOf } from "../petals/client/swarm.ts";
+import type { StepObserver } from "../petals/report.ts";
+import { readFinalNorm } from "../text/embed.ts";
+import { Gate } from "../text/gate.ts";
+import { chainSequence, openSoloSequence, type Sequence } from "../text/sequence.ts";
+import { Sequences } from "../text/sequences.ts";
+import { textModel } from "../text/text_model.ts";
+import type { TextModel, TextModelCard, TextModels } from "../text/types.ts";
+import type { Engine } from "./engine.ts";
+import { modelCard } from "./model_card.ts";
+import { type OwnBlocks, ownBlocks } from "./own_work.ts";
+import { planChat } from "./plan_chat.ts";
+
+/** A model and what computes it here. */
+export interface TextBase {
+  readonly model: ModelSource;
+  /** Its name in the DHT. */
+  readonly prefix: string;
+  readonly engine: Engine;
+}
+
+/** What answering takes from the rest of the node. */
+export interface TextContext {
+  readonly rpc: Rpc;
+  readonly dht: Dht;
+  readonly observer?: StepObserver;
+  /** The model, once it is open; rejects where it never will be. */
+  readonly base: () => Promise<TextBase>;
+  /** Blocks of the model that are loaded here now. */
+  readonly loaded: () => LoadedBlocks | undefined;
+  /** How many answers are made at once, and how many requests may wait. */
+  readonly limits: { readonly places: number; readonly queue: number };
+}
+
+/** Models that answer. Dispose to close what they hold. */
+export interface NodeText extends TextModels, AsyncDisposable {
+  /** Answers that are being made, and requests that wait. */
+  readonly load: { readonly answering: number; readonly waiting: number };
+}
+
+/** Opens nothing yet: tokenizer and head are loaded with the first question. */
+export function openText(world: World, context: TextContext): NodeText {
+  return new OneModel(world, context);
+}
+
+interface Opened {
+  readonly model: TextModel;
+  readonly sequences: Sequences;
+  readonly head: () => TextHead | undefined;
+}
+
+class OneModel implements NodeText {
+  readonly #world: World;
+  readonly #context: TextContext;
+  readonly #gate: Gate;
+  readonly #end = new AbortController();
+  #card: TextModelCard | undefined;
+  #opening: Promise<Opened> | undefined;
+
+  constructor(world: World, context: TextContext) {
+    this.#world = world;
+    this.#context = context;
+    this.#gate = new Gate(context.limits);
+    context.base().then((base) => this.#describe(base)).catch((error) => {
+      world.log.debug("No model to ask", { reason: messageOf(error) });
+    });
+  }
+
+  get load() {
+    return { answering: this.#gate.inside, waiting: this.#gate.waiting };
+  }
+
+  list(): readonly TextModelCard[] {
+    return this.#card === undefined ? [] : [{ ...this.#card, runs: this.#runs(this.#card.blocks) }];
+  }
+
+  async open(id: string | undefined, signal: AbortSignal): Promise<TextModel> {
+    const base = await orAbort(this.#context.base(), signal);
+    const wanted = id?.replace(/:latest$/, "");
+    if (wanted !== undefined && wanted !== base.model.id && id !== base.model.id) {
+      throw new NodeError(
+        "not_found",
+        `Cannot answer: there is no model ${JSON.stringify(id!.slice(0, 200))}, wanted ${base.model.id}`,
+      );
+    }
+    this.#opening ??= this.#open(base).catch((error) => {
+      this.#opening = undefined; // the next question tries again
+      throw error;
+    });
+    return (await orAbort(this.#opening, signal)).model;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#end.abort(new NodeError("aborted", "The node stops"));
+    const opened = await this.#opening?.catch(() => undefined);
+    await opened?.sequences[Symbol.asyncDispose]();
+    await opened?.head()?.[Symbol.asyncDispose]();
+  }
+
+  #runs(blocks: number): TextModelCard["runs"] {
+    const loaded = this.#context.loaded();
+    return loaded !== undefined && lengthOf(loaded.range) === blocks ? "solo" : "swarm";
+  }
+
+  async #describe({ model }: TextBase): Promise<void> {
+    this.#card = await modelCard(model, await model.tokenizer(this.#end.signal), "swarm");
+  }
+
+  async #open(base: TextBase): Promise<Opened> {
+    const { signal } = this.#end;
+    const { model, engine } = base;
+    const files = await model.tokenizer(signal);
+    const tokenizer = openTokenizer(requireTokenizer(files, model.id));
+    const head = await engine.loadHead(model, signal);
+    const { architecture } = model;
+    const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
+    const card = this.#card ??= await modelCard(model, files, "swarm");
+    let norm: Promise<Float32Array<ArrayBuffer>> | undefined;
+    const answering = textModel(this.#world, {
+      card,
+      vocabularySize: head.vocabularySize,
+      tokenizer,
+      template: files && openChatTemplate(files),
+      sequences,
+      gate: this.#gate,
+      finalNorm: async () => ({
+        scale: await (norm ??= readFinalNorm(model, signal)),
+        epsilon: architecture.normEpsilon,
+      }),
+      planChat,
+      constrain: () =>
+        Promise.reject(
+          new NodeError("unsupported", "Cannot keep a form: that is not there yet, wanted text"),
+        ),
+    });
+    return { model: answering, sequences, head: () => head };
+  }
+
+  /** Alone where all blocks are here, through the swarm where not. */
+  #sequencesOf({ model, prefix }: TextBase, head: TextHead) {
+    const { rpc, dht, loaded } = this.#context;
+    const total = model.architecture.blocks;
+    let own: { readonly of: LoadedBlocks; readonly blocks: OwnBlocks } | undefined;
+    const ownNow = (): OwnBlocks | undefined => {
+      const now = loaded();
+      if (now === undefined) return undefined;
+      if (own?.of !== now) own = { of: now, blocks: this.#observed(now) };
+      return own.blocks;
+    };
+    const energyOf = (cache: KvCache) => own?.blocks.energyOf(cache);
+    const swarm: Swarm = swarmOf(this.#world, {
+      rpc,
+      dht,
+      prefix,
+      blocks: total,
+      get local() {
+        return ownNow()?.blocks;
+      },
+      localEnergy: energyOf,
+    });
+    return async (capacity: number, signal: AbortSignal): Promise<Sequence> => {
+      const here = ownNow()?.blocks;
+      if (here !== undefined && lengthOf(here.range) === total) {
+        return await openSoloSequence({ self: rpc.self, blocks: here, head, energyOf }, capacity, signal);
+      }
+      const size = { batch: 1, maxLength: capacity };
+      return chainSequence(head, await openSwarmChain(this.#world, swarm, size, signal), capacity);
+    };
+  }
+
+  #observed(blocks: LoadedBlocks): OwnBlocks {
+    const { observer, rpc } = this.#context;
+    if (observer === undefined) return { blocks, energyOf: () => undefined };
+    return ownBlocks(this.#world, blocks, { self: rpc.self, observer });
+  }
+}
+
+function requireTokenizer(files: TokenizerFiles | undefined, id: string): TokenizerFiles {
+  if (files !== undefined) return files;
+  throw new NodeError("unsupported", `Cannot generate: ${id} has no tokenizer, wanted a model with one`);
+}

@@ -1,0 +1,149 @@
+/**
+ * One answer: from ids of a prompt to text that is told as it comes.
+ *
+ * @module
+ */
+import type { Clock } from "../base/world.ts";
+import type { TextStream } from "../model/tokenizer.ts";
+import { sessionEnergy } from "../petals/client/energy.ts";
+import { generateTokens, type TokenRun } from "./generate.ts";
+import { scoreToken, type TextOf } from "./score.ts";
+import { StopWatch } from "./stops.ts";
+import type { EndReason, ScoredToken, TextEvent, TextUsage, ToolCall } from "./types.ts";
+
+/** Finds calls of tools in text that comes in parts. */
+export interface CallReader {
+  /** Text that is none of a call, and calls that are complete. */
+  push(text: string): { readonly text: string; readonly calls: readonly ToolCall[] };
+  /** What is left when the text has ended. */
+  finish(): { readonly text: string; readonly calls: readonly ToolCall[] };
+}
+
+/** What an answer is made with. */
+export interface AnswerRun {
+  readonly clock: Clock;
+  readonly tokens: Omit<TokenRun, "clock">;
+  readonly words: TextStream;
+  readonly textOf: TextOf;
+  readonly stop: readonly string[];
+  readonly topLogprobs: number | undefined;
+  readonly calls: CallReader | undefined;
+  /** When the request came, monotonic ms. */
+  readonly startedAtMs: number;
+  /** Filled with the ids of the answer, the end token included. */
+  readonly made: number[];
+}
+
+/** Tells an answer. Leaving the iteration ends the computing. */
+export async function* tellAnswer(
+  run: AnswerRun,
+  signal: AbortSignal,
+): AsyncGenerator<TextEvent, void, void> {
+  const { clock, tokens, made } = run;
+  const text = new AnswerText(run);
+  const steps = generateTokens({ ...tokens, clock }, signal);
+  let firstAtMs: number | undefined;
+  let guessed = 0;
+  let reason: EndReason = "length";
+  for await (const token of steps) {
+    if (token.kind === "prompt") {
+      yield { ...token, total: tokens.prompt.length };
+      continue;
+    }
+    firstAtMs ??= clock.monotonic();
+    made.push(token.id);
+    if (token.guessed) guessed++;
+    const isEnd = tokens.endIds.has(token.id);
+    if (isEnd) reason = "end";
+    else {
+      yield* text.add(token.id, token.scores);
+      if (tokens.picker.constraint?.done) reason = "end";
+    }
+    if (text.stop !== undefined) {
+      reason = "stop";
+      break;
+    }
+  }
+  yield* text.finish();
+  const { calls, stop } = text;
+  if (calls.length > 0) {
+    yield { kind: "tool_calls", calls };
+    if (reason === "end" || reason === "stop") reason = "tool_calls";
+  }
+  const newTokens = made.filter((id) => !tokens.endIds.has(id)).length;
+  const usage = usageOf(run, { newTokens, guessed, firstAtMs });
+  const stopped = reason === "stop" && stop !== undefined ? { stop } : {};
+  yield { kind: "end", reason, ...stopped, ids: [...made], usage };
+}
+
+function usageOf(
+  { clock, tokens, startedAtMs, made }: AnswerRun,
+  { newTokens, guessed, firstAtMs }: { newTokens: number; guessed: number; firstAtMs: number | undefined },
+): TextUsage {
+  const { sequence, prompt, held } = tokens;
+  const now = clock.monotonic();
+  const seconds = (fromMs: number) => (fromMs - startedAtMs) / 1000;
+  return {
+    promptTokens: prompt.length,
+    cachedTokens: held,
+    newTokens,
+    firstTokenSeconds: seconds(firstAtMs ?? now),
+    seconds: seconds(now),
+    hops: sequence.hops.map(({ peerId, blocks }) => ({ peerId, blocks })),
+    ...sessionEnergy(sequence.hops, prompt.length - held + newTokens),
+    passes: made.length - guessed,
+    guessed,
+  };
+}
+
+/** The text of an answer: held back where a letter, a stop or a call may be incomplete. */
+class AnswerText {
+  readonly calls: ToolCall[] = [];
+  stop: string | undefined;
+  readonly #run: AnswerRun;
+  readonly #stops: StopWatch;
+  #ids: number[] = [];
+  #scored: ScoredToken[] = [];
+
+  constructor(run: AnswerRun) {
+    this.#run = run;
+    this.#stops = new StopWatch(run.stop);
+  }
+
+  *add(id: number, scores: Float32Array): Generator<TextEvent> {
+    const { words, topLogprobs, textOf } = this.#run;
+    this.#ids.push(id);
+    if (topLogprobs !== undefined) this.#scored.push(scoreToken(scores, id, { top: topLogprobs, textOf }));
+    const checked = this.#stops.push(words.push(id));
+    this.stop = checked.stop;
+    yield* this.#tell(checked.text);
+  }
+
+  *finish(): Generator<TextEvent> {
+    const { words, calls } = this.#run;
+    if (this.stop === undefined) {
+      const checked = this.#stops.push(words.finish());
+      this.stop = checked.stop;
+      const rest = checked.stop === undefined ? this.#stops.finish() : "";
+      yield* this.#tell(checked.text + rest);
+    }
+    const left = calls?.finish();
+    this.calls.push(...left?.calls ?? []);
+    yield* this.#emit(left?.text ?? "");
+  }
+
+  *#tell(text: string): Generator<TextEvent> {
+    const { calls } = this.#run;
+    if (calls === undefined) return yield* this.#emit(text);
+    const read = calls.push(text);
+    this.calls.push(...read.calls);
+    yield* this.#emit(read.text);
+  }
+
+  *#emit(text: string): Generator<TextEvent> {
+    if (text === "") return;
+    yield { kind: "text", text, ids: this.#ids, tokens: this.#scored };
+    this.#ids = [];
+    this.#scored = [];
+  }
+}

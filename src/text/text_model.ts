@@ -1,0 +1,274 @@
+/**
+ * A model that answers: prompt, sequence, picker and words brought together.
+ *
+ * @module
+ */
+import { codeOf, messageOf, NodeError } from "../base/errors.ts";
+import { viewOf } from "../base/bytes.ts";
+import type { World } from "../base/world.ts";
+import type { ChatTemplate } from "../model/chat_template.ts";
+import type { Tokenizer } from "../model/tokenizer.ts";
+import { type AnswerRun, type CallReader, tellAnswer } from "./answer.ts";
+import { DraftLength } from "./draft_length.ts";
+import { meanState } from "./embed.ts";
+import type { Gate } from "./gate.ts";
+import { PROMPT_PASS } from "./generate.ts";
+import { NgramDraft } from "./ngram_draft.ts";
+import { type Constraint, Picker } from "./pick.ts";
+import { checkIds, idsOfPrompt, newTokensWithin, requireTemplate } from "./prompt.ts";
+import { checkSampling, seededDraw } from "./sample.ts";
+import { scorePrompt } from "./score_prompt.ts";
+import { type Lease, roomFor, type Sequences } from "./sequences.ts";
+import type {
+  AnswerForm,
+  Embedding,
+  Prompt,
+  ScoredToken,
+  TextEvent,
+  TextModel,
+  TextModelCard,
+  TextRequest,
+} from "./types.ts";
+
+/** Most rivals told with a token. */
+const MAX_TOP = 20;
+/** Stops, and the longest of them. */
+const MAX_STOPS = 16;
+const MAX_STOP_LENGTH = 256;
+
+/** A conversation as the model takes it. */
+export interface ChatPlan {
+  readonly text: string;
+  /** The form that a forced call has. */
+  readonly form?: AnswerForm | undefined;
+  readonly calls?: CallReader | undefined;
+}
+
+/** What a model answers with. */
+export interface TextModelParts {
+  readonly card: TextModelCard;
+  readonly vocabularySize: number;
+  readonly tokenizer: Tokenizer;
+  readonly template: ChatTemplate | undefined;
+  readonly sequences: Sequences;
+  readonly gate: Gate;
+  /** Scale of the final norm and its epsilon, for embeddings. */
+  readonly finalNorm: (
+    signal: AbortSignal,
+  ) => Promise<{ readonly scale: Float32Array; readonly epsilon: number }>;
+  /** Puts a conversation, its tools included, into the template's words. */
+  readonly planChat: (template: ChatTemplate, prompt: Prompt & { readonly kind: "chat" }) => ChatPlan;
+  /** Opens a form to be kept. Throws `NodeError` `usage`. */
+  readonly constrain: (form: AnswerForm, signal: AbortSignal) => Promise<Constraint>;
+}
+
+/** A model over its parts; it owns none of them. */
+export function textModel(world: World, parts: TextModelParts): TextModel {
+  return new AnsweringModel(world, parts);
+}
+
+/** A request, checked and put into ids. */
+interface Plan extends ChatPlan {
+  readonly ids: readonly number[];
+  readonly maxTokens: number;
+}
+
+class AnsweringModel implements TextModel {
+  readonly card: TextModelCard;
+  readonly #world: World;
+  readonly #parts: TextModelParts;
+  /** What passes cost here is the same for all answers. */
+  readonly #draftLength = new DraftLength();
+
+  constructor(world: World, parts: TextModelParts) {
+    this.#world = world;
+    this.#parts = parts;
+    this.card = parts.card;
+  }
+
+  tokenize(text: string): readonly number[] {
+    return this.#parts.tokenizer.encode(text);
+  }
+
+  detokenize(ids: readonly number[]): string {
+    return this.#parts.tokenizer.decode(ids);
+  }
+
+  render(prompt: Prompt & { readonly kind: "chat" }): string {
+    const { template, planChat } = this.#parts;
+    return planChat(requireTemplate(template, this.card.id), prompt).text;
+  }
+
+  async *answer(request: TextRequest, signal: AbortSignal): AsyncGenerator<TextEvent, void, void> {
+    const startedAtMs = this.#world.clock.monotonic();
+    const plan = this.#plan(request);
+    using constraint = await this.#constraint(plan.form ?? request.form, signal);
+    using _place = await this.#parts.gate.enter(signal);
+    const lease = await this.#lend(plan.ids, plan.ids.length + plan.maxTokens, request, signal);
+    const made: number[] = [];
+    let isWhole = true;
+    try {
+      if (request.scorePrompt) {
+        yield { kind: "prompt_scores", tokens: await this.#scorePrompt(lease, plan, request, signal) };
+      }
+      yield* tellAnswer(
+        this.#run({ request, plan, lease, constraint, made, startedAtMs }),
+        signal,
+      );
+    } catch (error) {
+      isWhole = false;
+      throw asUnreachable(error);
+    } finally {
+      // the last token was chosen and not taken in
+      const held = isWhole && !signal.aborted ? [...plan.ids, ...made.slice(0, -1)] : undefined;
+      await lease.release(held);
+    }
+  }
+
+  async embed(
+    texts: readonly (string | readonly number[])[],
+    signal: AbortSignal,
+  ): Promise<readonly Embedding[]> {
+    const { tokenizer, vocabularySize, gate, finalNorm } = this.#parts;
+    const { contextLength } = this.card;
+    const prompts = texts.map((text) => idsOfPrompt(tokenizer, text));
+    for (const ids of prompts) {
+      checkIds(ids, vocabularySize);
+      if (ids.length > contextLength) {
+        throw new NodeError(
+          "usage",
+          `Cannot embed: a text has ${ids.length} tokens, wanted at most the model's ${contextLength}`,
+        );
+      }
+    }
+    const norm = await finalNorm(signal);
+    const embeddings: Embedding[] = [];
+    for (const ids of prompts) {
+      using _place = await gate.enter(signal);
+      embeddings.push({ vector: await this.#embedOne(ids, norm, signal), tokens: ids.length });
+    }
+    return embeddings;
+  }
+
+  async #embedOne(
+    ids: readonly number[],
+    { scale, epsilon }: { readonly scale: Float32Array; readonly epsilon: number },
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    try {
+      await using sequence = await this.#parts.sequences.open(ids.length, signal);
+      const states = [];
+      for (let at = 0; at < ids.length; at += PROMPT_PASS) {
+        states.push(await sequence.states(ids.slice(at, at + PROMPT_PASS), signal));
+      }
+      return meanState(states, scale, epsilon);
+    } catch (error) {
+      throw asUnreachable(error);
+    }
+  }
+
+  #plan(request: TextRequest): Plan {
+    const { tokenizer, template, vocabularySize, planChat } = this.#parts;
+    checkRequest(request);
+    const { prompt } = request;
+    const chat = prompt.kind === "chat"
+      ? planChat(requireTemplate(template, this.card.id), prompt)
+      : undefined;
+    const ids = chat !== undefined ? tokenizer.encode(chat.text, { special: false }) : idsOfPrompt(
+      tokenizer,
+      prompt.kind === "text" ? prompt.text : prompt.kind === "tokens" ? prompt.ids : "",
+    );
+    checkIds(ids, vocabularySize);
+    const maxTokens = newTokensWithin(this.card.contextLength, ids.length, request);
+    return { ...chat, text: chat?.text ?? "", ids, maxTokens };
+  }
+
+  async #constraint(form: AnswerForm | undefined, signal: AbortSignal): Promise<Constraint | undefined> {
+    return form === undefined ? undefined : await this.#parts.constrain(form, signal);
+  }
+
+  async #lend(
+    ids: readonly number[],
+    room: number,
+    { scorePrompt }: TextRequest,
+    signal: AbortSignal,
+  ): Promise<Lease> {
+    const capacity = roomFor(room, this.card.contextLength);
+    try {
+      // tokens that are to be scored have to be taken in
+      return await this.#parts.sequences.lend(scorePrompt ? ids.slice(0, 1) : ids, capacity, signal);
+    } catch (error) {
+      throw asUnreachable(error);
+    }
+  }
+
+  #run(
+    { request, plan, lease, constraint, made, startedAtMs }: {
+      readonly request: TextRequest;
+      readonly plan: Plan;
+      readonly lease: Lease;
+      readonly constraint: Constraint | undefined;
+      readonly made: number[];
+      readonly startedAtMs: number;
+    },
+  ): AnswerRun {
+    const { tokenizer } = this.#parts;
+    const { sampling, seed, stop = [], topLogprobs } = request;
+    const draw = seededDraw(seed ?? viewOf(this.#world.random(4)).getUint32(0));
+    const { sequence } = lease;
+    return {
+      clock: this.#world.clock,
+      tokens: {
+        sequence,
+        picker: new Picker({ sampling, draw, prompt: plan.ids, constraint }),
+        prompt: plan.ids,
+        held: request.scorePrompt ? plan.ids.length - 1 : lease.held,
+        maxTokens: plan.maxTokens,
+        endIds: tokenizer.endIds,
+        draft: sequence.canRewind
+          ? { drafter: new NgramDraft(plan.ids), length: this.#draftLength }
+          : undefined,
+      },
+      words: tokenizer.stream(plan.ids),
+      textOf: (id) => tokenizer.textOf(id),
+      stop,
+      topLogprobs,
+      calls: plan.calls,
+      startedAtMs,
+      made,
+    };
+  }
+
+  async #scorePrompt(
+    { sequence }: Lease,
+    { ids }: Plan,
+    { topLogprobs = 0 }: TextRequest,
+    signal: AbortSignal,
+  ): Promise<readonly ScoredToken[]> {
+    const { tokenizer } = this.#parts;
+    return await scorePrompt(
+      sequence,
+      { ids, top: topLogprobs, textOf: (id) => tokenizer.textOf(id) },
+      signal,
+    );
+  }
+}
+
+function checkRequest({ sampling, stop = [], topLogprobs = 0 }: TextRequest): void {
+  checkSampling(sampling);
+  if (!(Number.isInteger(topLogprobs) && topLogprobs >= 0 && topLogprobs <= MAX_TOP)) {
+    throw new NodeError("usage", `Cannot score: ${topLogprobs} rivals are wanted, wanted 0 to ${MAX_TOP}`);
+  }
+  if (stop.length > MAX_STOPS || stop.some(({ length }) => length > MAX_STOP_LENGTH)) {
+    throw new NodeError(
+      "usage",
+      `Cannot stop: there are ${stop.length} stops, wanted at most ${MAX_STOPS} of ${MAX_STOP_LENGTH} characters`,
+    );
+  }
+}
+
+/** Blocks that nobody serves: the model is there and cannot be asked now. */
+function asUnreachable(error: unknown): unknown {
+  if (!(error instanceof NodeError) || codeOf(error, "corrupt") !== "not_found") return error;
+  return new NodeError("unreachable", messageOf(error), { cause: error });
+}

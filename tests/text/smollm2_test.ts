@@ -1,0 +1,124 @@
+/** A real model answers through all rooms of text: reuse, guesses and one call a pass change nothing of an answer. */
+import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import type { LoadOptions } from "../../src/compute/backend.ts";
+import { openChatTemplate } from "../../src/model/chat_template.ts";
+import { openModel } from "../../src/model/open_model.ts";
+import { openTokenizer } from "../../src/model/tokenizer.ts";
+import { modelCard } from "../../src/node/model_card.ts";
+import { planChat } from "../../src/node/plan_chat.ts";
+import { readFinalNorm } from "../../src/text/embed.ts";
+import { Gate } from "../../src/text/gate.ts";
+import { openSoloSequence } from "../../src/text/sequence.ts";
+import { Sequences } from "../../src/text/sequences.ts";
+import { textModel } from "../../src/text/text_model.ts";
+import type { TextModel, TextRequest } from "../../src/text/types.ts";
+import { ggml, noGgml } from "../support/native_ggml.ts";
+import { fakeWorld } from "../support/world.ts";
+
+const signal = new AbortController().signal;
+const PATH = Deno.env.get("KWAAI_SMOLLM2");
+const leftOut = PATH === undefined ? "KWAAI_SMOLLM2 names no SmolLM2-135M GGUF file" : noGgml;
+const LOAD: LoadOptions = { dtype: "auto", threads: 2 };
+
+function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) => Promise<void>): void {
+  Deno.test({
+    name: `SmolLM2 ${name}${leftOut ? ` (left out: ${leftOut})` : ""}`,
+    ignore: leftOut !== undefined,
+    fn: async () => {
+      await using model = await openModel(PATH!, signal);
+      const files = (await model.tokenizer(signal))!;
+      const { blocks: count, normEpsilon: epsilon } = model.architecture;
+      await using head = await ggml.loadHead(model, LOAD, signal);
+      await using blocks = await ggml.load(model, { start: 0, end: count }, LOAD, signal);
+      const world = fakeWorld();
+      await using sequences = new Sequences(
+        world,
+        (room) => openSoloSequence({ self: "me", blocks, head }, room, signal),
+      );
+      const parts = {
+        card: await modelCard(model, files, "solo"),
+        vocabularySize: head.vocabularySize,
+        tokenizer: openTokenizer(files),
+        template: openChatTemplate(files),
+        sequences,
+        gate: new Gate({ places: 4, queue: 0 }),
+        finalNorm: async () => ({ scale: await readFinalNorm(model, signal), epsilon }),
+        planChat,
+        constrain: () => Promise.reject(new Error("no form")),
+      };
+      await fn(textModel(world, parts), sequences);
+    },
+  });
+}
+
+async function say(model: TextModel, request: Partial<TextRequest>) {
+  const whole: TextRequest = { prompt: { kind: "text", text: "" }, sampling: { temperature: 0 }, ...request };
+  let text = "";
+  for await (const event of model.answer(whole, signal)) {
+    if (event.kind === "text") text += event.text;
+    if (event.kind === "end") return { text, ...event };
+  }
+  throw new Error("no end");
+}
+
+const chat = (...turns: string[]): TextRequest["prompt"] => ({
+  kind: "chat",
+  messages: turns.map((content, i) => ({ role: i % 2 === 0 ? "user" : "assistant", content })),
+});
+
+modelTest("answers a conversation that goes on as one that begins anew", async (model, sequences) => {
+  const first = await say(model, { prompt: chat("Name a city in France."), maxTokens: 40 });
+  assertEquals(first.usage.newTokens, 40);
+  const second = chat("Name a city in France.", first.text, "And one in Italy?");
+  const again = await say(model, { prompt: second, maxTokens: 30 });
+  assert(again.usage.cachedTokens > 30, `${again.usage.cachedTokens}`);
+  await sequences.clear();
+  const anew = await say(model, { prompt: second, maxTokens: 30 });
+  assertEquals([anew.usage.cachedTokens, anew.text], [0, again.text]);
+});
+
+modelTest("guesses ahead where it repeats itself, and says the same", async (model) => {
+  const list = "red green blue red green blue red green blue red green blue red";
+  const { usage, text } = await say(model, { prompt: { kind: "text", text: list }, maxTokens: 24 });
+  // as llama.cpp (node-llama-cpp 3.22.1) has it
+  assertEquals(text, " green blue" + " green".repeat(22));
+  assert(usage.guessed >= 6, `${usage.guessed}`);
+  assertEquals(usage.passes + usage.guessed, 24);
+});
+
+modelTest("embeds texts of one meaning near each other", async (model) => {
+  const [cat, kitten, tax] = await model.embed([
+    "A cat sleeps on the sofa.",
+    "A kitten is sleeping on the couch.",
+    "The annual tax report is due in April.",
+  ], signal);
+  const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
+  assertEquals(cat!.vector.length, 576);
+  assertAlmostEquals(dot(cat!.vector, cat!.vector), 1, 1e-5);
+  assert(dot(cat!.vector, kitten!.vector) > dot(cat!.vector, tax!.vector) + 0.02);
+});
+
+modelTest("scores prompt and answer alike", async (model) => {
+  const text = "The capital of France is Paris";
+  const scores: (number | null)[] = [];
+  const request: TextRequest = {
+    prompt: { kind: "text", text },
+    sampling: { temperature: 0 },
+    maxTokens: 1,
+    topLogprobs: 2,
+    scorePrompt: true,
+  };
+  for await (const event of model.answer(request, signal)) {
+    if (event.kind === "prompt_scores") scores.push(...event.tokens.map(({ logprob }) => logprob));
+  }
+  assertEquals([scores.length, scores[0]], [6, null]);
+  const events = await Array.fromAsync(model.answer({
+    ...request,
+    prompt: { kind: "text", text: "The capital of France is" },
+    scorePrompt: false,
+  }, signal));
+  const told = events.find((event) => event.kind === "text")!;
+  assert(told.kind === "text");
+  assertEquals(told.tokens[0]!.text, " Paris");
+  assertAlmostEquals(told.tokens[0]!.logprob!, scores.at(-1)!, 0.05);
+});
