@@ -3,18 +3,21 @@
  *
  * @module
  */
-import { Hono } from "hono";
+import { type Handler, Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
-import type { Log } from "../base/world.ts";
+import type { Log, World } from "../base/world.ts";
 import { carbonAwareRoutes, type CarbonAwareSource } from "./carbon_aware.ts";
 import type { EnergyDocument } from "./energy.ts";
+import { EventFeed } from "./events.ts";
 import { isAllowedHost } from "./host_check.ts";
 import { errorResponse, responseOf } from "./http_error.ts";
 import type { MetricsInput } from "./metrics_input.ts";
+import { pauseRoutes } from "./pause.ts";
 import type { StatusDocument } from "./status.ts";
 
 /** What the API shows. */
 export interface ApiOptions {
+  readonly world: Pick<World, "clock" | "random">;
   readonly status: () => StatusDocument;
   readonly energy: () => EnergyDocument;
   readonly metrics: () => MetricsInput;
@@ -24,10 +27,14 @@ export interface ApiOptions {
   readonly log: Log;
   /** For the routes of the Carbon Aware SDK below `/emissions`; they are absent without it. */
   readonly carbonAware?: CarbonAwareSource;
+  /** For `/api/v1/pause`, which is absent without it: the owner asks for quiet until then, Unix ms. */
+  readonly pause?: (untilMs: number) => void;
 }
 
-/** Answers a request; never rejects. */
-export type ApiHandler = (request: Request) => Promise<Response>;
+/** Answers a request; never rejects. Disposing it ends answers that would go on for ever. */
+export interface ApiHandler extends Disposable {
+  (request: Request): Promise<Response>;
+}
 
 /** Routes: `/healthz` it lives, `/readyz` it does what was asked, `/api/v1/status` all figures. */
 export function apiHandler(options: ApiOptions): ApiHandler {
@@ -42,7 +49,7 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     }
     await next();
     context.header("x-content-type-options", "nosniff");
-    context.header("cache-control", "no-store");
+    if (!context.res.headers.has("cache-control")) context.header("cache-control", "no-store");
     return undefined;
   });
   app.use(bodyLimit({
@@ -69,6 +76,17 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   });
   app.get("/api/v1/energy", (context) => context.json(options.energy()));
   if (options.carbonAware !== undefined) app.route("/emissions", carbonAwareRoutes(options.carbonAware));
+  const feed = new EventFeed({ clock: options.world.clock, log: options.log }, options);
+  app.get("/api/v1/events", () => feed.open());
+  if (options.pause !== undefined) {
+    const { world: { clock }, pause, status } = options;
+    app.route("/api/v1/pause", pauseRoutes({ clock, pause, policy: () => status().policy }));
+  }
+  const page: Handler = async (context) => {
+    const { answerDashboard } = await import("./pages/dashboard.ts");
+    return await answerDashboard(context.req.raw, options.status) ?? context.notFound();
+  };
+  for (const path of ["/", "/assets/*"]) app.get(path, page);
   app.notFound((context) =>
     errorResponse(
       404,
@@ -80,5 +98,7 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     options.log.warn("API request failed", { error });
     return responseOf(error);
   });
-  return async (request) => await app.fetch(request);
+  return Object.assign(async (request: Request) => await app.fetch(request), {
+    [Symbol.dispose]: () => feed[Symbol.dispose](),
+  });
 }

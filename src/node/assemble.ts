@@ -57,6 +57,7 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
       config.api,
       apiHandler({
         ...shown,
+        world,
         // who binds an address means to call it by that
         allowedHosts: [...config["http.allowed_hosts"], splitHostPort(config.api).hostname],
         maxBodyBytes: config["http.max_body_bytes"],

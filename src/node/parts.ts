@@ -79,6 +79,8 @@ export interface NodeShown {
   readonly carbonAware: CarbonAwareSource;
   /** Models that answer. */
   readonly text: TextModels;
+  /** The owner asks for quiet until then, Unix ms; a time that has passed ends it. */
+  readonly pause: (untilMs: number) => void;
 }
 
 /** Openers of every part, in the order in which they are called. */

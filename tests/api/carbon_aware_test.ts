@@ -33,6 +33,7 @@ const notAsked = (): never => {
 };
 const handlerOf = (source: CarbonAwareSource | undefined) =>
   apiHandler({
+    world: fakeWorld(),
     status: notAsked,
     energy: notAsked,
     metrics: notAsked,

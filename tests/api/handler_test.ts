@@ -57,6 +57,7 @@ const metricsWith = (status: StatusDocument): MetricsInput => ({
 const carbonAware = { names: () => [], observed: () => [], forecast: () => undefined, now: () => 0 };
 const handlerWith = (status: () => StatusDocument = () => statusWith({ ready: true })) =>
   apiHandler({
+    world: fakeWorld(),
     status,
     energy,
     metrics: () => metricsWith(status()),
