@@ -144,6 +144,8 @@ async function compile(arch: Arch, flavor: Flavor): Promise<void> {
     "compile",
     "-A",
     "--no-config",
+    // a request's signal aborts when its caller leaves, not when it was answered; newer runtimes warn without it
+    "--unstable-no-legacy-abort",
     "--no-check",
     "--no-code-cache",
     "--target",

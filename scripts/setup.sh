@@ -127,6 +127,12 @@ run_tests() {
     { sh "$here/tests/interop/energy/install.sh" "$meters" && touch "$meters/complete"; } >"$KWAAI_CACHE/meters.log" 2>&1 ||
       say "Cannot install them (see $KWAAI_CACHE/meters.log): their tests are skipped"
   fi
+  clients=$KWAAI_CACHE/clients-venv
+  if [ ! -f "$clients/complete" ]; then
+    say "Installing clients of the local API (pip, about 40 MB)"
+    { sh "$here/tests/interop/clients/install.sh" "$clients" && touch "$clients/complete"; } >"$KWAAI_CACHE/clients.log" 2>&1 ||
+      say "Cannot install them (see $KWAAI_CACHE/clients.log): their tests are skipped"
+  fi
   cd "$here" && "$DENO" run -A scripts/ci.ts "$@"
 }
 

@@ -3,33 +3,40 @@
  *
  * @module
  */
-import { type Handler, Hono } from "hono";
+import { Hono } from "hono";
 import { bodyLimit } from "hono/body-limit";
+import { NodeError } from "../base/errors.ts";
 import type { Log, World } from "../base/world.ts";
+import type { TextModels } from "../text/types.ts";
+import { accessDoor, type AccessOptions, type RequestFacts } from "./access.ts";
 import { carbonAwareRoutes, type CarbonAwareSource } from "./carbon_aware.ts";
 import type { EnergyDocument } from "./energy.ts";
 import { EventFeed } from "./events.ts";
-import { isAllowedHost } from "./host_check.ts";
-import { errorResponse, responseOf } from "./http_error.ts";
+import { type Failure, failureOf, failureResponse } from "./http_error.ts";
 import type { MetricsInput } from "./metrics_input.ts";
+import { lazyRoutes, type RouteEnvironment, type TextRouteParts } from "./lazy_routes.ts";
 import { pauseRoutes } from "./pause.ts";
 import type { StatusDocument } from "./status.ts";
 
 /** What the API shows. */
-export interface ApiOptions {
+export interface ApiOptions extends AccessOptions {
   readonly world: Pick<World, "clock" | "random">;
   readonly status: () => StatusDocument;
   readonly energy: () => EnergyDocument;
   readonly metrics: () => MetricsInput;
-  /** Host names, besides localhost, by which it may be called. */
-  readonly allowedHosts: readonly string[];
   readonly maxBodyBytes: number;
   readonly log: Log;
   /** For the routes of the Carbon Aware SDK below `/emissions`; they are absent without it. */
   readonly carbonAware?: CarbonAwareSource;
+  /** For the routes that make text; they are absent without it. */
+  readonly text?: TextModels;
   /** For `/api/v1/pause`, which is absent without it: the owner asks for quiet until then, Unix ms. */
   readonly pause?: (untilMs: number) => void;
 }
+
+/** Routes of Ollama. */
+const OLLAMA_PATH =
+  "/api/:route{version|tags|show|ps|chat|generate|embed|embeddings|pull|push|create|copy|delete}";
 
 /** Answers a request; never rejects. Disposing it ends answers that would go on for ever. */
 export interface ApiHandler extends Disposable {
@@ -38,28 +45,11 @@ export interface ApiHandler extends Disposable {
 
 /** Routes: `/healthz` it lives, `/readyz` it does what was asked, `/api/v1/status` all figures. */
 export function apiHandler(options: ApiOptions): ApiHandler {
-  const app = new Hono();
-  app.use(async (context, next) => {
-    if (!isAllowedHost(context.req.header("host"), options.allowedHosts)) {
-      return errorResponse(
-        403,
-        "denied",
-        "Cannot answer: the Host header names another site, wanted localhost or a name of http.allowed_hosts",
-      );
-    }
-    await next();
-    context.header("x-content-type-options", "nosniff");
-    if (!context.res.headers.has("cache-control")) context.header("cache-control", "no-store");
-    return undefined;
-  });
+  const app = new Hono<RouteEnvironment>();
+  const fail = (failure: Failure, { env }: { readonly env: RequestFacts }) => failureResponse(failure, env);
   app.use(bodyLimit({
     maxSize: options.maxBodyBytes,
-    onError: () =>
-      errorResponse(
-        413,
-        "too_large",
-        `Cannot read the request: its body is too long, wanted at most ${options.maxBodyBytes} bytes`,
-      ),
+    onError: (context) => fail(tooLong(options.maxBodyBytes), context),
   }));
   app.get("/healthz", (context) => context.json({ schema: 1, ok: true }));
   app.get("/readyz", (context) => {
@@ -76,29 +66,42 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   });
   app.get("/api/v1/energy", (context) => context.json(options.energy()));
   if (options.carbonAware !== undefined) app.route("/emissions", carbonAwareRoutes(options.carbonAware));
+  if (options.text !== undefined) {
+    const { text: models, world } = options;
+    const parts: TextRouteParts = { models, world, version: () => options.status().version };
+    app.all(OLLAMA_PATH, lazyRoutes(async () => (await import("./ollama/routes.ts")).ollamaRoutes(parts)));
+    const messages = lazyRoutes(async () => (await import("./anthropic/routes.ts")).anthropicRoutes(parts));
+    for (const path of ["/v1/messages", "/v1/messages/count_tokens"]) app.all(path, messages);
+    app.all("/v1/*", lazyRoutes(async () => (await import("./openai/routes.ts")).openaiRoutes(parts)));
+  }
   const feed = new EventFeed({ clock: options.world.clock, log: options.log }, options);
   app.get("/api/v1/events", () => feed.open());
   if (options.pause !== undefined) {
     const { world: { clock }, pause, status } = options;
     app.route("/api/v1/pause", pauseRoutes({ clock, pause, policy: () => status().policy }));
   }
-  const page: Handler = async (context) => {
-    const { answerDashboard } = await import("./pages/dashboard.ts");
-    return await answerDashboard(context.req.raw, options.status) ?? context.notFound();
-  };
+  const page = lazyRoutes(async () => (await import("./pages/dashboard.ts")).dashboardRoutes(options.status));
   for (const path of ["/", "/assets/*"]) app.get(path, page);
-  app.notFound((context) =>
-    errorResponse(
-      404,
-      "not_found",
-      `Cannot find ${context.req.path}: there is no such route, wanted a known one`,
-    )
+  app.notFound((context) => fail(noRoute(context.req.path), context));
+  app.onError((error, context) => {
+    if (!(error instanceof NodeError)) options.log.warn("API request failed", { error });
+    return fail(failureOf(error), context);
+  });
+  const door = accessDoor(options.world.random, options);
+  const answer: ApiHandler = Object.assign(
+    (request: Request) => door(request, async (admitted, facts) => await app.fetch(admitted, facts)),
+    { [Symbol.dispose]: () => feed[Symbol.dispose]() },
   );
-  app.onError((error) => {
-    options.log.warn("API request failed", { error });
-    return responseOf(error);
-  });
-  return Object.assign(async (request: Request) => await app.fetch(request), {
-    [Symbol.dispose]: () => feed[Symbol.dispose](),
-  });
+  return answer;
 }
+
+const tooLong = (most: number): Failure => ({
+  status: 413,
+  code: "too_large",
+  message: `Cannot read the request: its body is too long, wanted at most ${most} bytes`,
+});
+const noRoute = (path: string): Failure => ({
+  status: 404,
+  code: "not_found",
+  message: `Cannot find ${path}: there is no such route, wanted a known one`,
+});

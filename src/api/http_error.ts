@@ -1,9 +1,10 @@
 /**
- * Failures in HTTP's words.
+ * Failures in HTTP's words, in the shape that each family of clients reads.
  *
  * @module
  */
-import { codeOf, type ErrorCode, messageOf } from "../base/errors.ts";
+import { codeOf, type ErrorCode, messageOf, NodeError } from "../base/errors.ts";
+import { fieldOf } from "./wrong_field.ts";
 
 /** HTTP status of every failure. */
 const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
@@ -26,7 +27,38 @@ const HTTP_STATUS: Readonly<Record<ErrorCode, number>> = {
   not_running: 503,
 };
 
-/** Body of every failure, the shape of OpenAI's. */
+/** When to try again, by status. */
+const RETRY_AFTER_SECONDS: Readonly<Record<number, number>> = { 429: 1, 503: 5 };
+
+/** Names that Anthropic gives to failures, by status. */
+const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
+  400: "invalid_request_error",
+  401: "authentication_error",
+  403: "permission_error",
+  404: "not_found_error",
+  413: "request_too_large",
+  429: "rate_limit_error",
+  503: "overloaded_error",
+  504: "timeout_error",
+};
+
+/** A request that is not answered as asked. */
+export interface Failure {
+  readonly status: number;
+  readonly code: string;
+  readonly message: string;
+  /** The field that is wrong, where one is. */
+  readonly param?: string;
+}
+
+/** What a failure is an answer to. */
+export interface FailedRequest {
+  /** Path of the request: it tells which clients call. */
+  readonly path: string;
+  readonly requestId: string;
+}
+
+/** Body of a failure in the shape of OpenAI's. */
 export interface ErrorBody {
   readonly error: {
     readonly message: string;
@@ -36,19 +68,67 @@ export interface ErrorBody {
   };
 }
 
-/** A JSON answer that tells a failure. */
-export function errorResponse(status: number, code: string, message: string): Response {
-  const type = status >= 500 ? "server_error" : "invalid_request_error";
-  return Response.json({ error: { message, type, param: null, code } } satisfies ErrorBody, { status });
+/** Who reads the failures of a route. */
+export type ErrorShape = "openai" | "ollama" | "anthropic";
+
+/**
+ * The shape of failures below a path.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const paths = ["/v1/messages/count_tokens", "/api/chat", "/api/v1/status"];
+ * assertEquals(paths.map(errorShapeOf), ["anthropic", "ollama", "openai"]);
+ * ```
+ */
+export function errorShapeOf(path: string): ErrorShape {
+  if (/^\/v1\/messages(?:\/|$)/.test(path)) return "anthropic";
+  return /^\/api\/(?!v1(?:\/|$))/.test(path) ? "ollama" : "openai";
 }
 
-/** The answer to whatever a route threw; what is not ours keeps its words to itself. */
-export function responseOf(error: unknown): Response {
+/** The failure behind whatever was thrown; what is not ours keeps its words to itself. */
+export function failureOf(error: unknown): Failure {
   const code = codeOf(error, "corrupt");
-  const isOurs = error instanceof Error && error.name === "NodeError";
-  return errorResponse(
-    HTTP_STATUS[code],
-    isOurs ? code : "internal",
-    isOurs ? messageOf(error) : "Cannot answer: the node failed, wanted an answer (its log says more)",
-  );
+  if (error instanceof NodeError) {
+    const param = fieldOf(error);
+    const failure = { status: HTTP_STATUS[code], code, message: messageOf(error) };
+    return param === undefined ? failure : { ...failure, param };
+  }
+  return {
+    status: HTTP_STATUS[code],
+    code: "internal",
+    message: "Cannot answer: the node failed, wanted an answer (its log says more)",
+  };
+}
+
+/** The body of a failure, as the callers of `path` read it. */
+export function failureBody(failure: Failure, { path, requestId }: FailedRequest): object {
+  const { status, code, message, param = null } = failure;
+  switch (errorShapeOf(path)) {
+    case "ollama":
+      return { error: message };
+    case "anthropic":
+      return {
+        type: "error",
+        error: { type: ANTHROPIC_TYPES[status] ?? "api_error", message },
+        request_id: requestId,
+      };
+    case "openai":
+      return { error: { message, type: openAiType(status), param, code } } satisfies ErrorBody;
+  }
+}
+
+/** A JSON answer that tells a failure. */
+export function failureResponse(failure: Failure, request: FailedRequest): Response {
+  const retryAfter = RETRY_AFTER_SECONDS[failure.status];
+  return Response.json(failureBody(failure, request), {
+    status: failure.status,
+    headers: retryAfter === undefined ? {} : { "retry-after": `${retryAfter}` },
+  });
+}
+
+function openAiType(status: number): string {
+  if (status === 429) return "rate_limit_error";
+  return status >= 500 ? "server_error" : "invalid_request_error";
 }

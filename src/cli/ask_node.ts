@@ -20,12 +20,15 @@ const MAX_BYTES = 4 << 20;
  * or the reason of `signal`.
  */
 export async function askNode<T>(paths: DataPaths, route: string, signal: AbortSignal): Promise<T> {
-  const api = readHolder(paths)?.api;
+  const { api, key } = readHolder(paths) ?? {};
   if (api === undefined) throw notRunning(paths);
   const late = AbortSignal.timeout(TIMEOUT_MS);
   using either = openFirstOf(signal, late);
   try {
-    const answer = await fetch(api + route, { signal: either.signal });
+    const answer = await fetch(api + route, {
+      headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
+      signal: either.signal,
+    });
     return checked(answer, await readTextWithin(answer, MAX_BYTES));
   } catch (error) {
     signal.throwIfAborted();

@@ -13,6 +13,15 @@ const tell = tellOf("energy");
 export const energyCheck: Check = {
   name: "energy",
   run({ energy }) {
+    if (energy === undefined) {
+      return [
+        tell(
+          "unknown",
+          "the sensors gave no answer in time",
+          "ask again; see energy.meters for meters that are away",
+        ),
+      ];
+    }
     const absent = energy.sources.filter(({ state }) => state === "absent").map(({ id }) => id);
     return [
       figureOf(energy),

@@ -6,10 +6,16 @@
 import type { EnergyDocument } from "../api/energy.ts";
 import type { StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
+import type { LocalAddress } from "../device/addresses.ts";
+import type { NodeVerdicts, StandInVerdicts } from "../node/probe_inbound.ts";
+import type { SwarmProbe } from "../node/probe_swarm.ts";
 import type { Settings } from "./settings.ts";
 
-/** How bad it is: `fail` keeps something that was asked for from working, `warn` makes it worse, `info` is worth knowing. */
-export type Severity = "ok" | "info" | "warn" | "fail";
+/**
+ * How bad it is: `fail` keeps something that was asked for from working, `warn` makes it worse, `info` is worth knowing,
+ * `unknown` is what could not be found out.
+ */
+export type Severity = "ok" | "info" | "warn" | "fail" | "unknown";
 
 /** One thing that was found. */
 export interface Diagnosis {
@@ -28,20 +34,52 @@ export type NodeAnswer =
   /** It holds the folder and does not answer as it should. */
   | { readonly state: "silent"; readonly why: string };
 
+/** The engine that was chosen, and why. */
+export interface EngineFacts {
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** What takes long, is asked for by several checks and is then found out once. */
+export interface Lookouts {
+  /** A visit to the swarm. */
+  swarm(): Promise<SwarmProbe>;
+  /** What peers say of the running node. */
+  askAboutNode(signal: AbortSignal): Promise<NodeVerdicts>;
+  /** What peers say of a stand-in. */
+  askAboutStandIn(signal: AbortSignal): Promise<StandInVerdicts>;
+  /** Where somebody else holds the key of this data folder. */
+  findTwin(peer: string, own: readonly string[], signal: AbortSignal): Promise<string | undefined>;
+  /** Starts an engine and ends it. Throws `NodeError`. */
+  engine(signal: AbortSignal): Promise<EngineFacts>;
+  /** Peer id of the key in the data folder; `undefined` without one. Throws `NodeError`. */
+  identity(): Promise<string | undefined>;
+}
+
 /** What checks may use. */
 export interface CheckContext {
   readonly world: World;
   readonly settings: Settings;
-  /** What is known of energy: by the running node, or by sensors opened for this. */
-  readonly energy: EnergyDocument;
+  /** What is known of energy: by the running node, or by sensors opened for this; absent where none ended in time. */
+  readonly energy: EnergyDocument | undefined;
   readonly node: NodeAnswer;
+  /** Multiaddrs of the bootstraps: the named ones, else the network's. */
+  readonly bootstraps: readonly string[];
+  /** Addresses of this machine. */
+  readonly addresses: readonly LocalAddress[];
+  readonly lookouts: Lookouts;
 }
 
 /** One check. Must not throw for what it looks for. */
 export interface Check {
   readonly name: string;
+  /** Longest time it may take; some seconds where absent. */
+  readonly limitMs?: number;
   run(context: CheckContext, signal: AbortSignal): Diagnosis[] | Promise<Diagnosis[]>;
 }
+
+/** Time for a check that goes through the network: others' patience is part of it. */
+export const NETWORK_LIMIT_MS = 25_000;
 
 /** How a check tells what it found. */
 export type Tell = (severity: Severity, says: string, cure?: string) => Diagnosis;
@@ -52,4 +90,17 @@ export const tellOf = (check: string): Tell => (severity, says, cure) => ({
   severity,
   says,
   ...(cure === undefined ? {} : { cure }),
+});
+
+/** A finding as `--json` tells it: the state in four words, its cause, and the cure where there is one. */
+export interface Finding extends Diagnosis {
+  readonly state: "ok" | "warn" | "fail" | "unknown";
+  readonly cause: string;
+}
+
+/** What `--json` shows of a diagnosis: what is worth knowing is as it should be. */
+export const findingOf = (diagnosis: Diagnosis): Finding => ({
+  ...diagnosis,
+  state: diagnosis.severity === "info" ? "ok" : diagnosis.severity,
+  cause: diagnosis.says,
 });

@@ -9,6 +9,7 @@ import { choice, type ConfigKey, key, listOf, matching, text, whole } from "./ke
 import { CARBON_KEYS } from "./keys_carbon.ts";
 import { CERTIFICATE_KEYS } from "./keys_certificates.ts";
 import { ENERGY_KEYS } from "./keys_energy.ts";
+import { HTTP_KEYS } from "./keys_http.ts";
 import { POLICY_KEYS } from "./keys_policy.ts";
 
 const MULTIADDR = matching(
@@ -162,19 +163,7 @@ export const CONFIG_KEYS = {
     "Most requests that wait for their turn.",
     "requests",
   ),
-  "http.allowed_hosts": key(
-    "list",
-    listOf(matching(/^[A-Za-z0-9.-]{1,253}$/, "a host name")),
-    [],
-    "Host names, besides localhost, by which the local API may be called.",
-  ),
-  "http.max_body_bytes": key(
-    "integer",
-    whole(1024, GIB),
-    4 * 2 ** 20,
-    "Longest request body of the local API.",
-    "bytes",
-  ),
+  ...HTTP_KEYS,
   ...ENERGY_KEYS,
   ...CARBON_KEYS,
   ...CERTIFICATE_KEYS,

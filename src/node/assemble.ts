@@ -5,6 +5,7 @@
  */
 import { apiHandler } from "../api/handler.ts";
 import { openApiServer, splitHostPort } from "../api/server.ts";
+import { toHex } from "../base/bytes.ts";
 import { openCpuLoad } from "../device/cpu_load.ts";
 import { diskFreeBytes } from "../device/disk.ts";
 import { openOtherLoad } from "../device/other_load.ts";
@@ -24,6 +25,9 @@ import { openNetwork } from "./open_network.ts";
 import { openAsking } from "./open_asking.ts";
 import type { NodeParts, ServingContext } from "./parts.ts";
 import type { ServingParts } from "./serving_parts.ts";
+
+/** Length of the key by which verbs ask their own node. */
+const OWN_KEY_BYTES = 24;
 
 /** Lock, network, API and serving as they are on a machine. */
 export const realParts = (environment: Readonly<Record<string, string>>): NodeParts => ({
@@ -51,8 +55,11 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
     const files = openSystemFiles(config);
     return openEnergy(world, { families: energyFamilies(world, files, config), cpu: openCpuLoad(files) });
   },
-  openApi: (world, { config }, shown) =>
-    openApiServer(
+  openApi: (world, { config }, shown) => {
+    const keys = config["http.api_keys"] ?? [];
+    // verbs on this machine ask with a key of their own, which only the data folder's owner can read
+    const ownKey = keys.length === 0 ? undefined : toHex(world.random(OWN_KEY_BYTES));
+    const server = openApiServer(
       world,
       config.api,
       apiHandler({
@@ -60,10 +67,15 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
         world,
         // who binds an address means to call it by that
         allowedHosts: [...config["http.allowed_hosts"], splitHostPort(config.api).hostname],
+        apiKeys: ownKey === undefined ? [] : [...keys, ownKey],
+        corsOrigins: config["http.cors_origins"],
+        maxRequests: config["http.max_requests"],
         maxBodyBytes: config["http.max_body_bytes"],
         log: world.log.child("api"),
       }),
-    ),
+    );
+    return { ...server, ownKey };
+  },
   openServing: (context) => openServing(context, servingParts(context, environment)),
   openAsking: (context) => openAsking(context, servingParts(context, environment)),
 });

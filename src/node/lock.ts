@@ -12,6 +12,8 @@ export interface Holder {
   readonly pid: number;
   /** Base URL of its local API, once it listens. */
   readonly api?: string;
+  /** Key of its API for verbs on this machine, where it wants keys. */
+  readonly key?: string;
   /** What it serves, as it was named to it. */
   readonly model?: string;
 }
@@ -57,15 +59,29 @@ export async function openDataLock(clock: Clock, paths: DataPaths): Promise<Data
   };
 }
 
+/** Whether a process holds the data folder now. Takes the lock for a moment where none does. */
+export async function isDataLocked(clock: Clock, paths: DataPaths): Promise<boolean> {
+  let file: Deno.FsFile;
+  try {
+    file = await Deno.open(paths.lock, { read: true });
+  } catch {
+    return false; // who cannot open it is told so by others
+  }
+  if (!await tryLock(clock, file)) return true;
+  file.close();
+  return false;
+}
+
 /** Who the lock file names; it may be dead. `undefined` where nobody is named. */
 export function readHolder(paths: DataPaths): Holder | undefined {
   try {
     const holder: unknown = JSON.parse(Deno.readTextFileSync(paths.lock).slice(0, MAX_BYTES));
-    const { pid, api, model } = holder as Partial<Holder>;
+    const { pid, api, key, model } = holder as Partial<Holder>;
     if (!Number.isInteger(pid)) return undefined;
     return {
       pid: pid!,
       ...(typeof api === "string" ? { api } : {}),
+      ...(typeof key === "string" ? { key } : {}),
       ...(typeof model === "string" ? { model } : {}),
     };
   } catch (error) {

@@ -97,7 +97,12 @@ export async function openNode(
     }),
   );
   const named = plan.model ?? plan.asks;
-  lock.describe({ pid: Deno.pid, api: api.url, ...(named === undefined ? {} : { model: named }) });
+  lock.describe({
+    pid: Deno.pid,
+    api: api.url,
+    ...(api.ownKey === undefined ? {} : { key: api.ownKey }),
+    ...(named === undefined ? {} : { model: named }),
+  });
 
   const membership = rooms.use(keepMembership(world.clock, network, health));
   const context = { world, plan, network, health, account, contribution, tell, joined: membership.tried };

@@ -12,6 +12,7 @@ import { type DhtNode, openDhtNode } from "../dht/node.ts";
 import { openIdentity } from "../identity/keys.ts";
 import { datastoreOf } from "../p2p/datastore.ts";
 import { type Host, openHost } from "../p2p/host.ts";
+import { serveReachability } from "../petals/server/reachability.ts";
 import { openNodeState } from "./node_state.ts";
 import type { Network } from "./parts.ts";
 import type { NodePlan } from "./plan.ts";
@@ -35,6 +36,8 @@ export async function openNetwork(world: World, plan: NodePlan): Promise<Network
   rooms.defer(() => end.abort(new NodeError("aborted", "The node stops")));
   const dht = rooms.use(await openDhtNode(world, host, { known: state.known }, end.signal));
   state.keep(() => dht.peers());
+  // with blocks it is served by their server, as in Petals; bootstraps answer too (petals 2.2 `cli/run_dht.py`)
+  if (plan.model === undefined) rooms.use(serveReachability(world, host));
   const { database } = state;
   return new OpenNetwork({ host, dht, bootstraps: plan.bootstraps, database }, rooms.move());
 }

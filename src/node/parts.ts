@@ -83,6 +83,11 @@ export interface NodeShown {
   readonly pause: (untilMs: number) => void;
 }
 
+/** The listening API, and the key by which verbs on this machine ask it where keys are wanted. */
+export interface NodeApi extends ApiServer {
+  readonly ownKey?: string | undefined;
+}
+
 /** Openers of every part, in the order in which they are called. */
 export interface NodeParts {
   openLock(world: World, plan: NodePlan): Promise<DataLock>;
@@ -92,7 +97,7 @@ export interface NodeParts {
   openOwnPower(world: World, plan: NodePlan, nodeWatts: () => number | undefined): Promise<OwnPower>;
   openEnergy(world: World, plan: NodePlan): NodeEnergy;
   openContribution(world: World, plan: NodePlan, parts: ContributionNeeds): Contribution;
-  openApi(world: World, plan: NodePlan, shown: NodeShown): ApiServer;
+  openApi(world: World, plan: NodePlan, shown: NodeShown): NodeApi;
   openServing(context: ServingContext): Serving;
   /** A model to ask without serving it. */
   openAsking(context: ServingContext): Asking;

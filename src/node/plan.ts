@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { requireKeys } from "../api/api_keys.ts";
+import { splitHostPort } from "../api/server.ts";
 import { NodeError } from "../base/errors.ts";
 import type { BlockRange } from "../base/tensor.ts";
 import { type NetworkProfile, networkProfile } from "../config/network_profile.ts";
@@ -29,6 +31,7 @@ export interface NodePlan {
 /** Plans a node. Throws `NodeError` `usage` for settings that contradict each other. */
 export function planOf(config: Config, paths: DataPaths, version: string): NodePlan {
   requireSteps(config);
+  requireKeys(splitHostPort(config.api).hostname, config["http.api_keys"] ?? []);
   const profile = networkProfile(config.network);
   const periodMs = config["announce.period_seconds"] === undefined
     ? profile.announcePeriodMs

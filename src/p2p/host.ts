@@ -4,7 +4,14 @@
  * @module
  */
 import { identify } from "@libp2p/identify";
-import type { Connection, ConnectionGater, Libp2p, MultiaddrConnection, Stream } from "@libp2p/interface";
+import type {
+  Connection,
+  ConnectionGater,
+  IdentifyResult,
+  Libp2p,
+  MultiaddrConnection,
+  Stream,
+} from "@libp2p/interface";
 import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { ping } from "@libp2p/ping";
@@ -69,6 +76,19 @@ export interface HostOptions {
   readonly dialMs?: number;
 }
 
+/** What a peer says of itself and of us when it is asked (libp2p's identify). None of it is proven. */
+export interface Introduction {
+  readonly agent: string;
+  /** Where it says that it listens, without `/p2p/`. */
+  readonly addresses: readonly string[];
+  /** Where it saw us come from. */
+  readonly observed: string | undefined;
+  readonly protocols: readonly string[];
+}
+
+/** Most entries of a list in an introduction that are looked at. */
+const MAX_INTRODUCED = 200;
+
 /** A peer among peers. Dispose to say goodbye on every stream and close all connections. */
 export interface Host extends Rpc, AsyncDisposable {
   /** Full multiaddrs with `/p2p/`. */
@@ -81,6 +101,15 @@ export interface Host extends Rpc, AsyncDisposable {
   isConnected(peer: PeerId): boolean;
   /** Peers whose addresses are known, with or without a connection. */
   knownPeers(): Promise<readonly PeerId[]>;
+  /**
+   * What a connected peer says of itself; libp2p asks once a connection. Waits for it until `signal` aborts. Throws `NodeError`
+   * `unreachable` without a connection, or the reason of `signal`.
+   */
+  introduction(peer: PeerId, signal: AbortSignal): Promise<Introduction>;
+  /** Addresses of `peer`, without `/p2p/`, that we or our neighbours know; none where nobody does. */
+  locate(peer: PeerId, signal: AbortSignal): Promise<readonly string[]>;
+  /** Closes all connections to `peer`, and opens none by itself (as libp2p's kad does) until it is dialled by address again. */
+  hangUp(peer: PeerId, signal: AbortSignal): Promise<void>;
 }
 
 const STREAM_OPTIONS = {
@@ -93,17 +122,18 @@ const STREAM_OPTIONS = {
 export async function openHost(world: World, options: HostOptions): Promise<Host> {
   mendSockets();
   const log = world.log.child("p2p");
+  const left = new Set<PeerId>();
   let node: Libp2p;
   try {
-    node = await createNode(world, options);
+    node = await createNode(world, options, left);
   } catch (error) {
     throw listenError(options.listen, error);
   }
   log.debug("Listening", { peer: node.peerId.toString(), addresses: node.getMultiaddrs().map(String) });
-  return new Libp2pHost(world, node, options);
+  return new Libp2pHost(world, node, options, left);
 }
 
-async function createNode(world: World, options: HostOptions): Promise<Libp2p> {
+async function createNode(world: World, options: HostOptions, left: ReadonlySet<PeerId>): Promise<Libp2p> {
   const clientOnly = options.listen.length === 0;
   const kad = kadDHT({
     protocol: "/ipfs/kad/1.0.0",
@@ -133,7 +163,7 @@ async function createNode(world: World, options: HostOptions): Promise<Libp2p> {
       maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
       inboundUpgradeTimeout: HANDSHAKE_MS,
     },
-    connectionGater: handshakeGater(),
+    connectionGater: { ...handshakeGater(), denyDialPeer: (peer) => left.has(peer.toString()) },
     connectionMonitor: { pingInterval: CONNECTION_CHECK_MS },
     peerStore: { maxAddressAge: ADDRESS_LIFE_MS, maxPeerAge: ADDRESS_LIFE_MS },
     // never libp2p's own: kad would keep in it whatever strangers put
@@ -210,14 +240,25 @@ class Libp2pHost implements Host {
   readonly #outbound = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_PEER);
   /** When the last connection was made. */
   #connectedAt = -Infinity;
+  readonly #introduced = new WeakMap<Connection, Introduction>();
   /** Dials under way: callers of one peer share one. */
   readonly #dials = new Map<PeerId, Promise<Connection>>();
 
-  constructor(readonly world: World, readonly node: Libp2p, options: HostOptions) {
+  constructor(
+    readonly world: World,
+    readonly node: Libp2p,
+    options: HostOptions,
+    /** Peers that are not called by themselves any more. */
+    readonly left: Set<PeerId>,
+  ) {
     this.self = node.peerId.toString();
     this.#dialMs = options.dialMs ?? DIAL_MS;
     this.#crowdedAt = Math.floor((options.maxConnections ?? MAX_CONNECTIONS) * CROWDED);
     node.addEventListener("connection:open", ({ detail }) => this.#welcome(detail));
+    node.addEventListener(
+      "peer:identify",
+      ({ detail }) => this.#introduced.set(detail.connection, introductionOf(detail)),
+    );
   }
 
   /** Libp2p refuses newcomers at the limit: before that, whoever only occupies a place makes room. */
@@ -373,6 +414,7 @@ class Libp2pHost implements Host {
 
   async dial(address: string, signal: AbortSignal): Promise<PeerId> {
     const target = parseAddress(address);
+    this.left.delete(address.slice(address.lastIndexOf("/") + 1));
     using late = openDeadline(this.world.clock, this.#dialMs, `connect to ${address}`, signal);
     try {
       const connection = await orAbort(this.node.dial(target, { signal: late.signal }), late.signal);
@@ -380,6 +422,44 @@ class Libp2pHost implements Host {
     } catch (error) {
       throw dialError(address, error, late.signal);
     }
+  }
+
+  async introduction(peer: PeerId, signal: AbortSignal): Promise<Introduction> {
+    const connection = this.#open(peer);
+    if (connection === undefined) throw unreachable(peer, new Error("there is no connection"));
+    const told = this.#introduced.get(connection);
+    if (told !== undefined) return told;
+    const coming = Promise.withResolvers<Introduction>();
+    const listen = ({ detail }: CustomEvent<IdentifyResult>) => {
+      if (detail.connection === connection) coming.resolve(introductionOf(detail));
+    };
+    this.node.addEventListener("peer:identify", listen);
+    try {
+      return await orAbort(coming.promise, signal);
+    } finally {
+      this.node.removeEventListener("peer:identify", listen);
+    }
+  }
+
+  async locate(peer: PeerId, signal: AbortSignal): Promise<readonly string[]> {
+    try {
+      const find = this.node.peerRouting.findPeer(peerIdFromString(peer), { signal });
+      const { multiaddrs } = await orAbort(find, signal);
+      return multiaddrs.slice(0, MAX_INTRODUCED).map((address) =>
+        address.toString().replace(/\/p2p\/[^/]+$/, "")
+      );
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof Error && (UNKNOWN_PEER.has(error.name) || error.name === "QueryAbortedError")) {
+        return [];
+      }
+      throw unreachable(peer, error);
+    }
+  }
+
+  async hangUp(peer: PeerId, signal: AbortSignal): Promise<void> {
+    this.left.add(peer);
+    await orAbort(this.node.hangUp(peerIdFromString(peer), { signal }), signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -396,6 +476,13 @@ class Libp2pHost implements Host {
     );
   }
 }
+
+const introductionOf = (told: IdentifyResult): Introduction => ({
+  agent: told.agentVersion ?? "",
+  addresses: told.listenAddrs.slice(0, MAX_INTRODUCED).map(String),
+  observed: told.observedAddr?.toString(),
+  protocols: told.protocols.slice(0, MAX_INTRODUCED),
+});
 
 function parseAddress(address: string): ReturnType<typeof multiaddr> {
   try {

@@ -69,7 +69,7 @@ export async function* generateTokens(
   let scores = yield* feedPrompt(run, signal);
   let made = 0;
   const isOver = (id: number) => endIds.has(id) || made >= run.maxTokens || picker.constraint?.done === true;
-  let last = picker.pick(picker.seen(scores));
+  let last = picker.pick(await picker.seen(scores));
   draft?.drafter.push(last);
   made++;
   yield { kind: "token", id: last, scores, guessed: false };
@@ -83,12 +83,12 @@ export async function* generateTokens(
     let right = 0;
     for (let at = 0; at < pass.length; at++) {
       scores = rows.subarray(at * width, (at + 1) * width);
-      let seen = picker.seen(scores);
+      let seen = await picker.seen(scores);
       let isAlone = pass.length === 1;
       if (!isAlone && picker.isGreedy && marginOf(seen) < NEAR_TIE) {
         sequence.rewind(base + at);
         scores = await sequence.feed(pass.slice(at, at + 1), 1, signal);
-        seen = picker.seen(scores);
+        seen = await picker.seen(scores);
         isAlone = true;
       }
       last = picker.pick(seen);

@@ -8,7 +8,7 @@ import { adjustScores, type Draw, leavesScores, sampleToken, type Sampling } fro
 /** A form that the answer has to keep. */
 export interface Constraint extends Disposable {
   /** Takes the scores of tokens that may not come next away: they become -Infinity. */
-  mask(scores: Float32Array): void;
+  mask(scores: Float32Array): void | Promise<void>;
   /** A token was chosen. */
   accept(id: number): void;
   /** Whether the answer may, and must, end now. */
@@ -46,12 +46,12 @@ export class Picker {
   }
 
   /** Scores as the choice sees them; a copy where anything changes them. */
-  seen(scores: Float32Array): Float32Array {
+  async seen(scores: Float32Array): Promise<Float32Array> {
     const { constraint, sampling } = this.#options;
     if (this.#leavesScores && constraint === undefined) return scores;
     const seen = scores.slice();
     if (!this.#leavesScores) adjustScores(seen, sampling, this.#soFar);
-    constraint?.mask(seen);
+    await constraint?.mask(seen);
     return seen;
   }
 

@@ -57,7 +57,6 @@ const metricsWith = (status: StatusDocument): MetricsInput => ({
 const carbonAware = { names: () => [], observed: () => [], forecast: () => undefined, now: () => 0 };
 const handlerWith = (status: () => StatusDocument = () => statusWith({ ready: true })) =>
   apiHandler({
-    world: fakeWorld(),
     status,
     energy,
     metrics: () => metricsWith(status()),
@@ -65,6 +64,7 @@ const handlerWith = (status: () => StatusDocument = () => statusWith({ ready: tr
     allowedHosts: ["pi.local"],
     maxBodyBytes: 1024,
     log: fakeWorld().log,
+    world: fakeWorld(),
   });
 const ask = (path: string, host = "127.0.0.1:8080", init: RequestInit = {}, handler = handlerWith()) =>
   handler(new Request(`http://x${path}`, { ...init, headers: { host } }));

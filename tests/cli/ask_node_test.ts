@@ -10,13 +10,14 @@ const never = new AbortController().signal;
 async function answered(
   serve: (request: Request) => Response | Promise<Response>,
   signal = never,
+  key: string | null = null,
 ): Promise<unknown> {
   await using folder = await temporaryFolder();
   const end = new AbortController();
   const server = Deno.serve({ port: 0, hostname: "127.0.0.1", signal: end.signal, onListen() {} }, serve);
   const paths = dataPaths(folder.path);
   const api = `http://127.0.0.1:${server.addr.port}`;
-  await Deno.writeTextFile(paths.lock, JSON.stringify({ pid: Deno.pid, api }));
+  await Deno.writeTextFile(paths.lock, JSON.stringify({ pid: Deno.pid, api, key }));
   try {
     return await askNode(paths, "/api/v1/energy", signal);
   } finally {
@@ -39,6 +40,13 @@ Deno.test("askNode takes the answers of a node, and nobody else's", async () => 
       () => new Response(`{"schema":1,"a":"${"x".repeat(5 << 20)}"}`),
     ]
   ) assertEquals(await codeOf(stranger), "not_running");
+});
+
+Deno.test("askNode brings the key that a node leaves for it, and none where it leaves none", async () => {
+  const echo = ({ headers }: Request) =>
+    Response.json({ schema: 1, authorization: headers.get("authorization") });
+  assertEquals(await answered(echo, never, "abc"), { schema: 1, authorization: "Bearer abc" });
+  assertEquals(await answered(echo), { schema: 1, authorization: null });
 });
 
 Deno.test("askNode tells on what a node could not do", async () => {

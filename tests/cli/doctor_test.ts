@@ -3,10 +3,8 @@ import { type EnergyDocument, energyDocument, type SourceDocument } from "../../
 import { energyCheck } from "../../src/cli/check_energy.ts";
 import { nodeCheck } from "../../src/cli/check_node.ts";
 import { supplyCheck } from "../../src/cli/check_supply.ts";
-import type { CheckContext, Diagnosis } from "../../src/cli/checks.ts";
+import { type CheckContext, type Diagnosis, findingOf } from "../../src/cli/checks.ts";
 import { diagnosisLines, examine } from "../../src/cli/doctor.ts";
-import { Output } from "../../src/cli/output.ts";
-import { run } from "../../src/cli/run.ts";
 import { findBatteries } from "../../src/energy/sources/battery.ts";
 import { findRapl } from "../../src/energy/sources/rapl.ts";
 import { openMeter } from "../../src/energy/meter.ts";
@@ -15,11 +13,11 @@ import { FakeFiles } from "../support/fake_files.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
 import { fakeWorld } from "../support/world.ts";
 
-const recorded = new URL("../vectors/energy/sysfs/", import.meta.url).pathname;
 const never = new AbortController().signal;
 
 /** What checks are told where only this is of interest. */
-const context = (part: Partial<CheckContext>): CheckContext => part as CheckContext;
+const context = (part: Partial<CheckContext>): CheckContext =>
+  ({ world: fakeWorld(), ...part }) as CheckContext;
 const energyWith = (
   sources: readonly Partial<SourceDocument>[],
   node: Partial<EnergyDocument["node"]> = {},
@@ -190,22 +188,6 @@ Deno.test("doctor tells whether a node runs, answers and does all that was asked
   assertEquals(severities(await look({ state: "running", status: starting })), ["warn"]);
 });
 
-Deno.test("doctor works without a node, in JSON and in words, and fails only where something does", async () => {
-  await using data = await temporaryFolder();
-  const ask = async (...args: string[]) => {
-    let out = "";
-    const sink = { writeSync: (bytes: Uint8Array) => (out += new TextDecoder().decode(bytes), bytes.length) };
-    const code = await run(["doctor", ...args, "--data-dir", data.path], new Output(sink, sink));
-    return { code, out };
-  };
-  const tree = ["--sysfs", `${recorded}intel-thinkpad-procfs`];
-  const json = await ask("--json", ...tree);
-  const { schema, running, found } = JSON.parse(json.out);
-  assertEquals([json.code, schema, running], [0, 1, false]);
-  assertEquals(found.find(({ check }: Diagnosis) => check === "energy").severity, "ok");
-  assertMatch((await ask(...tree)).out, /^ok {4}energy: 4\.83 W of the board, measured/m);
-});
-
 Deno.test("a check of doctor that throws is told and spoils nothing", async () => {
   const broken = {
     name: "broken",
@@ -218,7 +200,38 @@ Deno.test("a check of doctor that throws is told and spoils nothing", async () =
     check: "broken",
     severity: "fail",
     says: "the check itself failed: oops\x1b[2J",
+    cure: "this is a fault of the program: report it with these words",
   });
   assert(found.length > 1);
   assertEquals(diagnosisLines(found)[0], "FAIL  broken: the check itself failed: oops?[2J");
+});
+
+Deno.test("a check of doctor that takes too long is not known, and the others are told in their order", async () => {
+  const world = fakeWorld();
+  const slow = { name: "slow", limitMs: 3_000, run: () => new Promise<never>(() => {}) };
+  const quick = { name: "quick", run: () => [{ check: "quick", severity: "ok", says: "fine" } as const] };
+  const work = examine([slow, quick], context({ world }), never);
+  await world.clock.advance(3_000);
+  const found = await work;
+  assertEquals(found.map(({ check, severity }) => [check, severity]), [["slow", "unknown"], ["quick", "ok"]]);
+  assertMatch(found[0]!.says, /longer than 3 s/);
+});
+
+Deno.test("doctor --json tells the state in four words, and the cause beside what it always said", () => {
+  const of = (severity: Diagnosis["severity"]) =>
+    findingOf({ check: "x", severity, says: "why", cure: "so" });
+  assertEquals(of("info"), {
+    check: "x",
+    severity: "info",
+    says: "why",
+    cure: "so",
+    state: "ok",
+    cause: "why",
+  });
+  assertEquals((["ok", "warn", "fail", "unknown"] as const).map((each) => of(each).state), [
+    "ok",
+    "warn",
+    "fail",
+    "unknown",
+  ]);
 });

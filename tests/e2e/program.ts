@@ -15,7 +15,7 @@ export interface Launch {
 }
 
 /** What is under test on this machine. */
-const HERE: Launch = {
+export const HERE: Launch = {
   words: binary === undefined ? [Deno.execPath(), "run", "-A", "--no-check", main] : [binary],
   patienceMs: 60_000,
 };

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { Hono } from "hono";
 import uplotScript from "uplot/script" with { type: "text" };
 import uplotStyle from "uplot/style" with { type: "text" };
+import type { RouteEnvironment } from "../lazy_routes.ts";
 import type { StatusDocument } from "../status.ts";
 import { type Asset, assetAnswers, pageResponse } from "./assets.ts";
 import chatScript from "./client/chat.js" with { type: "text" };
@@ -14,6 +16,7 @@ import plotScript from "./client/plot.js" with { type: "text" };
 import readScript from "./client/read.js" with { type: "text" };
 import wordsScript from "./client/words.js" with { type: "text" };
 import template from "./client/dashboard.html" with { type: "text" };
+import plainStyle from "./client/plain.css" with { type: "text" };
 import style from "./client/dashboard.css" with { type: "text" };
 import { escapeHtml, verdictOf } from "./verdict.ts";
 
@@ -28,6 +31,7 @@ export const DASHBOARD_ASSETS: readonly Asset[] = [
   script("uplot.js", withoutBanner(uplotScript)),
   { name: "uplot.css", type: "text/css", text: uplotStyle },
   { name: "dashboard.css", type: "text/css", text: style },
+  { name: "plain.css", type: "text/css", text: plainStyle },
   script("dashboard.js", dashboardScript),
   script("machine.js", machineScript),
   script("plot.js", plotScript),
@@ -48,11 +52,10 @@ export function dashboardPage({ reachability, version }: StatusDocument): string
 
 const answerAsset = assetAnswers(DASHBOARD_ASSETS);
 
-/** Answers for `/` and `/assets/…`; `undefined` for what there is not. */
-export async function answerDashboard(
-  request: Request,
-  status: () => StatusDocument,
-): Promise<Response | undefined> {
-  const { pathname } = new URL(request.url);
-  return pathname === "/" ? pageResponse(dashboardPage(status())) : await answerAsset(request);
+/** `/` and `/assets/…`. */
+export function dashboardRoutes(status: () => StatusDocument): Hono<RouteEnvironment> {
+  const app = new Hono<RouteEnvironment>();
+  app.get("/", () => pageResponse(dashboardPage(status())));
+  app.get("/assets/:name", async (context) => await answerAsset(context.req.raw) ?? context.notFound());
+  return app;
 }

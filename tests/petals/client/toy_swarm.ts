@@ -228,6 +228,7 @@ export function loadedToy(range: BlockRange): LoadedBlocks & { caches: number } 
     forward: () => Promise.reject(new RangeError("not here")),
     step: ({ input, rewindTo }, cache) => {
       const { toy } = cache as KvCache & { toy: ToyBlocks };
+      if (rewindTo !== undefined && !(rewindTo >= 0)) return Promise.reject(new RangeError("rewind"));
       if (rewindTo !== undefined) toy.rewind(rewindTo);
       return Promise.resolve(toy.step(input).data);
     },

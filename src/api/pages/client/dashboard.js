@@ -12,6 +12,7 @@ import {
   figure,
   gramsToday,
   isPausedByOwner,
+  moving,
   policyWords,
   powerMethod,
   UNKNOWN,
@@ -76,7 +77,7 @@ function showPolicy(policy) {
 
 function showEnergy() {
   const { node, joulesPerToken, today } = energy;
-  put("watts", figure(node.watts));
+  put("watts", moving(node.watts));
   put("joules-per-token", figure(joulesPerToken?.full));
   put("today-wh", node.kind === "none" || today === undefined ? UNKNOWN : figure(today.joules / 3600));
   put("today-grams", node.kind === "none" ? UNKNOWN : figure(gramsToday(energy)));
@@ -109,7 +110,7 @@ function onTime(time) {
   status.uptimeSeconds = time.uptimeSeconds;
   put("verdict-facts", verdictFacts(status, now));
   const speed = speedNow();
-  put("speed", figure(speed));
+  put("speed", moving(speed));
   plots.speed.add(now, speed ?? null);
   if (energy !== undefined && energy.node.kind !== "none") plots.watts.add(now, energy.node.watts);
   if (now - askedAt < SWARM_MS) return;

@@ -69,7 +69,7 @@ export function showPublic({ serving, peerId, addresses, version, dht }) {
       ? "Nothing is announced: this node serves no blocks. Peers that connect see the peer id and the addresses."
       : announced === undefined || dht.lastAnnounceAt === null
       ? "Nothing is announced yet. This is what will be:"
-      : "Word for word what the network's table holds of this node:",
+      : "Word for word what this node announces:",
   );
   fill(byId("public"), [
     ["Name", [serving === null ? UNKNOWN : announced?.name ?? "none given"]],
@@ -81,7 +81,11 @@ export function showPublic({ serving, peerId, addresses, version, dht }) {
     ...(announced === undefined ? [] : [
       ["Speed", [`${figure(announced.throughput)} tokens/s through these blocks`]],
       ["Weights as", [announced.dtype ?? "not known"]],
-      ["Cache left", [announced.cacheTokensLeft === null ? UNKNOWN : figure(announced.cacheTokensLeft)]],
+      ["Cache left", [
+        announced.cacheTokensLeft === null
+          ? UNKNOWN
+          : `${figure(announced.cacheTokensLeft)}, keys and values of all blocks`,
+      ]],
     ]),
   ]);
 }
@@ -106,6 +110,8 @@ export function showStrip({ serving }, servers) {
     if (block >= start && block < end) return "own";
     return (servers?.[block] ?? 0) > 0 ? "peers" : "none";
   });
+  strip.setAttribute("aria-label", byId("strip-note").textContent);
+  byId("strip-key").hidden = servers === undefined;
   if (strip.dataset.kinds === kinds.join()) return;
   strip.dataset.kinds = kinds.join();
   strip.replaceChildren(...kinds.map((kind, block) => {
@@ -114,9 +120,6 @@ export function showStrip({ serving }, servers) {
     cell.title = `block ${block}`;
     return cell;
   }));
-  strip.setAttribute("aria-label", byId("strip-note").textContent);
-  byId("strip-key").hidden = total === 0;
-  byId("strip-key").classList.toggle("alone", servers === undefined);
 }
 
 function stripNote({ blocks: [start, end], engine, modelBlocks }, servers, total) {

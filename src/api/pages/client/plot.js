@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { clock, figure } from "./words.js";
+import { clock, figure, span } from "./words.js";
 
-/** Points kept: ten minutes of rounds. */
+/** Points kept, and how long that is: ten minutes of rounds. */
 const KEPT = 300;
-const HEIGHT = 132;
+const SECONDS = 600;
+const HEIGHT = 148;
 const colour = (name) => () => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 
 /** A plot of one figure in the figure element `root`, hidden until there is something to show. */
@@ -37,15 +38,22 @@ export function openPlot(root, { title, unit }) {
         padding: [8, 8, 0, 0],
         legend: { show: false },
         cursor: { y: false, points: { size: 7 }, drag: { setScale: false } },
-        scales: { y: { range: (_, __, most) => [0, Math.max(most * 1.15, 1)] } },
+        scales: {
+          x: { range: (_, __, newest) => [newest - SECONDS, newest] },
+          y: { range: (_, __, most) => [0, Math.max(most * 1.15, 1)] },
+        },
         axes: [
-          axis({ size: 26, space: 70, values: (_, at) => at.map((seconds) => clock(1000 * seconds)) }),
+          axis({
+            size: 26,
+            incrs: [120, 300],
+            values: (_, at) => at.map((seconds) => clock(1000 * seconds)),
+          }),
           axis({ size: 44, space: 34, values: (_, at) => at.map(figure) }),
         ],
         series: [{}, {
           label: title,
           stroke: colour("--own"),
-          fill: colour("--none"),
+          fill: colour("--fill"),
           width: 1.5,
           points: { show: false },
           spanGaps: false,
@@ -78,8 +86,8 @@ export function openPlot(root, { title, unit }) {
       root.hidden = false;
       box ??= make();
       const [least, most] = [Math.min(...known), Math.max(...known)];
-      const minutes = Math.max(1, Math.round((times.at(-1) - times[0]) / 60));
-      const words = `${title}, last ${minutes} min: ${figure(least)} to ${figure(most)} ${unit}`;
+      const stretch = span(times.at(-1) - times[0]);
+      const words = `${title} over the last ${stretch}: ${figure(least)} to ${figure(most)} ${unit}`;
       said.textContent = words;
       box.setAttribute("aria-label", words);
       plot.setData([times, values]);

@@ -16,9 +16,19 @@ export function figure(value) {
   return String(Number(value.toPrecision(3)));
 }
 
+/** The same for what moves all the time: always three digits, so that nothing jumps. */
+export function moving(value) {
+  if (typeof value !== "number" || !Number.isFinite(value)) return UNKNOWN;
+  return value === 0
+    ? "0"
+    : Math.abs(value) < 100 && Math.abs(value) >= 0.1
+    ? value.toPrecision(3)
+    : figure(value);
+}
+
 /** Bytes as people read them: `512 MB`. */
 export function bytes(value) {
-  if (typeof value !== "number") return UNKNOWN;
+  if (typeof value !== "number" || !(value >= 0)) return UNKNOWN;
   const units = ["B", "kB", "MB", "GB", "TB"];
   const step = value < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(value) / 3));
   return `${figure(value / 1000 ** step)} ${units[step]}`;

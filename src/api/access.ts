@@ -1,0 +1,130 @@
+/**
+ * Who is answered: the door before all routes of the local API.
+ *
+ * @module
+ */
+import { toHex } from "../base/bytes.ts";
+import type { World } from "../base/world.ts";
+import { keyRing, presentedKey } from "./api_keys.ts";
+import { allowedOrigin, allowOrigin, isForeignWrite, isPreflight, preflightAnswer } from "./cross_origin.ts";
+import { isAllowedHost } from "./host_check.ts";
+import { errorShapeOf, type FailedRequest, type Failure, failureOf, failureResponse } from "./http_error.ts";
+import { RequestSlots } from "./request_slots.ts";
+
+/** Requests answered at once where the owner does not say. */
+const USUAL_MAX_REQUESTS = 64;
+/** Routes of those who watch the node: open to all that reach it, also when it is busy. */
+const HEALTH_ROUTES: readonly string[] = ["/healthz", "/readyz"];
+
+/** Who may call. */
+export interface AccessOptions {
+  /** Host names, besides localhost, by which the API may be called. */
+  readonly allowedHosts: readonly string[];
+  /** One of them must come with each request; none is asked for when there are none. */
+  readonly apiKeys?: readonly string[];
+  /** Origins of web pages that may call, or `*`. */
+  readonly corsOrigins?: readonly string[];
+  /** Most requests that are answered at once; 64 without it. */
+  readonly maxRequests?: number;
+}
+
+/** What is known of a request beside itself. Routes find it in their `env`. */
+export interface RequestFacts extends FailedRequest {
+  /** Ends when the caller goes away. */
+  readonly signal: AbortSignal;
+}
+
+/** Answers those that are let in. */
+export type Answer = (request: Request, facts: RequestFacts) => Promise<Response>;
+
+/** A door: answers by itself whoever is not let in. Never rejects. */
+export type Door = (request: Request, answer: Answer) => Promise<Response>;
+
+/** Checks, in this order: host, origin, key, room. */
+export function accessDoor(random: World["random"], options: AccessOptions): Door {
+  const { allowedHosts, apiKeys = [], corsOrigins = [] } = options;
+  const isKey = keyRing(apiKeys);
+  const slots = new RequestSlots(options.maxRequests ?? USUAL_MAX_REQUESTS);
+
+  const letIn = async (request: Request, facts: RequestFacts, answer: Answer): Promise<Response> => {
+    const { headers } = request;
+    if (!isAllowedHost(headers.get("host") ?? undefined, allowedHosts)) {
+      return failureResponse(FOREIGN_HOST, facts);
+    }
+    const isOriginAllowed = allowedOrigin(headers.get("origin"), corsOrigins) !== undefined;
+    if (!isOriginAllowed && (isPreflight(request) || isForeignWrite(request))) {
+      return failureResponse(FOREIGN_ORIGIN, facts);
+    }
+    if (isPreflight(request)) return preflightAnswer(request);
+    if (HEALTH_ROUTES.includes(facts.path)) return await answer(request, facts);
+    if (apiKeys.length > 0 && !await isKey(presentedKey(headers))) {
+      return noKey(failureResponse(NO_KEY, facts), headers);
+    }
+    return await slots.answer(() => answer(request, facts)) ?? failureResponse(fullOf(slots), facts);
+  };
+
+  return async (request, answer) => {
+    const requestId = requestIdOf(request.headers.get("x-request-id"), random);
+    const path = pathOf(request.url);
+    const facts: RequestFacts = {
+      path,
+      requestId,
+      get signal() {
+        return request.signal;
+      },
+    };
+    const response = await letIn(request, facts, answer).catch((error) =>
+      failureResponse(failureOf(error), facts)
+    );
+    response.headers.set("x-request-id", requestId);
+    if (errorShapeOf(path) === "anthropic") response.headers.set("request-id", requestId);
+    response.headers.set("x-content-type-options", "nosniff");
+    if (!response.headers.has("cache-control")) response.headers.set("cache-control", "no-store");
+    const origin = allowedOrigin(request.headers.get("origin"), corsOrigins);
+    if (origin !== undefined) allowOrigin(response.headers, origin);
+    return response;
+  };
+}
+
+/** The path of a URL as it was sent: routes are chosen by that, so nothing else may decide what is open. */
+const pathOf = (url: string): string => url.match(/^[^:/?#]+:\/\/[^/?#]*([^?#]*)/)?.[1] ?? "";
+
+/** The id that a client gives a request, where it can stand in a header and a log; else a new one. */
+const requestIdOf = (given: string | null, random: World["random"]): string =>
+  given !== null && /^[A-Za-z0-9._:-]{1,128}$/.test(given) ? given : `req_${toHex(random(12))}`;
+
+/** Tells how to bring a key; browsers ask their user for it. */
+function noKey(response: Response, headers: Headers): Response {
+  const isBrowser = headers.get("accept")?.includes("text/html") ?? false;
+  const schemes = ["Bearer", ...(isBrowser ? ["Basic"] : [])];
+  response.headers.set(
+    "www-authenticate",
+    schemes.map((scheme) => `${scheme} realm="kwaainet"`).join(", "),
+  );
+  return response;
+}
+
+const FOREIGN_HOST: Failure = {
+  status: 403,
+  code: "denied",
+  message:
+    "Cannot answer: the Host header names another site, wanted localhost or a name of http.allowed_hosts",
+};
+const FOREIGN_ORIGIN: Failure = {
+  status: 403,
+  code: "denied",
+  message:
+    "Cannot answer: the request comes from a web page of another origin, wanted one of http.cors_origins",
+};
+const NO_KEY: Failure = {
+  status: 401,
+  code: "invalid_api_key",
+  message:
+    "Cannot answer: the request brings no valid API key, wanted one of http.api_keys as Authorization: Bearer KEY or x-api-key: KEY",
+};
+const fullOf = ({ limit }: RequestSlots): Failure => ({
+  status: 429,
+  code: "busy",
+  message:
+    `Cannot answer: ${limit} requests are being answered, wanted fewer (http.max_requests; try again later)`,
+});

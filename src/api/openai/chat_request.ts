@@ -1,0 +1,160 @@
+/**
+ * What clients of chat completions send.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import type { ChatMessage } from "../../model/chat_template.ts";
+import type { Prompt, TextRequest, ToolChoice, ToolDefinition } from "../../text/types.ts";
+import { issueError, jsonObject, maybe, wholeIn } from "../request_body.ts";
+import { fieldError } from "../wrong_field.ts";
+import {
+  FORMAT,
+  formOf,
+  MODEL_FIELD,
+  SAMPLING_FIELDS,
+  samplingOf,
+  stops,
+  STREAM_FIELDS,
+  text,
+} from "./fields.ts";
+
+/** Most answers to one question. */
+export const MAX_ANSWERS = 16;
+
+const PART = v.variant("type", [
+  v.object({ type: v.literal("text"), text }),
+  v.object({ type: v.literal("refusal"), refusal: text }),
+], 'a part of type "text"');
+const CONTENT = maybe(v.union([text, v.array(PART)], "text or a list of text parts"));
+const CALL = v.object({
+  id: text,
+  function: v.object({ name: text, arguments: maybe(text) }, "a function"),
+}, "a call of a tool");
+const MESSAGE = v.object({
+  role: v.picklist(
+    ["system", "developer", "user", "assistant", "tool", "function"],
+    "system, developer, user, assistant or tool",
+  ),
+  content: v.optional(v.unknown()),
+  name: maybe(text),
+  tool_calls: maybe(v.array(CALL, "a list")),
+  tool_call_id: maybe(text),
+}, "a message");
+/** A function that may be called. */
+export const FUNCTION = v.object({
+  name: v.pipe(text, v.regex(/^[A-Za-z0-9_.-]{1,128}$/, "a name of letters, digits, _ . -")),
+  description: maybe(text),
+  parameters: maybe(jsonObject),
+}, "a function");
+const TOOL = v.object({ type: v.literal("function", '"function"'), function: FUNCTION }, "a tool");
+const CHOICE = v.union([
+  v.picklist(["auto", "none", "required"]),
+  v.object({ type: v.literal("function"), function: v.object({ name: text }) }),
+], '"auto", "none", "required" or a function');
+
+/** Body of `/v1/chat/completions`. */
+export const CHAT = v.object({
+  ...MODEL_FIELD,
+  ...SAMPLING_FIELDS,
+  ...STREAM_FIELDS,
+  messages: v.pipe(v.array(MESSAGE, "a list of messages"), v.minLength(1, "one message or more")),
+  max_tokens: maybe(wholeIn(1, 2 ** 31)),
+  max_completion_tokens: maybe(wholeIn(1, 2 ** 31)),
+  stop: maybe(stops),
+  n: maybe(wholeIn(1, MAX_ANSWERS)),
+  logprobs: maybe(v.boolean("true or false")),
+  top_logprobs: maybe(wholeIn(0, 20)),
+  response_format: maybe(FORMAT),
+  tools: maybe(v.pipe(v.array(TOOL, "a list of tools"), v.maxLength(128, "128 tools or fewer"))),
+  tool_choice: maybe(CHOICE),
+  parallel_tool_calls: maybe(v.boolean("true or false")),
+  chat_template_kwargs: maybe(jsonObject),
+}, "an object");
+
+/** The same, checked. */
+export type ChatBody = v.InferOutput<typeof CHAT>;
+
+/** A request for one answer. Throws `NodeError` `usage` that names the field. */
+export function chatRequest(body: ChatBody): TextRequest {
+  const { max_completion_tokens: most = body.max_tokens, stop, top_logprobs: top } = body;
+  if (top !== undefined && body.logprobs !== true) {
+    throw fieldError("top_logprobs", `is ${top} without logprobs, wanted logprobs: true beside it`);
+  }
+  return {
+    prompt: promptOf(body),
+    ...samplingOf(body),
+    ...(most === undefined ? {} : { maxTokens: most }),
+    ...(stop === undefined ? {} : { stop }),
+    ...(body.logprobs === true ? { topLogprobs: top ?? 0 } : {}),
+    ...formOf(body.response_format),
+  };
+}
+
+function promptOf(body: ChatBody): Prompt {
+  const { tools = [], tool_choice: choice, parallel_tool_calls: parallel } = body;
+  const prompt = {
+    kind: "chat" as const,
+    messages: body.messages.map(messageOf),
+    ...(body.chat_template_kwargs === undefined ? {} : { variables: body.chat_template_kwargs }),
+  };
+  if (tools.length === 0) {
+    if (choice === undefined || choice === "auto" || choice === "none") return prompt;
+    throw fieldError("tool_choice", "asks for a call without tools, wanted tools");
+  }
+  return {
+    ...prompt,
+    tools: tools.map((tool) => toolOf(tool.function)),
+    ...(choice === undefined
+      ? {}
+      : { toolChoice: choiceOf(choice, tools.map((tool) => tool.function.name)) }),
+    ...(parallel === undefined ? {} : { parallelToolCalls: parallel }),
+  };
+}
+
+/** A tool in the program's own form. */
+export const toolOf = (
+  { name, description, parameters }: v.InferOutput<typeof FUNCTION>,
+): ToolDefinition => ({
+  name,
+  ...(description === undefined ? {} : { description }),
+  ...(parameters === undefined ? {} : { parameters }),
+});
+
+function choiceOf(choice: v.InferOutput<typeof CHOICE>, names: readonly string[]): ToolChoice {
+  if (typeof choice === "string") return choice;
+  const { name } = choice.function;
+  if (names.includes(name)) return { name };
+  throw fieldError("tool_choice.function.name", `is "${name.slice(0, 60)}", wanted one of the tools`);
+}
+
+function messageOf(message: ChatBody["messages"][number], index: number): ChatMessage {
+  const { role, name, tool_calls: calls = [], tool_call_id: callId } = message;
+  return {
+    role: role === "developer" ? "system" : role === "function" ? "tool" : role,
+    content: contentOf(message.content, `messages.${index}.content`),
+    ...(name === undefined ? {} : { name }),
+    ...(callId === undefined ? {} : { tool_call_id: callId }),
+    ...(calls.length === 0 ? {} : {
+      tool_calls: calls.map(({ id, function: { name, arguments: given = "{}" } }) => ({
+        id,
+        type: "function",
+        function: { name, arguments: given },
+      })),
+    }),
+  };
+}
+
+/** Parts put together. A part of another kind is named: the union of schemas would only say that something is wrong. */
+export function contentOf(content: unknown, field: string): string {
+  if (Array.isArray(content)) {
+    content.forEach((part: unknown, i) => {
+      const { success, issues } = v.safeParse(PART, part, { abortEarly: true });
+      if (!success) throw issueError(issues[0], `${field}.${i}`);
+    });
+  }
+  const { success, output } = v.safeParse(CONTENT, content);
+  if (!success) throw fieldError(field, "is neither text nor a list of text parts, wanted one of them");
+  if (typeof output !== "object") return output ?? "";
+  return output.map((part) => part.type === "text" ? part.text : part.refusal).join("");
+}

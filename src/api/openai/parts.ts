@@ -1,0 +1,74 @@
+/**
+ * What all of OpenAI's answers are made of.
+ *
+ * @module
+ */
+import { encodeUtf8, toHex } from "../../base/bytes.ts";
+import type { World } from "../../base/world.ts";
+import type { EndReason, ScoredToken, TextUsage, TokenScore } from "../../text/types.ts";
+import { failureBody, failureOf } from "../http_error.ts";
+import type { RequestFacts } from "../access.ts";
+import type { StreamForm } from "../streamed_answer.ts";
+
+/** A new id, such as `chatcmpl-3f2a…`. */
+export const newId = ({ random }: Pick<World, "random">, prefix: string): string =>
+  `${prefix}${toHex(random(12))}`;
+
+/** Unix seconds. */
+export const secondsNow = ({ clock }: Pick<World, "clock">): number => Math.floor(clock.now() / 1000);
+
+/** OpenAI's word for why an answer ended. */
+export const finishReason = (reason: EndReason): "stop" | "length" | "tool_calls" =>
+  reason === "length" || reason === "tool_calls" ? reason : "stop";
+
+/** Tokens of one or more answers to one question: a prompt that is asked several times counts once. */
+export function usageOf(all: readonly TextUsage[]): object {
+  const sum = (read: (usage: TextUsage) => number) => all.reduce((total, usage) => total + read(usage), 0);
+  const [first] = all;
+  const promptTokens = first?.promptTokens ?? 0;
+  const newTokens = sum(({ newTokens }) => newTokens);
+  return {
+    prompt_tokens: promptTokens,
+    completion_tokens: newTokens,
+    total_tokens: promptTokens + newTokens,
+    prompt_tokens_details: { cached_tokens: first?.cachedTokens ?? 0 },
+  };
+}
+
+/** What this program tells beyond: who computed, how long, and what it cost. No field of OpenAI's. */
+export const kwaaiOf = ({ hops, joules, method, seconds, firstTokenSeconds }: TextUsage): object => ({
+  kwaai: {
+    seconds,
+    first_token_seconds: firstTokenSeconds,
+    hops: hops.map(({ peerId, blocks: { start, end } }) => ({ peer: peerId, blocks: [start, end] })),
+    ...(joules === undefined ? {} : { joules, method }),
+  },
+});
+
+/** A token's probability, as chat and responses tell it. */
+export const logprobOf = (token: ScoredToken): object => ({
+  ...bare(token),
+  top_logprobs: token.top.map(bare),
+});
+
+const bare = ({ text, logprob }: TokenScore): object => ({
+  token: text,
+  logprob: logprob ?? 0,
+  bytes: [...encodeUtf8(text)],
+});
+
+/** One event of a stream of server-sent events whose data is JSON. */
+export const dataOf = (document: object): string => `data: ${JSON.stringify(document)}\n\n`;
+
+/** The end of a stream of completions. */
+export const DONE = "data: [DONE]\n\n";
+
+/** Keeps a connection, and those who watch it, awake while a long prompt is taken in. */
+export const promptComment = ({ done, total }: { readonly done: number; readonly total: number }): string =>
+  `: prompt ${done} of ${total} tokens\n\n`;
+
+/** Server-sent events; a failure in the middle is one more of them. */
+export const eventStream = (facts: RequestFacts): StreamForm => ({
+  contentType: "text/event-stream; charset=utf-8",
+  failed: (error) => dataOf(failureBody(failureOf(error), facts)),
+});

@@ -1,0 +1,225 @@
+/**
+ * `/v1/responses`.
+ *
+ * @module
+ */
+import type { World } from "../../base/world.ts";
+import type { EndReason, ScoredToken, TextEvent, TextModel, TextUsage, ToolCall } from "../../text/types.ts";
+import type { RequestFacts } from "../access.ts";
+import { failureOf } from "../http_error.ts";
+import type { TextRouteParts } from "../lazy_routes.ts";
+import { readBody } from "../request_body.ts";
+import { streamedAnswer, type StreamForm } from "../streamed_answer.ts";
+import { wholeAnswer } from "../whole_answer.ts";
+import { kwaaiOf, logprobOf, newId, promptComment, secondsNow } from "./parts.ts";
+import { RESPONSES, type ResponsesBody, responsesRequest } from "./responses_request.ts";
+
+/** Answers, whole or in events. Nothing is kept. */
+export async function answerResponses(
+  { models, world }: TextRouteParts,
+  httpRequest: Request,
+  facts: RequestFacts,
+): Promise<Response> {
+  const body = await readBody(httpRequest, RESPONSES);
+  const request = responsesRequest(body);
+  const model = await models.open(body.model, facts.signal);
+  const writer = new ResponseWriter(world, body, model);
+  const answer = (signal: AbortSignal) => model.answer(request, signal);
+  if (body.stream === true) {
+    const form: StreamForm = {
+      contentType: "text/event-stream; charset=utf-8",
+      failed: (error) => writer.failed(error),
+    };
+    return await streamedAnswer(form, (signal) => writer.events(answer(signal)), facts.signal);
+  }
+  const { text, tokens, calls, end } = await wholeAnswer(answer(facts.signal));
+  const output = [
+    ...(text === "" && calls.length > 0 ? [] : [writer.message(text, tokens, statusOf(end.reason))]),
+    ...calls.map((call) => writer.call(call)),
+  ];
+  return Response.json(writer.response(output, end));
+}
+
+type End = TextEvent & { readonly kind: "end" };
+type Status = "in_progress" | "completed" | "incomplete" | "failed";
+
+const statusOf = (reason: EndReason): Status => reason === "length" ? "incomplete" : "completed";
+
+/** Writes one response: its objects, and the events that build them up. */
+class ResponseWriter {
+  readonly #body: ResponsesBody;
+  readonly #id: string;
+  readonly #messageId: string;
+  readonly #head: object;
+  #sequence = 0;
+
+  constructor(world: Pick<World, "clock" | "random">, body: ResponsesBody, model: TextModel) {
+    this.#body = body;
+    this.#id = newId(world, "resp_");
+    this.#messageId = newId(world, "msg_");
+    this.#head = {
+      id: this.#id,
+      object: "response",
+      created_at: secondsNow(world),
+      model: model.card.id,
+    };
+  }
+
+  /** The response as it stands; `end` completes it. */
+  response(output: readonly object[], end?: End, error: object | null = null): object {
+    const { instructions, max_output_tokens: most, temperature, top_p: topP, tools, text } = this.#body;
+    const { tool_choice: choice, parallel_tool_calls: parallel, metadata } = this.#body;
+    const status: Status = error !== null
+      ? "failed"
+      : end === undefined
+      ? "in_progress"
+      : statusOf(end.reason);
+    return {
+      ...this.#head,
+      status,
+      error,
+      incomplete_details: status === "incomplete" ? { reason: "max_output_tokens" } : null,
+      instructions: instructions ?? null,
+      max_output_tokens: most ?? null,
+      output,
+      parallel_tool_calls: parallel ?? true,
+      previous_response_id: null,
+      reasoning: { effort: null, summary: null },
+      store: false,
+      temperature: temperature ?? 1,
+      text: text ?? { format: { type: "text" } },
+      tool_choice: choice ?? "auto",
+      tools: tools ?? [],
+      top_p: topP ?? 1,
+      truncation: "disabled",
+      usage: end === undefined ? null : usageOf(end.usage),
+      user: null,
+      metadata: metadata ?? {},
+      ...(end === undefined ? {} : kwaaiOf(end.usage)),
+    };
+  }
+
+  message(text: string, tokens: readonly ScoredToken[], status: Status): object {
+    return {
+      id: this.#messageId,
+      type: "message",
+      role: "assistant",
+      status,
+      content: status === "in_progress" ? [] : [textPart(text, tokens)],
+    };
+  }
+
+  call({ id, name, arguments: given }: ToolCall, status: Status = "completed"): object {
+    const itemId = `fc_${id.replace(/^call_/, "")}`;
+    return { id: itemId, type: "function_call", call_id: id, name, arguments: given, status };
+  }
+
+  /** Events in the order that clients expect, each with its number. */
+  async *events(answer: AsyncIterable<TextEvent>): AsyncGenerator<string, void, void> {
+    const output: object[] = [];
+    const message = new MessageEvents(this, this.#messageId);
+    let opened = false;
+    for await (const event of answer) {
+      if (event.kind === "prompt") yield promptComment(event);
+      if (!opened) {
+        opened = true;
+        yield this.event("response.created", { response: this.response([]) });
+        yield this.event("response.in_progress", { response: this.response([]) });
+      }
+      if (event.kind === "text") yield* message.add(event.text, event.tokens);
+      if (event.kind === "tool_calls") {
+        if (message.isOpen) output.push(yield* message.close("completed"));
+        for (const call of event.calls) output.push(yield* this.#callEvents(call, output.length));
+      }
+      if (event.kind === "end") {
+        const status = statusOf(event.reason);
+        if (message.isOpen || output.length === 0) output.push(yield* message.close(status));
+        const name = status === "incomplete" ? "response.incomplete" : "response.completed";
+        yield this.event(name, { response: this.response(output, event) });
+      }
+    }
+  }
+
+  /** The last event of an answer that failed. */
+  failed(error: unknown): string {
+    const { code, message } = failureOf(error);
+    return this.event("response.failed", { response: this.response([], undefined, { code, message }) });
+  }
+
+  event(type: string, fields: object): string {
+    const document = { type, sequence_number: this.#sequence++, ...fields };
+    return `event: ${type}\ndata: ${JSON.stringify(document)}\n\n`;
+  }
+
+  *#callEvents(call: ToolCall, index: number): Generator<string, object> {
+    const item = this.call(call) as { readonly id: string };
+    const place = { item_id: item.id, output_index: index };
+    const begun = { ...this.call(call, "in_progress"), arguments: "" };
+    yield this.event("response.output_item.added", { output_index: index, item: begun });
+    yield this.event("response.function_call_arguments.delta", { ...place, delta: call.arguments });
+    yield this.event("response.function_call_arguments.done", {
+      ...place,
+      name: call.name,
+      arguments: call.arguments,
+    });
+    yield this.event("response.output_item.done", { output_index: index, item });
+    return item;
+  }
+}
+
+/** The events of the message of a response, which is its first item. */
+class MessageEvents {
+  readonly #writer: ResponseWriter;
+  readonly #place: object;
+  #text = "";
+  readonly #tokens: ScoredToken[] = [];
+  isOpen = false;
+
+  constructor(writer: ResponseWriter, id: string) {
+    this.#writer = writer;
+    this.#place = { item_id: id, output_index: 0, content_index: 0 };
+  }
+
+  *add(text: string, tokens: readonly ScoredToken[]): Generator<string> {
+    yield* this.#open();
+    this.#text += text;
+    this.#tokens.push(...tokens);
+    const logprobs = tokens.map(logprobOf);
+    yield this.#writer.event("response.output_text.delta", { ...this.#place, delta: text, logprobs });
+  }
+
+  *close(status: Status): Generator<string, object> {
+    yield* this.#open();
+    this.isOpen = false;
+    const logprobs = this.#tokens.map(logprobOf);
+    const part = textPart(this.#text, this.#tokens);
+    yield this.#writer.event("response.output_text.done", { ...this.#place, text: this.#text, logprobs });
+    yield this.#writer.event("response.content_part.done", { ...this.#place, part });
+    const item = this.#writer.message(this.#text, this.#tokens, status);
+    yield this.#writer.event("response.output_item.done", { output_index: 0, item });
+    return item;
+  }
+
+  *#open(): Generator<string> {
+    if (this.isOpen) return;
+    this.isOpen = true;
+    const item = this.#writer.message("", [], "in_progress");
+    yield this.#writer.event("response.output_item.added", { output_index: 0, item });
+    yield this.#writer.event("response.content_part.added", { ...this.#place, part: textPart("", []) });
+  }
+}
+
+const textPart = (text: string, tokens: readonly ScoredToken[]): object => ({
+  type: "output_text",
+  text,
+  annotations: [],
+  logprobs: tokens.map(logprobOf),
+});
+
+const usageOf = ({ promptTokens, cachedTokens, newTokens }: TextUsage): object => ({
+  input_tokens: promptTokens,
+  input_tokens_details: { cached_tokens: cachedTokens },
+  output_tokens: newTokens,
+  output_tokens_details: { reasoning_tokens: 0 },
+  total_tokens: promptTokens + newTokens,
+});

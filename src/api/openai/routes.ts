@@ -1,0 +1,37 @@
+/**
+ * The API of OpenAI below `/v1`.
+ *
+ * @module
+ */
+import { Hono } from "hono";
+import type { TextModelCard } from "../../text/types.ts";
+import type { RouteEnvironment, TextRouteParts } from "../lazy_routes.ts";
+import { answerChat } from "./chat.ts";
+import { answerCompletions } from "./completions.ts";
+import { answerEmbeddings } from "./embeddings.ts";
+import { answerResponses } from "./responses.ts";
+
+/** All routes, with their whole paths. */
+export function openaiRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
+  const app = new Hono<RouteEnvironment>();
+  const { models } = parts;
+  app.get("/v1/models", (call) => call.json({ object: "list", data: models.list().map(modelOf) }));
+  app.get("/v1/models/:id{.+}", async (call) => {
+    const { card } = await models.open(call.req.param("id"), call.env.signal);
+    return call.json(modelOf(card));
+  });
+  app.post("/v1/chat/completions", (call) => answerChat(parts, call.req.raw, call.env));
+  app.post("/v1/completions", (call) => answerCompletions(parts, call.req.raw, call.env));
+  app.post("/v1/responses", (call) => answerResponses(parts, call.req.raw, call.env));
+  app.post("/v1/embeddings", (call) => answerEmbeddings(parts, call.req.raw, call.env));
+  return app;
+}
+
+const modelOf = ({ id, createdAtSeconds, contextLength, runs }: TextModelCard): object => ({
+  id,
+  object: "model",
+  created: createdAtSeconds,
+  owned_by: "kwaainet",
+  max_model_len: contextLength,
+  runs,
+});

@@ -1,0 +1,68 @@
+/**
+ * Bodies of requests, checked.
+ *
+ * @module
+ */
+import * as v from "valibot";
+import { NodeError } from "../base/errors.ts";
+import { fieldError } from "./wrong_field.ts";
+
+/** Longest part of a wrong value that is shown. */
+const MAX_SHOWN = 40;
+
+/** The JSON body of a request, checked. Throws `NodeError` `usage` that names the field. */
+export async function readBody<S extends v.GenericSchema>(
+  request: Request,
+  schema: S,
+): Promise<v.InferOutput<S>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(await request.text());
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new NodeError("usage", "Cannot read the request: its body is no JSON, wanted a JSON object");
+  }
+  const { success, output, issues } = v.safeParse(schema, value, { abortEarly: true });
+  if (success) return output;
+  throw issueError(issues[0]);
+}
+
+/** The failure of a field that is not there. */
+export const missingField = (field: string): NodeError => fieldError(field, "is missing, wanted one");
+
+/** The failure that an issue is; `below` is the path of what was checked. */
+export function issueError(issue: v.BaseIssue<unknown>, below?: string): NodeError {
+  const { received, expected, message } = issue;
+  const field = [below, v.getDotPath(issue)].filter((part) => typeof part === "string").join(".");
+  if (field === "") {
+    return new NodeError("usage", `Cannot answer: the body is ${received}, wanted a JSON object`);
+  }
+  if (received === "undefined") return missingField(field);
+  const found = received.length > MAX_SHOWN ? `${received.slice(0, MAX_SHOWN)}…` : received;
+  const wanted = message.startsWith("Invalid ") ? expected : message;
+  return fieldError(field, `is ${found}, wanted ${wanted ?? "another value"}`);
+}
+
+/** A field that may be absent or null, both the same. */
+export const maybe = <S extends v.GenericSchema>(schema: S) =>
+  v.optional(v.pipe(v.nullable(schema), v.transform((value) => value ?? undefined)));
+
+/** A number in a range, both ends included. */
+export const numberIn = (min: number, max: number) =>
+  v.pipe(
+    v.number("a number"),
+    v.minValue(min, `${min} or more`),
+    v.maxValue(max, `${max} or less`),
+  );
+
+/** A whole number in a range, both ends included. */
+export const wholeIn = (min: number, max: number) =>
+  v.pipe(
+    v.number("a whole number"),
+    v.safeInteger("a whole number"),
+    v.minValue(min, `${min} or more`),
+    v.maxValue(max, `${max} or less`),
+  );
+
+/** Any JSON object. */
+export const jsonObject = v.record(v.string(), v.unknown(), "an object");

@@ -1,0 +1,92 @@
+/**
+ * What checks of `doctor` ask the outside for. Each thing is found out once, when it is first asked for; the network's
+ * libraries are loaded then.
+ *
+ * @module
+ */
+import type { World } from "../base/world.ts";
+import { networkProfile } from "../config/network_profile.ts";
+import { openSystemFiles } from "../device/sysfs.ts";
+import type { SwarmProbe } from "../node/probe_swarm.ts";
+import { VERSION } from "./build_info.ts";
+import type { Lookouts, NodeAnswer } from "./checks.ts";
+import type { Settings } from "./settings.ts";
+
+/** Lookouts that are closed with all that they opened. */
+export interface OpenLookouts extends Lookouts, AsyncDisposable {}
+
+/** The named bootstraps; else those of the network, which is the running node's where none is named. */
+export function bootstrapsOf({ config, origins }: Settings, node: NodeAnswer): readonly string[] {
+  if (config.initial_peers.length > 0) return config.initial_peers;
+  const isOwn = node.state === "running" && origins.network === "built in";
+  return networkProfile(isOwn ? node.status.network : config.network).bootstraps;
+}
+
+/** Lookouts of one run; `signal` ends all of them. */
+export function openLookouts(
+  world: World,
+  settings: Settings,
+  node: NodeAnswer,
+  signal: AbortSignal,
+): OpenLookouts {
+  const { config, paths } = settings;
+  const swarm = once(async (): Promise<SwarmProbe> => {
+    const { openSwarmProbe } = await import("../node/probe_swarm.ts");
+    const bootstraps = bootstrapsOf(settings, node);
+    const own = node.state === "running"
+      ? { own: { peer: node.status.peerId, addresses: node.status.addresses } }
+      : {};
+    return await openSwarmProbe(world, { bootstraps, version: VERSION, ...own }, signal);
+  });
+  return {
+    swarm: swarm.get,
+    async askAboutNode(signal) {
+      const { askAboutNode } = await import("../node/probe_inbound.ts");
+      return await askAboutNode(world, await swarm.get(), openSystemFiles(config), signal);
+    },
+    async askAboutStandIn(signal) {
+      const { askAboutStandIn } = await import("../node/probe_inbound.ts");
+      const places = { listen: config.listen, announce: config["p2p.announce"] };
+      return await askAboutStandIn(world, await swarm.get(), places, signal);
+    },
+    async findTwin(peer, own, signal) {
+      const { findTwin } = await import("../node/probe_twin.ts");
+      return await findTwin(world, await swarm.get(), { peer, own }, signal);
+    },
+    engine: (signal) => startEngine(world, settings, signal),
+    async identity() {
+      const { readIdentity } = await import("../identity/keys.ts");
+      return (await readIdentity(paths.identity))?.peerId;
+    },
+    async [Symbol.asyncDispose]() {
+      await (await swarm.settled())?.[Symbol.asyncDispose]();
+    },
+  };
+}
+
+interface Once<T> {
+  readonly get: () => Promise<T>;
+  /** What was found, if it was asked for and found. */
+  readonly settled: () => Promise<T | undefined>;
+}
+
+function once<T>(find: () => Promise<T>): Once<T> {
+  let found: Promise<T> | undefined;
+  return {
+    get: () => found ??= find(),
+    settled: async () => await found?.catch(() => undefined),
+  };
+}
+
+/** Libraries that a node has not written out yet go to a folder for this: looking must not fill the data folder. */
+async function startEngine(world: World, { config, paths }: Settings, signal: AbortSignal) {
+  const { openEngine } = await import("../node/open_compute.ts");
+  const isWritten = await Deno.stat(paths.native).then(() => true, () => false);
+  const root = isWritten ? paths.root : await Deno.makeTempDir({ prefix: "kwaainet-doctor-" });
+  try {
+    await using engine = await openEngine(world, { config, paths: { ...paths, root } }, signal);
+    return { name: engine.name, reason: engine.reason };
+  } finally {
+    if (!isWritten) await Deno.remove(root, { recursive: true }).catch(() => {});
+  }
+}

@@ -1,0 +1,99 @@
+import { assertEquals, assertRejects } from "@std/assert";
+import { NodeError } from "../../src/base/errors.ts";
+import { Chat, type ChatOptions, talk } from "../../src/cli/chat_text.ts";
+import { Output, type Sink } from "../../src/cli/output.ts";
+import { openInterrupts } from "../../src/cli/signals.ts";
+import { ToyModels } from "../text/toy_model.ts";
+import { fakeWorld } from "../support/world.ts";
+
+const never = new AbortController().signal;
+
+function sink(isTerminal = false): Sink & { text: string } {
+  const decoder = new TextDecoder();
+  return {
+    text: "",
+    writeSync(bytes) {
+      this.text += decoder.decode(bytes, { stream: true });
+      return bytes.length;
+    },
+    isTerminal: () => isTerminal,
+  };
+}
+
+async function scene(more: Partial<ChatOptions> & { isTerminal?: boolean } = {}) {
+  const stdout = sink(more.isTerminal);
+  const stderr = sink();
+  const models = new ToyModels();
+  const all = new AbortController();
+  const interrupts = openInterrupts(all);
+  const output = new Output(stdout, stderr);
+  const chat = new Chat({
+    world: fakeWorld(),
+    model: await models.open(undefined),
+    options: { sampling: { temperature: 0 }, maxTokens: 9 },
+    output,
+    json: false,
+    interrupts,
+    system: undefined,
+    ...more,
+  });
+  return { chat, models, stdout, stderr, output, interrupts, all };
+}
+
+const linesOf = (...lines: string[]) => ({ next: () => Promise.resolve(lines.shift()) });
+const asked = (models: ToyModels) =>
+  models.requests.map(({ prompt }) => prompt.kind === "chat" ? prompt.messages.map((m) => m.content) : []);
+
+Deno.test("chat keeps the turns, /new forgets them, /exit ends", async () => {
+  const { chat, models, stdout, output } = await scene({ system: "Be brief." });
+  const lines = linesOf("hi", "", "again", "/new", "fresh \\", "start", "/exit", "never");
+  assertEquals(await talk(chat, { lines, output, json: false }, never), 0);
+  const answer = "Hello there friend.";
+  assertEquals(asked(models), [
+    ["Be brief.", "hi"],
+    ["Be brief.", "hi", answer, "again"],
+    ["Be brief.", "fresh \nstart"],
+  ]);
+  assertEquals(stdout.text, `${answer}\n`.repeat(3));
+});
+
+Deno.test("chat shows a prompt on a terminal only, and answers in JSON where asked", async () => {
+  const person = await scene({ isTerminal: true });
+  await talk(person.chat, { lines: linesOf("hi"), output: person.output, json: false }, never);
+  assertEquals(person.stdout.text.split("\n").slice(1), ["> Hello there friend.", "> ", ""]);
+  const program = await scene({ json: true });
+  await talk(program.chat, { lines: linesOf("hi"), output: program.output, json: true }, never);
+  const { schema, event, text, newTokens } = JSON.parse(program.stdout.text);
+  assertEquals([schema, event, text, newTokens], [1, "answered", "Hello there friend.", 3]);
+});
+
+Deno.test("an interrupt ends the answer, what was said stays, and the next one ends everything", async () => {
+  const { chat, models, interrupts, all, stdout } = await scene();
+  let events = 0;
+  models.pause = () => {
+    if (++events === 3) assertEquals(interrupts.take("SIGINT"), "taken");
+    return Promise.resolve();
+  };
+  await chat.turn("hi", all.signal, "among others");
+  assertEquals(stdout.text, "Hello \n");
+  assertEquals(chat.messages.map(({ content }) => content), ["hi", "Hello "]);
+  assertEquals([models.left, all.signal.aborted], [1, false]);
+  assertEquals([interrupts.take("SIGINT"), all.signal.aborted], ["all", true]);
+});
+
+Deno.test("SIGTERM ends everything, also in the middle of an answer", async () => {
+  const { chat, models, interrupts, all } = await scene();
+  models.pause = () => Promise.resolve(void interrupts.take("SIGTERM"));
+  await assertRejects(() => chat.turn("hi", all.signal, "among others"), NodeError, "SIGTERM");
+});
+
+Deno.test("a turn that fails is told and forgotten; alone it is the end", async () => {
+  const { chat, models, stderr } = await scene();
+  models.script = () => [new NodeError("unreachable", "Cannot generate: blocks are served by nobody")];
+  await chat.turn("hi", never, "among others");
+  assertEquals([stderr.text, chat.messages], [
+    "kwaainet: Cannot generate: blocks are served by nobody\n",
+    [],
+  ]);
+  await assertRejects(() => chat.turn("hi", never, "alone"), NodeError, "nobody");
+});

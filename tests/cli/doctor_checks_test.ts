@@ -1,0 +1,280 @@
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import { bootstrapsCheck } from "../../src/cli/check_bootstraps.ts";
+import { clockCheck } from "../../src/cli/check_clock.ts";
+import { diskCheck, nearestFolder } from "../../src/cli/check_disk.ts";
+import { dnsCheck } from "../../src/cli/check_dns.ts";
+import { engineCheck } from "../../src/cli/check_engine.ts";
+import { inboundCheck, ofNode, ofStandIn } from "../../src/cli/check_inbound.ts";
+import { keyCheck } from "../../src/cli/check_key.ts";
+import { memoryCheck } from "../../src/cli/check_memory.ts";
+import { ipv6Check, natCheck, natOf, networkCheck } from "../../src/cli/check_network.ts";
+import { permissionsCheck } from "../../src/cli/check_permissions.ts";
+import { portsCheck } from "../../src/cli/check_ports.ts";
+import type { Check, CheckContext, Diagnosis, Lookouts } from "../../src/cli/checks.ts";
+import type { StatusDocument } from "../../src/api/status.ts";
+import { NodeError } from "../../src/base/errors.ts";
+import { dataPaths } from "../../src/config/paths.ts";
+import { type Config, CONFIG_KEYS } from "../../src/config/schema.ts";
+import { kindOfAddress, type LocalAddress } from "../../src/device/addresses.ts";
+import { createIdentity, encodeIdentity, readIdentity } from "../../src/identity/keys.ts";
+import { openDataLock } from "../../src/node/lock.ts";
+import { awayKindOf, type ProbedPeer } from "../../src/node/probe_swarm.ts";
+import { temporaryFolder } from "../support/temporary_folder.ts";
+import { FakeClock, fakeWorld } from "../support/world.ts";
+
+const never = new AbortController().signal;
+const NOW = Date.UTC(2027, 0, 1);
+const DEFAULTS = Object.fromEntries(
+  Object.entries(CONFIG_KEYS).map(([path, { fallback }]) => [path, fallback]),
+);
+
+interface Given {
+  readonly root?: string;
+  readonly config?: Partial<Config>;
+  readonly now?: number;
+  readonly bootstraps?: readonly string[];
+  readonly addresses?: readonly LocalAddress[];
+  readonly node?: CheckContext["node"];
+  readonly peers?: readonly Partial<ProbedPeer>[];
+  readonly lookouts?: Partial<Lookouts>;
+}
+
+/** What checks are told; everything is as it should be where nothing is said. */
+function contextWith(given: Given): CheckContext {
+  const root = given.root ?? "/nowhere";
+  const bootstraps = (given.peers ?? []).map((peer) => ({ peer: "P", checks: true, ...peer }));
+  return {
+    world: fakeWorld(new FakeClock(given.now ?? NOW)),
+    settings: { config: { ...DEFAULTS, ...given.config }, paths: dataPaths(root) },
+    energy: undefined,
+    node: given.node ?? { state: "none" },
+    bootstraps: given.bootstraps ?? [],
+    addresses: given.addresses ?? [],
+    lookouts: {
+      swarm: () => Promise.resolve({ bootstraps, others: [] }),
+      identity: async () => (await readIdentity(dataPaths(root).identity))?.peerId,
+      ...given.lookouts,
+    },
+  } as unknown as CheckContext;
+}
+
+const look = async (check: Check, given: Given): Promise<Diagnosis[]> =>
+  await check.run(contextWith(given), never);
+/** The one finding: its severity, and that its words are as `says` wants; what is wrong has a cure. */
+function only(found: readonly Diagnosis[], severity: Diagnosis["severity"], says: RegExp): void {
+  assertEquals(found.map((each) => each.severity), [severity], JSON.stringify(found));
+  assertMatch(found[0]!.says, says);
+  if (severity !== "ok" && severity !== "info") assert(found[0]!.cure !== undefined, found[0]!.says);
+}
+const card = (address: string, name = "eth0"): LocalAddress => ({
+  card: name,
+  family: address.includes(":") ? 6 : 4,
+  address,
+  kind: kindOfAddress(address),
+});
+
+Deno.test("the clock is wrong when most peers say so, and only a stranger's when one does", async () => {
+  const skews = (...all: number[]) => ({ peers: all.map((skewSeconds) => ({ skewSeconds })) });
+  only(await look(clockCheck, skews(0, 0.2)), "ok", /2 of 2/);
+  only(await look(clockCheck, skews(-3600)), "fail", /this machine's clock is 3600 s ahead of the network's/);
+  only(await look(clockCheck, skews(2, 2)), "warn", /2\.0 s behind/);
+  const found = await look(clockCheck, skews(0, 0, 900));
+  assertEquals(found.map(({ severity }) => severity), ["ok", "warn"]);
+  assertMatch(found[1]!.says, /the clock of P is off by 900 s/);
+  only(await look(clockCheck, { peers: [{}] }), "unknown", /no peer told its time/);
+  only(await look(clockCheck, { now: 0 }), "fail", /1970-01-01.*never set/);
+});
+
+Deno.test("each bootstrap that is away is named with why, and fails where all are", async () => {
+  const bootstraps = ["/ip4/10.0.0.1/tcp/1/p2p/A"];
+  only(await look(bootstrapsCheck, {}), "info", /none are named/);
+  const away = { address: bootstraps[0]!, away: { kind: "refused", why: "ECONNREFUSED" } } as const;
+  only(
+    await look(bootstrapsCheck, { bootstraps, peers: [away] }),
+    "fail",
+    /10\.0\.0\.1.* is away.*nothing listens/,
+  );
+  const found = await look(bootstrapsCheck, { bootstraps, peers: [away, {}] });
+  assertEquals(found.map(({ severity }) => severity), ["ok", "warn"]);
+});
+
+Deno.test("words of failed dials are told apart", () => {
+  const kinds = [
+    "connect ECONNREFUSED 127.0.0.1:9",
+    "Connection refused (os error 111)",
+    "Network is unreachable (os error 101)",
+    "getaddrinfo ENOTFOUND a.invalid",
+    "Cannot connect to x: it does not answer",
+    "Payload identity key A does not match expected remote identity key B",
+    "what else",
+  ].map(awayKindOf);
+  assertEquals(kinds, ["refused", "refused", "no_route", "no_name", "silent", "other_peer", "failed"]);
+});
+
+Deno.test("names of bootstraps that do not exist are said to be so", async () => {
+  only(await look(dnsCheck, { bootstraps: ["/ip4/10.0.0.1/tcp/1/p2p/A"] }), "ok", /not needed/);
+  only(await look(dnsCheck, { bootstraps: ["/dns4/localhost/tcp/1/p2p/A"] }), "ok", /localhost/);
+});
+
+Deno.test("the way in is what peers say, and unknown where nobody can tell", async () => {
+  const relay = async (given: Given) =>
+    (await look(inboundCheck, given)).map(({ check, severity }) => [check, severity]);
+  assertEquals(await relay({}), [["inbound", "unknown"], ["relay", "unknown"]]);
+  assertEquals(await relay({ peers: [{ checks: false }] }), [["inbound", "unknown"], ["relay", "unknown"]]);
+  const standIn = (says: ("yes" | "no" | "cannot_tell")[]) =>
+    ofStandIn({ addresses: ["/ip4/10.0.0.2/tcp/5"], says });
+  assertEquals(
+    [standIn(["yes"]), standIn(["no", "no"]), standIn(["no", "yes"]), standIn(["cannot_tell"])].map((each) =>
+      each.severity
+    ),
+    ["ok", "fail", "warn", "unknown"],
+  );
+  const lookouts = { askAboutStandIn: () => Promise.resolve({ addresses: [], says: ["no" as const] }) };
+  assertEquals(await relay({ peers: [{}], lookouts }), [["inbound", "fail"], ["relay", "warn"]]);
+});
+
+Deno.test("a node that peers only call over its own connections is not taken for reachable", () => {
+  const status = { addresses: ["/ip4/10.0.0.2/tcp/5/p2p/A"], serving: null } as unknown as StatusDocument;
+  const of = (part: Partial<Parameters<typeof ofNode>[1]>, told = status) =>
+    ofNode(told, { says: ["yes"], cameIn: false, dropped: false, ...part }).severity;
+  assertEquals(of({ cameIn: true }), "ok");
+  assertEquals(of({}), "unknown");
+  assertEquals(of({ dropped: true }), "fail");
+  assertEquals(of({ says: ["no"] }), "fail");
+  assertEquals(of({ says: ["no", "yes"] }), "warn");
+  assertEquals(of({ says: ["cannot_tell"] }), "unknown");
+  assertEquals(of({}, { ...status, addresses: ["/ip4/127.0.0.1/tcp/5/p2p/A"] }), "ok");
+  const loading = { ...status, serving: { engine: "" } } as unknown as StatusDocument;
+  assertEquals(of({ says: ["no"] }, loading), "unknown");
+});
+
+Deno.test("a machine without addresses is on no network, unless nothing outside is wanted", async () => {
+  const lo = [card("127.0.0.1", "lo")];
+  const listen = ["/ip4/127.0.0.1/tcp/0"];
+  only(await look(networkCheck, { addresses: lo, config: { listen } }), "info", /no network/);
+  only(await look(networkCheck, { addresses: lo }), "fail", /no card has an address/);
+  const bootstraps = ["/ip4/10.0.0.1/tcp/1/p2p/A"];
+  only(await look(networkCheck, { addresses: lo, bootstraps, config: { listen } }), "fail", /no network/);
+  only(await look(networkCheck, { addresses: [card("169.254.3.4")] }), "fail", /no DHCP server/);
+  only(await look(networkCheck, { addresses: [card("10.0.0.2")] }), "ok", /10\.0\.0\.2 \(eth0\)/);
+});
+
+Deno.test("a card without a default route is named where a bootstrap lies beyond it", async () => {
+  await using folder = await temporaryFolder();
+  await Deno.mkdir(`${folder.path}/net`);
+  await Deno.writeTextFile(`${folder.path}/net/route`, "Iface\tDestination\nva\t00004D0A\n");
+  const given = { addresses: [card("10.0.0.2")], config: { procfs: folder.path } };
+  const bootstraps = ["/ip4/8.8.8.8/tcp/1/p2p/A"];
+  only(await look(networkCheck, { ...given, bootstraps }), "warn", /no default route/);
+  only(await look(networkCheck, given), "ok", /10\.0\.0\.2/);
+});
+
+Deno.test("what translates addresses is told by what peers see", async () => {
+  only(await look(natCheck, { addresses: [card("100.64.1.2")] }), "fail", /^CGNAT/);
+  only(await look(natCheck, { addresses: [card("100.64.1.2"), card("2001:db8::1")] }), "warn", /^CGNAT/);
+  const home = [card("192.168.1.5")];
+  const seen = (...ips: string[]) => natOf(home, ips.map((ip) => `/ip4/${ip}/tcp/999`));
+  only([seen("192.168.1.5")], "ok", /no translation/);
+  only([seen("203.0.113.7", "203.0.113.7")], "info", /^NAT: .*203\.0\.113\.7/);
+  only([seen("100.80.0.1")], "warn", /^CGNAT/);
+  only([seen("203.0.113.7", "203.0.113.9")], "warn", /several addresses/);
+  only([seen()], "info", /only private/);
+  only([natOf([card("203.0.113.7")], [])], "ok", /of its own/);
+});
+
+Deno.test("IPv6 is said to be of use only with a way out", async () => {
+  only(
+    await look(ipv6Check, { addresses: [card("fe80::1")] }),
+    "info",
+    /only addresses for the local network/,
+  );
+  await using folder = await temporaryFolder();
+  const given = { addresses: [card("2001:db8::1")], config: { procfs: folder.path } };
+  only(await look(ipv6Check, given), "ok", /2001:db8::1/);
+  await Deno.mkdir(`${folder.path}/net`);
+  const none = "0".repeat(32);
+  const line = (card: string) =>
+    `${none} 00 ${none} 00 ${none} 00000400 00000001 00000000 00000003 ${card}\n`;
+  await Deno.writeTextFile(`${folder.path}/net/ipv6_route`, line("lo"));
+  only(await look(ipv6Check, given), "warn", /no default route/);
+  await Deno.writeTextFile(`${folder.path}/net/ipv6_route`, line("lo") + line("eth0"));
+  only(await look(ipv6Check, given), "ok", /2001:db8::1/);
+});
+
+Deno.test("a data folder that is not there yet is judged by the one above, and nothing is left behind", async () => {
+  await using folder = await temporaryFolder();
+  assertEquals(nearestFolder(`${folder.path}/a/b`), folder.path);
+  only(await look(diskCheck, { root: `${folder.path}/a/b` }), "ok", /can be written/);
+  assertEquals(await Array.fromAsync(Deno.readDir(folder.path)), []);
+});
+
+Deno.test("memory below the reserve fails, for a node that serves", async () => {
+  await using folder = await temporaryFolder();
+  const free = async (kib: number, config: Partial<Config> = {}) => {
+    await Deno.writeTextFile(`${folder.path}/meminfo`, `MemTotal: 4000000 kB\nMemAvailable: ${kib} kB\n`);
+    return await look(memoryCheck, { config: { procfs: folder.path, ...config } });
+  };
+  only(await free(3_000_000), "ok", /are free/);
+  only(await free(300_000), "warn", /little for blocks/);
+  only(await free(20_000), "fail", /no memory/);
+  only(await free(20_000, { serve: false }), "warn", /no memory/);
+});
+
+Deno.test("an engine that cannot run is told with its reason, and a slow one is a warning", async () => {
+  const engine = (name: string) => ({ engine: () => Promise.resolve({ name, reason: "r" }) });
+  only(await look(engineCheck, { lookouts: engine("ggml") }), "ok", /^ggml \(r\)/);
+  only(await look(engineCheck, { lookouts: engine("reference") }), "warn", /slow engine/);
+  const broken = { engine: () => Promise.reject(new NodeError("no_backend", "Cannot use it: no libraries")) };
+  only(await look(engineCheck, { lookouts: broken }), "fail", /no libraries/);
+});
+
+Deno.test("a key or a folder that others may read or change is named with its mode", async () => {
+  await using folder = await temporaryFolder();
+  const root = folder.path, { identity } = dataPaths(root);
+  await Deno.writeFile(identity, encodeIdentity(await createIdentity()), { mode: 0o600 });
+  await Deno.chmod(root, 0o700);
+  only(await look(permissionsCheck, { root }), "ok", /owner alone/);
+  await Deno.chmod(identity, 0o644);
+  only(await look(permissionsCheck, { root }), "fail", /identity\.key is open to others \(mode 0644\)/);
+  await Deno.chmod(identity, 0o600);
+  await Deno.chmod(root, 0o755);
+  only(await look(permissionsCheck, { root }), "warn", /mode 0755/);
+  await Deno.chmod(root, 0o777);
+  only(await look(permissionsCheck, { root }), "fail", /another key in its place/);
+  await Deno.chmod(root, 0o700);
+  await Deno.writeTextFile(identity, "no key");
+  only(await look(permissionsCheck, { root }), "fail", /no libp2p private key/);
+});
+
+Deno.test("a port in use is named with what it was for", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr as Deno.NetAddr;
+  const free = { api: "127.0.0.1:0", listen: ["/ip4/127.0.0.1/tcp/0"] };
+  only(await look(portsCheck, { config: free }), "ok", /free/);
+  only(
+    await look(portsCheck, { config: { ...free, api: `127.0.0.1:${port}` } }),
+    "fail",
+    /for the API, is in use by/,
+  );
+  const listen = [`/ip4/127.0.0.1/tcp/${port}`];
+  only(await look(portsCheck, { config: { ...free, listen } }), "fail", /for peers, is in use by/);
+  const elsewhere = ["/ip4/203.0.113.9/tcp/0"];
+  only(await look(portsCheck, { config: { ...free, listen: elsewhere } }), "fail", /203\.0\.113\.9/);
+});
+
+Deno.test("a key that somebody else answers to is named, and so is a folder that another process holds", async () => {
+  await using folder = await temporaryFolder();
+  const root = folder.path, paths = dataPaths(root);
+  only(await look(keyCheck, { root }), "ok", /no key yet/);
+  await Deno.writeFile(paths.identity, encodeIdentity(await createIdentity()), { mode: 0o600 });
+  only(await look(keyCheck, { root }), "unknown", /nobody was there to ask/);
+  const twin = (found: string | undefined) => ({ findTwin: () => Promise.resolve(found) });
+  only(await look(keyCheck, { root, peers: [{}], lookouts: twin(undefined) }), "ok", /nobody else/);
+  only(
+    await look(keyCheck, { root, peers: [{}], lookouts: twin("/ip4/10.0.0.9/tcp/1") }),
+    "fail",
+    /two nodes on one key.*10\.0\.0\.9/,
+  );
+  await using _lock = await openDataLock(fakeWorld().clock, paths);
+  only(await look(keyCheck, { root }), "fail", /process \d+ holds/);
+});

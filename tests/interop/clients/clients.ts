@@ -1,0 +1,43 @@
+/** A node that chats, and clients in Python that talk to it. */
+import { alone, Program } from "../../e2e/program.ts";
+
+/** The demo model; tests need it. */
+export const MODEL_FILE = Deno.env.get("KWAAI_SMOLLM2");
+/** Why tests are skipped, where they are. */
+export const noModel = MODEL_FILE === undefined ? " (skipped: KWAAI_SMOLLM2 names no model)" : "";
+
+const venv = `${Deno.env.get("KWAAI_CACHE")}/clients-venv`;
+const hasVenv = await Deno.stat(`${venv}/complete`).then(() => true, () => false);
+/** Why tests with clients of Python are skipped, where they are. */
+export const noPython = hasVenv ? noModel : " (skipped: clients/install.sh was not run)";
+
+/** A node that has the whole model. */
+export interface ChatNode extends AsyncDisposable {
+  readonly url: string;
+  readonly model: string;
+}
+
+/** Starts it with settings of its own. */
+export async function startNode(folder: string, ...sets: string[]): Promise<ChatNode> {
+  const program = Program.start([
+    ...alone(folder),
+    ...["--model", MODEL_FILE!],
+    ...sets.flatMap((set) => ["--set", set]),
+  ]);
+  const { api, model } = await program.event("ready");
+  return { url: api, model, [Symbol.asyncDispose]: () => program[Symbol.asyncDispose]() };
+}
+
+/** Runs a client of this folder; what it printed. */
+export async function runPython(script: string, ...args: string[]): Promise<Record<string, unknown>> {
+  const { success, stdout, stderr } = await new Deno.Command(`${venv}/bin/python`, {
+    args: [new URL(script, import.meta.url).pathname, ...args],
+    env: { NO_PROXY: "127.0.0.1,localhost" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).output();
+  const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+  if (!success) throw new Error(`${script} failed: ${text(stderr).slice(-2000)}`);
+  return JSON.parse(text(stdout));
+}
