@@ -5,7 +5,7 @@
  */
 import type { CarbonAwareSource } from "../api/carbon_aware.ts";
 import type { Table } from "../base/database.ts";
-import { NodeError } from "../base/errors.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
 import { type CarbonBooks, openCarbonBooks } from "../energy/carbon/books.ts";
@@ -86,7 +86,11 @@ export async function openCarbon(world: World, options: CarbonOptions): Promise<
   const now = world.clock.now();
   const books = parts.use(openCarbonBooks(world, {
     ledger,
-    earlier: await ledger.hours(now - DAY_MS, now),
+    earlier: await ledger.hours(now - DAY_MS, now).catch((error) => {
+      // the day's sum begins anew; what is written is another matter
+      world.log.warn("Energy books not read", { reason: messageOf(error) });
+      return [];
+    }),
     intensity,
     marketGramsPerKwh: config["carbon.market_grams_per_kwh"],
     productionSold,

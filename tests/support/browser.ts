@@ -18,6 +18,8 @@ export interface Page extends PageRecord {
   /** Waits until the expression is true. */
   until(expression: string): Promise<void>;
   send(method: string, params?: object): Promise<Record<string, unknown>>;
+  /** Goes to `url`, and waits until it is loaded. */
+  go(url: string): Promise<void>;
   screenshot(path: string): Promise<void>;
 }
 
@@ -91,7 +93,7 @@ export class Browser implements AsyncDisposable {
     const { targetId } = await this.#send("Target.createTarget", { url: "about:blank", browserContextId });
     const { sessionId } = await this.#send("Target.attachToTarget", { targetId, flatten: true });
     const send = (method: string, params: object = {}) => this.#send(method, params, sessionId as string);
-    const record: PageRecord = { requests: [], complaints: [] };
+    const record = { requests: [], complaints: [], loaded: () => {} };
     this.#heard.set(sessionId as string, (method, params) => note(record, method, params));
     for (const domain of ["Page", "Runtime", "Network", "Log"]) await send(`${domain}.enable`);
     await send("Emulation.setDeviceMetricsOverride", {
@@ -103,8 +105,9 @@ export class Browser implements AsyncDisposable {
     const value = view.dark ? "dark" : "light";
     await send("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value }] });
     if (view.script === false) await send("Emulation.setScriptExecutionDisabled", { value: true });
-    await send("Page.navigate", { url });
-    return makePage(send, record);
+    const page = makePage(send, record);
+    await page.go(url);
+    return page;
   }
 
   #send(method: string, params?: object, sessionId?: string): Promise<Record<string, unknown>> {
@@ -135,7 +138,10 @@ export class Browser implements AsyncDisposable {
   }
 }
 
-function makePage(send: Page["send"], record: PageRecord): Page {
+/** A record, and who waits for the page. */
+type Noted = PageRecord & { loaded: () => void };
+
+function makePage(send: Page["send"], record: Noted): Page {
   const evaluate = async <T>(expression: string): Promise<T> => {
     const options = { expression, awaitPromise: true, returnByValue: true };
     // deno-lint-ignore no-explicit-any -- the protocol's own shapes
@@ -149,6 +155,11 @@ function makePage(send: Page["send"], record: PageRecord): Page {
     ...record,
     send,
     evaluate,
+    async go(url) {
+      const loaded = new Promise<void>((resolve) => record.loaded = resolve);
+      await send("Page.navigate", { url });
+      await loaded;
+    },
     async until(expression) {
       for (const end = performance.now() + PATIENCE_MS; performance.now() < end;) {
         if (await evaluate<boolean>(`Boolean(${expression})`)) return;
@@ -166,7 +177,8 @@ function makePage(send: Page["send"], record: PageRecord): Page {
 }
 
 // deno-lint-ignore no-explicit-any -- the protocol's own shapes
-function note({ requests, complaints }: PageRecord, method: string, params: any): void {
+function note({ requests, complaints, loaded }: Noted, method: string, params: any): void {
+  if (method === "Page.loadEventFired") loaded();
   if (method === "Network.requestWillBeSent" && !params.request.url.startsWith("data:")) {
     requests.push(params.request.url);
   }
