@@ -11,7 +11,7 @@ import type {
   JoulesPerToken,
   SourceState,
 } from "../energy/types.ts";
-import type { CarbonSnapshot } from "../energy/carbon/books.ts";
+import type { CarbonBooks, CarbonSnapshot } from "../energy/carbon/books.ts";
 import type { RenewablesSnapshot } from "../energy/renewable/types.ts";
 
 /** One source, as others read it. */
@@ -25,6 +25,17 @@ export interface SourceDocument {
   readonly state: SourceState;
   readonly reason?: string;
   readonly counted: boolean;
+}
+
+/** Energy and carbon of a day. */
+export interface TodayDocument {
+  /** Unix ms; local midnight. */
+  readonly sinceMs: number;
+  readonly joules: number;
+  /** Location-based, by method; never to be added up. */
+  readonly location: readonly { readonly method: string; readonly grams: number }[];
+  /** Energy of the grid whose carbon is not known. */
+  readonly unpricedJoules: number;
 }
 
 /** The answer of `/api/v1/energy` and of `energy --json`. Null is "not known", never 0. */
@@ -43,6 +54,8 @@ export interface EnergyDocument {
   /** Power of the idle machine; null until it is known. */
   readonly idleWatts: number | null;
   readonly carbon?: CarbonSnapshot;
+  /** Since local midnight, over restarts, as the books have it; entered once a minute. */
+  readonly today?: TodayDocument;
   /** Own power, where inverters or site meters are named. */
   readonly renewable?: RenewablesSnapshot;
 }
@@ -50,13 +63,14 @@ export interface EnergyDocument {
 /** What is told beside the meter. */
 export interface EnergyBeside {
   readonly carbon?: CarbonSnapshot | undefined;
+  readonly today?: TodayDocument | undefined;
   readonly renewable?: RenewablesSnapshot | undefined;
 }
 
 /** Puts the document together. */
 export const energyDocument = (
   { node, sources, accounts, tokens, joulesPerToken, peerClasses, idleWatts }: EnergySnapshot,
-  { carbon, renewable }: EnergyBeside = {},
+  { carbon, today, renewable }: EnergyBeside = {},
 ): EnergyDocument => ({
   schema: 1,
   node,
@@ -77,5 +91,18 @@ export const energyDocument = (
   ...(peerClasses === undefined ? {} : { peerClasses }),
   idleWatts,
   ...(carbon === undefined ? {} : { carbon }),
+  ...(today === undefined ? {} : { today }),
   ...(renewable === undefined ? {} : { renewable }),
 });
+
+/** The day of `nowMs` (Unix ms) out of the books, from local midnight; whole UTC hours. */
+export function todayDocument(books: Pick<CarbonBooks, "since">, nowMs: number): TodayDocument {
+  const sinceMs = new Date(nowMs).setHours(0, 0, 0, 0);
+  const { totalMicrojoules, unpricedMicrojoules, location } = books.since(sinceMs);
+  return {
+    sinceMs,
+    joules: Number(totalMicrojoules) / 1e6,
+    location: location.map(({ method, grams }) => ({ method, grams })),
+    unpricedJoules: Number(unpricedMicrojoules) / 1e6,
+  };
+}

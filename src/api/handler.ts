@@ -11,9 +11,11 @@ import type { TextModels } from "../text/types.ts";
 import { accessDoor, type AccessOptions, type RequestFacts } from "./access.ts";
 import { carbonAwareRoutes, type CarbonAwareSource } from "./carbon_aware.ts";
 import type { EnergyDocument } from "./energy.ts";
+import { EventFeed } from "./events.ts";
 import { type Failure, failureOf, failureResponse } from "./http_error.ts";
 import type { MetricsInput } from "./metrics_input.ts";
 import { lazyRoutes, type RouteEnvironment, type TextRouteParts } from "./lazy_routes.ts";
+import { pauseRoutes } from "./pause.ts";
 import type { StatusDocument } from "./status.ts";
 
 /** What the API shows. */
@@ -28,14 +30,18 @@ export interface ApiOptions extends AccessOptions {
   readonly carbonAware?: CarbonAwareSource;
   /** For the routes that make text; they are absent without it. */
   readonly text?: TextModels;
+  /** For `/api/v1/pause`, which is absent without it: the owner asks for quiet until then, Unix ms. */
+  readonly pause?: (untilMs: number) => void;
 }
 
 /** Routes of Ollama. */
 const OLLAMA_PATH =
   "/api/:route{version|tags|show|ps|chat|generate|embed|embeddings|pull|push|create|copy|delete}";
 
-/** Answers a request; never rejects. */
-export type ApiHandler = (request: Request) => Promise<Response>;
+/** Answers a request; never rejects. Disposing it ends answers that would go on for ever. */
+export interface ApiHandler extends Disposable {
+  (request: Request): Promise<Response>;
+}
 
 /** Routes: `/healthz` it lives, `/readyz` it does what was asked, `/api/v1/status` all figures. */
 export function apiHandler(options: ApiOptions): ApiHandler {
@@ -68,13 +74,25 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     for (const path of ["/v1/messages", "/v1/messages/count_tokens"]) app.all(path, messages);
     app.all("/v1/*", lazyRoutes(async () => (await import("./openai/routes.ts")).openaiRoutes(parts)));
   }
+  const feed = new EventFeed({ clock: options.world.clock, log: options.log }, options);
+  app.get("/api/v1/events", () => feed.open());
+  if (options.pause !== undefined) {
+    const { world: { clock }, pause, status } = options;
+    app.route("/api/v1/pause", pauseRoutes({ clock, pause, policy: () => status().policy }));
+  }
+  const page = lazyRoutes(async () => (await import("./pages/dashboard.ts")).dashboardRoutes(options.status));
+  for (const path of ["/", "/assets/*"]) app.get(path, page);
   app.notFound((context) => fail(noRoute(context.req.path), context));
   app.onError((error, context) => {
     if (!(error instanceof NodeError)) options.log.warn("API request failed", { error });
     return fail(failureOf(error), context);
   });
   const door = accessDoor(options.world.random, options);
-  return (request) => door(request, async (admitted, facts) => await app.fetch(admitted, facts));
+  const answer: ApiHandler = Object.assign(
+    (request: Request) => door(request, async (admitted, facts) => await app.fetch(admitted, facts)),
+    { [Symbol.dispose]: () => feed[Symbol.dispose]() },
+  );
+  return answer;
 }
 
 const tooLong = (most: number): Failure => ({

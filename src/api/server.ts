@@ -39,6 +39,7 @@ export function openApiServer(world: World, address: string, handler: ApiHandler
   return {
     url: `http://${hostOf(server.addr.hostname)}:${server.addr.port}`,
     async [Symbol.asyncDispose]() {
+      handler[Symbol.dispose]();
       const patience = new AbortController();
       const answered = server.shutdown().then(() => true);
       const late = world.clock.sleep(CLOSE_MS, patience.signal).then(() => false, () => true);

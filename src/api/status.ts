@@ -16,6 +16,38 @@ export interface EnergyStatus extends EnergyFigure {
   readonly joulesPerToken?: JoulesPerToken;
 }
 
+/** What the records in the DHT say of this node beside its blocks, word for word as the last round had it. */
+export interface AnnouncedStatus {
+  /** Null where the owner gave no name. */
+  readonly name: string | null;
+  readonly version: string;
+  /** Block-tokens a second, by which clients choose servers. */
+  readonly throughput: number;
+  readonly cacheTokensLeft: number | null;
+  readonly dtype: string | null;
+  readonly usingRelay: boolean;
+}
+
+/** What the policy last read of the machine. Null is "not known", never 0. */
+export interface DeviceStatus {
+  /** Of the hottest sensor, and its name. */
+  readonly celsius: number | null;
+  readonly hottest: string | null;
+  /** Slowed down by the firmware, and supply voltage too low, now. */
+  readonly throttled: boolean | null;
+  readonly undervolted: boolean | null;
+  readonly memoryAvailableBytes: number | null;
+  readonly memoryTotalBytes: number | null;
+  /** Resident memory of the node's own process; its engine has its own. */
+  readonly ownMemoryBytes: number | null;
+  readonly diskFreeBytes: number | null;
+  /** Written to disk today, and served this month, with what the owner allows of each; 0 is no limit. */
+  readonly dayWriteBytes: number;
+  readonly dayWriteBudgetBytes: number;
+  readonly monthBytes: number;
+  readonly monthBudgetBytes: number;
+}
+
 /** What is served. */
 export interface ServingStatus {
   readonly model: string;
@@ -26,6 +58,10 @@ export interface ServingStatus {
   readonly sessions: number;
   /** Positions of attention memory that are free, over all served blocks. */
   readonly cacheTokensLeft: number;
+  /** Of the whole model; absent until it is open. */
+  readonly modelBlocks?: number;
+  /** Absent before the first announcement. */
+  readonly announced?: AnnouncedStatus;
 }
 
 /** Totals since the start. */
@@ -70,6 +106,8 @@ export interface StatusDocument {
   readonly energy: EnergyStatus;
   readonly work: WorkStatus;
   readonly policy: PolicyStatus;
+  /** Absent where the machine is not looked at. */
+  readonly device?: DeviceStatus;
   readonly readiness: Readiness;
   /** What does not work now, and why. */
   readonly degraded: readonly { readonly what: string; readonly why: string }[];

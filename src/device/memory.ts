@@ -34,6 +34,12 @@ export function readMemory(files: TextFiles): MemoryFacts | undefined {
   return { totalBytes, availableBytes };
 }
 
+/** Resident memory of this process; `undefined` off Linux. */
+export function ownMemoryBytes(files: TextFiles): number | undefined {
+  const kib = files.readText("/proc/self/status")?.match(/^VmRSS:\s+(\d{1,12}) kB$/m)?.[1];
+  return kib === undefined ? undefined : Number(kib) * 1024;
+}
+
 function* groupLimits(files: TextFiles): Generator<{ readonly limit: number; readonly used: number }> {
   for (const line of (files.readText("/proc/self/cgroup") ?? "").split("\n")) {
     const match = line.match(/^\d+:([^:]*):(\/.*)$/);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { DeviceStatus } from "../api/status.ts";
 import { decodeUtf8, encodeUtf8 } from "../base/bytes.ts";
 import type { Table } from "../base/database.ts";
 import { orAbort } from "../base/deadline.ts";
@@ -10,7 +11,7 @@ import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
 import { type DeviceConditions, readConditions } from "../device/conditions.ts";
-import { readMemory } from "../device/memory.ts";
+import { type MemoryFacts, ownMemoryBytes, readMemory } from "../device/memory.ts";
 import type { OtherLoad } from "../device/other_load.ts";
 import type { SystemFiles } from "../device/sysfs.ts";
 import type { Throttled } from "../device/throttled.ts";
@@ -32,6 +33,8 @@ const KEY = "budgets";
 /** What the node has decided, for whoever takes work. */
 export interface Contribution extends AsyncDisposable {
   readonly decision: Decision;
+  /** What was read of the machine last; absent where the policy is off. */
+  readonly device?: DeviceStatus | undefined;
   /** Resolves when another action than `from` is decided, or was already. Throws the reason of `signal`. */
   changed(from: Action, signal: AbortSignal): Promise<void>;
   /** The owner asks for quiet until then, Unix ms; a time that has passed ends it. */
@@ -68,6 +71,7 @@ export function openContribution(world: World, parts: ContributeParts): Contribu
 
 class Watcher implements Contribution {
   decision: Decision = WILLING;
+  device: DeviceStatus | undefined;
   /** By the monotonic clock: one that is set anew neither ends nor prolongs it. */
   #pauseEndsAtMs: number | undefined;
   #isNearlyHot = false;
@@ -143,20 +147,23 @@ class Watcher implements Contribution {
     if (!config["policy.enabled"]) return { pausedUntilMs };
     const device = readConditions(files);
     this.#isNearlyHot = (device.celsius ?? 0) >= config["policy.slow_celsius"] - NEARLY_HOT_CELSIUS;
-    return {
+    const memory = readMemory(files);
+    const conditions: Conditions = {
       weekday: local.getDay(),
       minute: local.getHours() * 60 + local.getMinutes(),
       ...supply.now,
       ...device,
       metered: meteredOf(config, device, metered.now),
       otherCpuShare: otherLoad.read(),
-      availableBytes: readMemory(files)?.availableBytes,
+      availableBytes: memory?.availableBytes,
       diskFreeBytes: diskFreeBytes(),
       monthBytes: monthBytes(this.#budgets),
       dayWriteBytes: dayWriteBytes(this.#budgets),
       gramsPerKwh: gramsPerKwh(),
       pausedUntilMs,
     };
+    this.device = deviceStatus(this.parts, conditions, memory);
+    return conditions;
   }
 
   #pausedUntilMs(): number | undefined {
@@ -181,6 +188,25 @@ class Watcher implements Contribution {
     table.put(KEY, encodeUtf8(JSON.stringify(this.#budgets)));
   }
 }
+
+const deviceStatus = (
+  { config, files }: ContributeParts,
+  now: Conditions,
+  memory: MemoryFacts | undefined,
+): DeviceStatus => ({
+  celsius: now.celsius ?? null,
+  hottest: now.hottest ?? null,
+  throttled: now.throttled ?? null,
+  undervolted: now.undervolted ?? null,
+  memoryAvailableBytes: memory?.availableBytes ?? null,
+  memoryTotalBytes: memory?.totalBytes ?? null,
+  ownMemoryBytes: ownMemoryBytes(files) ?? null,
+  diskFreeBytes: now.diskFreeBytes ?? null,
+  dayWriteBytes: now.dayWriteBytes ?? 0,
+  dayWriteBudgetBytes: config["policy.day_write_bytes"],
+  monthBytes: now.monthBytes ?? 0,
+  monthBudgetBytes: config["policy.month_bytes"],
+});
 
 /** The same action for other reasons: those are told, but not each degree. */
 const isOther = (now: Decision, before: Decision): boolean =>

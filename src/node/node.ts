@@ -4,7 +4,7 @@
  * @module
  */
 import { carbonMetrics } from "../api/metrics_input.ts";
-import { energyDocument } from "../api/energy.ts";
+import { energyDocument, todayDocument } from "../api/energy.ts";
 import { energyStatusOf, policyStatus, type ServingStatus, type StatusDocument } from "../api/status.ts";
 import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
@@ -80,7 +80,11 @@ export async function openNode(
     parts.openApi(world, plan, {
       status,
       energy: () =>
-        energyDocument(meter.snapshot(), { carbon: carbon.books.snapshot(), renewable: own.snapshot() }),
+        energyDocument(meter.snapshot(), {
+          carbon: carbon.books.snapshot(),
+          today: todayDocument(carbon.books, world.clock.now()),
+          renewable: own.snapshot(),
+        }),
       metrics: () => ({
         status: status(),
         energy: meter.snapshot(),
@@ -90,6 +94,7 @@ export async function openNode(
       }),
       carbonAware: carbonAwareSource(world, carbon.intensity),
       text,
+      pause: (untilMs) => contribution.pause(untilMs),
     }),
   );
   const named = plan.model ?? plan.asks;
@@ -148,6 +153,7 @@ function statusOf(
     energy: energyStatusOf(meter.snapshot()),
     work,
     policy: policyStatus(contribution.decision),
+    ...(contribution.device === undefined ? {} : { device: contribution.device }),
     readiness: health.readiness,
     degraded: health.degraded,
     uptimeSeconds: Math.round(world.clock.monotonic() - startedAtMs) / 1000,

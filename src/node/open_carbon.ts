@@ -5,7 +5,7 @@
  */
 import type { CarbonAwareSource } from "../api/carbon_aware.ts";
 import type { Table } from "../base/database.ts";
-import { NodeError } from "../base/errors.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
 import { type CarbonBooks, openCarbonBooks } from "../energy/carbon/books.ts";
@@ -19,6 +19,8 @@ import type { MeterSums } from "../energy/meter.ts";
 
 /** Time between entries. */
 const ENTER_MS = 60_000;
+/** How far back the books are read at the start. */
+const DAY_MS = 24 * 3_600_000;
 /** Of a mean year. */
 const YEAR_MS = 365.25 * 24 * 3_600_000;
 
@@ -80,8 +82,15 @@ export async function openCarbon(world: World, options: CarbonOptions): Promise<
   const { config, folder, table, productionSold } = options;
   await using parts = new AsyncDisposableStack();
   const intensity = parts.use(intensityOf(world, config, table));
+  const ledger = await openLedger(world, folder);
+  const now = world.clock.now();
   const books = parts.use(openCarbonBooks(world, {
-    ledger: await openLedger(world, folder),
+    ledger,
+    earlier: await ledger.hours(now - DAY_MS, now).catch((error) => {
+      // the day's sum begins anew; what is written is another matter
+      world.log.warn("Energy books not read", { reason: messageOf(error) });
+      return [];
+    }),
     intensity,
     marketGramsPerKwh: config["carbon.market_grams_per_kwh"],
     productionSold,

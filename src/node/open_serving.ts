@@ -80,6 +80,7 @@ async function serve(
   open({ model, prefix, engine });
   await joinedOrLate(context, signal);
   const range = await rangeOf(context, { model, prefix, availableBytes: parts.availableBytes() }, signal);
+  state.modelBlocks = blocks;
   state.choose({ model: model.id, prefix, blocks: range, engine: engine.name });
   say(`Loading blocks ${blocksOf(range).join(":")} of ${model.id} with ${engine.name} (${engine.reason})`);
 
@@ -90,7 +91,7 @@ async function serve(
     prefix,
     range,
     model: { blocks, repository },
-    info: () => announcedInfo(context, state, model),
+    info: () => state.announced = announcedInfo(context, state, model),
   }, signal);
   state.announcer = announcer;
   let farewell: Promise<void> | undefined;

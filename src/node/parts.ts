@@ -79,6 +79,8 @@ export interface NodeShown {
   readonly carbonAware: CarbonAwareSource;
   /** Models that answer. */
   readonly text: TextModels;
+  /** The owner asks for quiet until then, Unix ms; a time that has passed ends it. */
+  readonly pause: (untilMs: number) => void;
 }
 
 /** The listening API, and the key by which verbs on this machine ask it where keys are wanted. */

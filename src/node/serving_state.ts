@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { blocksOf, type ServingStatus } from "../api/status.ts";
+import { type AnnouncedStatus, blocksOf, type ServingStatus } from "../api/status.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { LoadedBlocks } from "../compute/backend.ts";
-import type { Announcer } from "../petals/server/announce.ts";
+import type { AnnouncedInfo, Announcer } from "../petals/server/announce.ts";
 import type { BlockServer } from "../petals/server/block_server.ts";
 import type { NextPings } from "../petals/server/next_pings.ts";
 import type { ServedModel } from "./events.ts";
@@ -16,6 +16,10 @@ import type { BlockRates } from "./measure.ts";
 export class ServingState {
   served: ServedModel | undefined;
   announcer: Announcer | undefined;
+  /** Blocks of the whole model. */
+  modelBlocks: number | undefined;
+  /** What the last round said. */
+  announced: AnnouncedInfo | undefined;
   /** The blocks and their server, while they live. */
   loaded: LoadedBlocks | undefined;
   server: BlockServer | undefined;
@@ -47,6 +51,17 @@ export class ServingState {
       engine,
       sessions: this.server?.sessions ?? 0,
       cacheTokensLeft: Math.floor(free / lengthOf(blocks)),
+      ...(this.modelBlocks === undefined ? {} : { modelBlocks: this.modelBlocks }),
+      ...(this.announced === undefined ? {} : { announced: announcedStatus(this.announced) }),
     };
   }
 }
+
+const announcedStatus = (info: AnnouncedInfo): AnnouncedStatus => ({
+  name: info.publicName ?? null,
+  version: info.version ?? "",
+  throughput: info.throughput,
+  cacheTokensLeft: info.cacheTokensLeft ?? null,
+  dtype: info.torchDtype ?? null,
+  usingRelay: info.usingRelay ?? false,
+});

@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { readCpu } from "../../src/device/cpu.ts";
 import { readMachine } from "../../src/device/machine.ts";
-import { readMemory } from "../../src/device/memory.ts";
+import { ownMemoryBytes, readMemory } from "../../src/device/memory.ts";
 import { openSystemFiles, type TextFiles } from "../../src/device/sysfs.ts";
 
 const filesOf = (texts: Record<string, string>): TextFiles => ({
@@ -64,4 +64,14 @@ Deno.test("openSystemFiles reads from given roots; what is absent is an answer",
   } finally {
     await Deno.remove(root, { recursive: true });
   }
+});
+
+Deno.test("ownMemoryBytes tells the resident memory of this process, and nothing where that cannot be read", () => {
+  const status = (text: string) => ownMemoryBytes(filesOf({ "/proc/self/status": text }));
+  assertEquals(status("Name:\tdeno\nVmPeak:\t 9000 kB\nVmRSS:\t    1234 kB\nThreads:\t3"), 1234 * 1024);
+  assertEquals([status("VmRSS:\t-1 kB"), status(""), ownMemoryBytes(filesOf({}))], [
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });

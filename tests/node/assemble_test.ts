@@ -10,7 +10,14 @@ const notAsked = () => {
   throw new TypeError("nobody was to ask");
 };
 const carbonAware = { names: () => [], observed: () => [], forecast: () => undefined, now: () => 0 };
-const shown = { status: notAsked, energy: notAsked, metrics: notAsked, carbonAware, text: new ToyModels() };
+const shown = {
+  status: notAsked,
+  energy: notAsked,
+  metrics: notAsked,
+  carbonAware,
+  text: new ToyModels(),
+  pause: notAsked,
+};
 
 function openApi(...sets: string[]) {
   const sources = { flags: new Map(), environment: {}, file: undefined, target: undefined };

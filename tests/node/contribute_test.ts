@@ -168,3 +168,31 @@ Deno.test("notes of budgets that are damaged are a fresh start", async () => {
   }
   assert(NO_BUDGETS.months.length === 0);
 });
+
+Deno.test("openContribution shows what it read of the machine last, and nothing where it does not look", async () => {
+  const { world, machine, open } = scene("policy.month_bytes=5000");
+  machine.celsius = 51;
+  machine.throttled = { undervolted: false, throttled: true };
+  machine.servedBytes = 700;
+  await using contribution = open();
+  machine.writeBytes = 400;
+  machine.celsius = 52;
+  await world.clock.advance(5_000);
+  assertEquals(contribution.device, {
+    celsius: 52,
+    hottest: "cpu-thermal",
+    throttled: true,
+    undervolted: false,
+    memoryAvailableBytes: null,
+    memoryTotalBytes: null,
+    ownMemoryBytes: null,
+    diskFreeBytes: null,
+    dayWriteBytes: 400,
+    dayWriteBudgetBytes: 0,
+    monthBytes: 700,
+    monthBudgetBytes: 5000,
+  });
+  const off = scene("policy.enabled=false");
+  await using blind = off.open();
+  assertEquals(blind.device, undefined);
+});

@@ -11,7 +11,7 @@ import { messageOf } from "../../base/errors.ts";
 import type { World } from "../../base/world.ts";
 import type { Ledger } from "../ledger.ts";
 import type { LedgerRecord } from "../ledger_record.ts";
-import { hoursOf, type LedgerTotals, type LocationSum, totalsOf } from "../ledger_sums.ts";
+import { hoursOf, type LedgerHour, type LedgerTotals, type LocationSum, totalsOf } from "../ledger_sums.ts";
 import { type EnergyWindow, HourBook } from "./hour_book.ts";
 import type { CarbonIntensity } from "./intensity.ts";
 import { type Embodied, type Sci, sciOf } from "./sci.ts";
@@ -57,6 +57,8 @@ export interface CarbonBooks extends AsyncDisposable {
   /** Enters what was used since the last call. Waits for nothing. */
   add(window: EnergyWindow): void;
   snapshot(): CarbonSnapshot;
+  /** Hours that began at `fromMs` or later, also of earlier runs, with the one that is open; a day at most. */
+  since(fromMs: number): LedgerTotals;
   /** Hours that are over, since the start: these sums never go back, for metrics. */
   readonly settled: LedgerTotals;
   readonly ledger: Ledger;
@@ -71,7 +73,12 @@ export interface BooksOptions {
   /** Whether certificates of the own production go to somebody else. */
   readonly productionSold: boolean;
   readonly embodied: Embodied | undefined;
+  /** Hours of the last day that earlier runs wrote. */
+  readonly earlier?: readonly LedgerHour[];
 }
+
+/** Hours that can still be of today: the longest day by a local clock, and one more. */
+const DAY_HOURS = 26;
 
 /** Most hours that wait for a disk that is full: beyond, the oldest is lost. */
 const MAX_WAITING = 24 * 14;
@@ -90,10 +97,13 @@ class Books implements CarbonBooks {
   #writing: Promise<void> | undefined;
   #settled: LedgerTotals = totalsOf([]);
   #failed = false;
+  /** Of the last day, and some more where parts of an hour were written apart. */
+  #recent: LedgerHour[];
 
   constructor(world: World, options: BooksOptions) {
     this.#world = world;
     this.#options = options;
+    this.#recent = [...options.earlier ?? []];
   }
 
   get ledger(): Ledger {
@@ -128,6 +138,7 @@ class Books implements CarbonBooks {
     const record = open.record(this.#options.marketGramsPerKwh ?? null);
     this.#waiting.push(record);
     this.#settled = addTotals(this.#settled, record);
+    this.#recent = [...this.#recent, ...hoursOf([record])].slice(-DAY_HOURS);
     if (this.#waiting.length > MAX_WAITING) {
       this.#waiting.shift();
       this.#world.log.warn("An hour of the energy books is lost", { waiting: MAX_WAITING });
@@ -184,6 +195,14 @@ class Books implements CarbonBooks {
       unpricedJoules: joulesOf(totals.unpricedMicrojoules),
       sci: only === undefined ? null : sciOfTotals(totals, only, embodied),
     };
+  }
+
+  since(fromMs: number): LedgerTotals {
+    const open = this.#open;
+    const now = open === undefined || open.isEmpty
+      ? []
+      : hoursOf([open.record(this.#options.marketGramsPerKwh ?? null)]);
+    return totalsOf([...this.#recent, ...now].filter(({ startMs }) => startMs >= fromMs));
   }
 
   /** Since the start, with the hour that is open. */

@@ -353,3 +353,22 @@ Deno.test("openCarbonBooks costs less than 5 kB of writes a day, all restarts an
   assertEquals(bytes, size, "every byte written is a byte kept");
   assert(bytes <= 5000, `${bytes}`);
 });
+
+Deno.test("books know the day over a restart: hours of earlier runs, those of this one and the one that is open", async () => {
+  const before = setUp();
+  await before.enter(1_000_000n);
+  await before.enter(2_000_000n, {}, 120);
+  await before.books[Symbol.asyncDispose]();
+  const earlier = hoursOf(before.ledger.records);
+  const { books, enter } = setUp({ earlier });
+  assertEquals(books.since(NOON).totalMicrojoules, 3_000_000n);
+  await enter(4_000_000n);
+  assertEquals(books.since(NOON).totalMicrojoules, 7_000_000n, "the open hour counts");
+  await enter(8_000_000n, {}, 60);
+  assertEquals(books.since(NOON).totalMicrojoules, 15_000_000n);
+  const later = books.since(NOON + HOUR).totalMicrojoules;
+  assertEquals(later < 15_000_000n && later > 0n, true, `${later}`);
+  assertEquals(books.since(NOON + 48 * HOUR).totalMicrojoules, 0n);
+  for (let hour = 0; hour < 60; hour++) await enter(1n, {}, 60);
+  assertEquals(books.since(0).hours <= 27, true, "no more than a day is kept");
+});

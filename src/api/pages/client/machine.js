@@ -1,0 +1,138 @@
+/**
+ * The lists of the page: the machine, what others see, the blocks.
+ *
+ * @module
+ */
+import { bytes, figure, UNKNOWN } from "./words.js";
+import { byId, put } from "./read.js";
+
+/** Fills a list of terms with rows of `[term, texts, {code, warn}]`; what is already there is kept, and so is the focus. */
+function fill(list, rows) {
+  const text = JSON.stringify(rows);
+  if (list.dataset.rows === text) return;
+  list.dataset.rows = text;
+  list.replaceChildren(...rows.map(([term, texts, { code = false, warn = false } = {}]) => {
+    const row = document.createElement("div");
+    row.appendChild(document.createElement("dt")).textContent = term;
+    for (const text of texts) {
+      const value = row.appendChild(document.createElement("dd"));
+      value.textContent = text;
+      value.classList.toggle("code", code);
+      value.classList.toggle("warn", warn);
+    }
+    return row;
+  }));
+}
+
+/** Of `used` and what is allowed, 0 for no limit. */
+const budget = (used, allowed) => `${bytes(used)}${allowed > 0 ? ` of ${bytes(allowed)}` : ""}`;
+const yesNo = (value, yes, no) => value === null ? "not known" : value ? yes : no;
+
+/** Temperature, supply, memory and disk of a status. */
+export function showMachine({ device }) {
+  if (device === undefined) {
+    return fill(byId("machine"), [["Not read", ["the policy is off: policy.enabled says so"]]]);
+  }
+  const { celsius, hottest, throttled, undervolted } = device;
+  fill(byId("machine"), [
+    ["Temperature", [
+      celsius === null ? "no sensor" : `${Math.round(celsius)} °C (${hottest ?? "processor"})`,
+    ]],
+    ["Processor", [yesNo(throttled, "slowed down by the firmware", "at full speed")], {
+      warn: throttled === true,
+    }],
+    ["Supply", [yesNo(undervolted, "voltage too low: a stronger supply is needed", "voltage fine")], {
+      warn: undervolted === true,
+    }],
+    ["Memory", [
+      `${bytes(device.memoryAvailableBytes)} of ${bytes(device.memoryTotalBytes)} free`,
+      `${bytes(device.ownMemoryBytes)} taken by the node itself`,
+    ]],
+    ["Disk", [
+      `${bytes(device.diskFreeBytes)} free`,
+      `${budget(device.dayWriteBytes, device.dayWriteBudgetBytes)} written today`,
+    ]],
+    ["Served", [
+      `${budget(device.monthBytes, device.monthBudgetBytes)} this month${
+        device.monthBudgetBytes > 0 ? "" : ", no limit set"
+      }`,
+    ]],
+  ]);
+}
+
+/** What records and connections tell others. */
+export function showPublic({ serving, peerId, addresses, version, dht }) {
+  const announced = serving?.announced;
+  put(
+    "public-note",
+    serving === null
+      ? "Nothing is announced: this node serves no blocks. Peers that connect see the peer id and the addresses."
+      : announced === undefined || dht.lastAnnounceAt === null
+      ? "Nothing is announced yet. This is what will be:"
+      : "Word for word what this node announces:",
+  );
+  fill(byId("public"), [
+    ["Name", [serving === null ? UNKNOWN : announced?.name ?? "none given"]],
+    ["Peer id", [peerId], { code: true }],
+    ["Addresses", addresses.length === 0 ? ["none"] : addresses, { code: true }],
+    ["Model", [serving === null ? UNKNOWN : `${serving.model} (as ${serving.prefix || "…"})`]],
+    ["Blocks", [serving === null ? UNKNOWN : `${serving.blocks[0]} to ${serving.blocks[1] - 1}`]],
+    ["Version", [announced?.version || version]],
+    ...(announced === undefined ? [] : [
+      ["Speed", [`${figure(announced.throughput)} tokens/s through these blocks`]],
+      ["Weights as", [announced.dtype ?? "not known"]],
+      ["Cache left", [
+        announced.cacheTokensLeft === null
+          ? UNKNOWN
+          : `${figure(announced.cacheTokensLeft)}, keys and values of all blocks`,
+      ]],
+    ]),
+  ]);
+}
+
+/**
+ * The blocks of the model as a strip. `servers` are the number of others that serve each block; absent where the swarm was
+ * not asked.
+ */
+export function showStrip({ serving }, servers) {
+  const strip = byId("strip");
+  if (serving === null) {
+    put("model-name", "No blocks are served here");
+    put("strip-note", "To serve: kwaainet start --model SOURCE, such as smollm2-135m");
+    strip.replaceChildren();
+    return;
+  }
+  const [start, end] = serving.blocks;
+  const total = serving.modelBlocks ?? servers?.length ?? end;
+  put("model-name", serving.model);
+  put("strip-note", stripNote(serving, servers, total));
+  const kinds = Array.from({ length: Math.min(total, 512) }, (_, block) => {
+    if (block >= start && block < end) return "own";
+    return (servers?.[block] ?? 0) > 0 ? "peers" : "none";
+  });
+  strip.setAttribute("aria-label", byId("strip-note").textContent);
+  byId("strip-key").hidden = servers === undefined;
+  if (strip.dataset.kinds === kinds.join()) return;
+  strip.dataset.kinds = kinds.join();
+  strip.replaceChildren(...kinds.map((kind, block) => {
+    const cell = document.createElement("span");
+    cell.className = `cell ${kind}`;
+    cell.title = `block ${block}`;
+    return cell;
+  }));
+}
+
+function stripNote({ blocks: [start, end], engine, modelBlocks }, servers, total) {
+  const own = end === start
+    ? "Blocks are being chosen"
+    : `Blocks ${start} to ${end - 1}${modelBlocks === undefined ? "" : ` of ${total}`} here, ${
+      engine === "" ? "still loading" : `with ${engine}`
+    }`;
+  if (servers === undefined) return own;
+  const covered =
+    Array.from({ length: total }, (_, block) => (block >= start && block < end) || (servers[block] ?? 0) > 0)
+      .filter(Boolean).length;
+  return `${own}; ${
+    covered === total ? "the swarm has all of them" : `${total - covered} of ${total} are served by nobody`
+  }`;
+}
