@@ -43,9 +43,10 @@ const SUMMARY = "Summarize the following text by repeating its most important se
   "The old lighthouse on the northern cliff was built in 1871 after three ships were lost in one winter. " +
   "Its lamp burned whale oil until 1903, when the keeper installed a kerosene burner. In 1954 the lamp was " +
   "electrified and the last keeper left the island. Today the lighthouse is a museum that opens every summer.";
-const EDIT = "Rename the function add to sum in this code and print all of it:\n\n" +
+const EDIT = "```python\n" +
   "def add(first, second):\n    result = first + second\n    return result\n\n" +
-  "def main():\n    first = 10\n    second = 20\n    print(add(first, second))\n\nmain()\n";
+  "def main():\n    first = 10\n    second = 20\n    print(add(first, second))\n\nmain()\n```\n\n" +
+  "The same program with the function `add` renamed to `plus`:\n\n```python\n";
 
 /** Guesses ahead through a long line. */
 export async function draftScene(rounds: number): Promise<void> {
@@ -58,13 +59,15 @@ export async function draftScene(rounds: number): Promise<void> {
   const drafting = rooms.use(await startNode(...ASKS, "--initial-peers", far));
   say(`\nguessing ahead through 50 ms each way, 96 tokens, ${rounds} rounds, medians`);
   const rows = [["", "tokens a pass", "tok/s without", "tok/s with", "gain", "same text"]];
-  for (const [name, prompt] of [["summary", SUMMARY], ["code edit", EDIT]] as const) {
+  for (
+    const [name, prompt, chat] of [["summary", SUMMARY, true], ["code edit", EDIT, false]] as const
+  ) {
     const gains: number[] = [];
     const speeds: [number, number][] = [];
     let perPass = 0;
     let isSame = true;
     for (let round = 0; round < rounds; round++) {
-      const call = { prompt: `${prompt}\n(${round})`, tokens: 96, chat: true };
+      const call = { prompt: `(${round}) ${prompt}`, tokens: 96, chat };
       const without = await askText({ ...call, api: plain.api });
       const ahead = await askText({ ...call, api: drafting.api });
       const speed = ({ tokens, totalMs, firstMs }: typeof without) => tokens / (totalMs - firstMs) * 1000;
