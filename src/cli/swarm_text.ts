@@ -53,6 +53,7 @@ export async function openSwarmText(
     loaded: () => undefined,
     limits: { places: 1, queue: 0 },
     draftTokens: config["text.draft_tokens"],
+    spotCheckShare: config["text.spot_check_share"],
   }));
   return await text.open(undefined, signal);
 }

@@ -5,7 +5,7 @@
  * @module
  */
 import * as v from "valibot";
-import { choice, type ConfigKey, key, listOf, matching, text, whole } from "./key.ts";
+import { choice, type ConfigKey, decimal, key, listOf, matching, text, whole } from "./key.ts";
 import { CARBON_KEYS } from "./keys_carbon.ts";
 import { CERTIFICATE_KEYS } from "./keys_certificates.ts";
 import { ENERGY_KEYS } from "./keys_energy.ts";
@@ -162,6 +162,12 @@ export const CONFIG_KEYS = {
     8,
     "Most tokens guessed ahead of one pass over all blocks; as many as pay, up to it. 0 is off.",
     "tokens",
+  ),
+  "text.spot_check_share": key(
+    "number",
+    decimal(0, 1),
+    0.005,
+    "Share of steps that a second server computes too, to find out those that answer wrongly; 0 is off.",
   ),
   "text.waiting": key(
     "integer",

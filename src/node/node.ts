@@ -75,6 +75,7 @@ export async function openNode(
     loaded: () => serving?.loaded ?? asking?.loaded,
     limits: { places: plan.config["text.sessions"], queue: plan.config["text.waiting"] },
     draftTokens: plan.config["text.draft_tokens"],
+    spotCheckShare: plan.config["text.spot_check_share"],
   }));
   const api = rooms.use(
     parts.openApi(world, plan, {

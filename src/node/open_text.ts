@@ -48,6 +48,8 @@ export interface TextContext {
   readonly limits: { readonly places: number; readonly queue: number };
   /** Most tokens guessed ahead of a pass; 0 = none. */
   readonly draftTokens?: number;
+  /** Share of steps that a second server computes too. */
+  readonly spotCheckShare?: number;
 }
 
 /** Models that answer. Dispose to close what they hold. */
@@ -158,7 +160,7 @@ class OneModel implements NodeText {
 
   /** Alone where all blocks are here, through the swarm where not. */
   #sequencesOf({ model, prefix }: TextBase, head: TextHead) {
-    const { rpc, dht, loaded } = this.#context;
+    const { rpc, dht, loaded, spotCheckShare } = this.#context;
     const total = model.architecture.blocks;
     let own: { readonly of: LoadedBlocks; readonly blocks: OwnBlocks } | undefined;
     const ownNow = (): OwnBlocks | undefined => {
@@ -177,6 +179,7 @@ class OneModel implements NodeText {
         return ownNow()?.blocks;
       },
       localEnergy: energyOf,
+      ...(spotCheckShare === undefined ? {} : { spotCheckShare }),
     });
     return async (capacity: number, signal: AbortSignal): Promise<Sequence> => {
       const here = ownNow()?.blocks;

@@ -17,6 +17,7 @@ import { Directory, type DirectoryOptions } from "./directory.ts";
 import type { OpenHopAt } from "./hop.ts";
 import { openLocalHop } from "./local_hop.ts";
 import { Pings } from "./pings.ts";
+import { SpotChecks } from "./spot_check.ts";
 import { openRemoteHop } from "./remote_hop.ts";
 
 /** The servers of one model as a client sees them. Nothing is running: there is nothing to close. */
@@ -29,6 +30,9 @@ export interface Swarm {
   readonly canRewind: (server: SwarmServer) => boolean;
   /** Extra seconds of choosing a server; `Infinity` = never. */
   readonly extraSeconds: (server: SwarmServer) => number;
+  /** Whether a peer is this node. */
+  readonly isHere: (peer: PeerId) => boolean;
+  readonly checks: SpotChecks;
 }
 
 /** Ways to the swarm, and which model. */
@@ -44,6 +48,8 @@ export interface SwarmOptions extends DirectoryOptions {
   readonly localEnergy?: (cache: KvCache) => SessionEnergy | undefined;
   /** Seconds that choosing a server costs beyond time: trust, residency. `Infinity` = never. */
   readonly extraSeconds?: (server: SwarmServer) => number;
+  /** Share of steps that a second server computes too, 0 to 1; none without it. */
+  readonly spotCheckShare?: number;
 }
 
 /** The client's view of a model's servers. Share it between sessions. */
@@ -55,7 +61,9 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
     const { local } = options;
     return local !== undefined && containsRange(local.range, blocks);
   };
-  return {
+  const swarm: Swarm = {
+    isHere,
+    checks: new SpotChecks(world, options.spotCheckShare ?? 0, () => swarm),
     directory: new Directory(world, dht, options),
     bans: new Bans(world.clock),
     openHop: ({ peerId, info }, blocks, size, signal) => {
@@ -75,4 +83,5 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
       return options.extraSeconds?.(server) ?? 0;
     },
   };
+  return swarm;
 }

@@ -129,6 +129,7 @@ class SwarmChain implements Chain {
       );
     }
     this.#broken = true; // until it is known to be whole
+    await this.#leaveLiars(signal);
     const outputs: Activations[] = [];
     for (const part of splitTokens(input, MAX_REQUEST_ELEMENTS)) outputs.push(await this.#part(part, signal));
     this.#broken = false;
@@ -171,6 +172,7 @@ class SwarmChain implements Chain {
       link.stale = false;
       link.history.push(input);
       this.#swarm.bans.forgive(server.peerId);
+      this.#swarm.checks.consider({ server, blocks, inputs: [...link.history], output });
       return output;
     } catch (error) {
       await closeLinks([link]);
@@ -180,6 +182,16 @@ class SwarmChain implements Chain {
         this.#world.log.warn("Server failed, another is sought", fields);
       }
       throw error;
+    }
+  }
+
+  /** Puts others in the place of servers that were found out since the last step. */
+  async #leaveLiars(signal: AbortSignal): Promise<void> {
+    const isLiar = ({ server }: Link) => this.#swarm.bans.kindOf(server.peerId) === "unfit";
+    for (let at = this.#links.findIndex(isLiar); at >= 0; at = this.#links.findIndex(isLiar)) {
+      const { server: { peerId } } = this.#links[at]!;
+      const error = new NodeError("malformed", `Cannot go on with ${peerId}: it answered wrongly`);
+      await this.#mend({ at, error, spoilt: 0 }, { others: 0, again: 0 }, signal);
     }
   }
 
