@@ -52,6 +52,7 @@ export async function openSwarmText(
     base: () => Promise.resolve(base),
     loaded: () => undefined,
     limits: { places: 1, queue: 0 },
+    draftTokens: config["text.draft_tokens"],
   }));
   return await text.open(undefined, signal);
 }

@@ -156,6 +156,13 @@ export const CONFIG_KEYS = {
     "Whether a model that is only asked is computed here alone; auto does where all of it fits.",
   ),
   "text.sessions": key("integer", whole(1, 10_000), 64, "Most answers made at once.", "answers"),
+  "text.draft_tokens": key(
+    "integer",
+    whole(0, 8),
+    8,
+    "Most tokens guessed ahead of one pass over all blocks; as many as pay, up to it. 0 is off.",
+    "tokens",
+  ),
   "text.waiting": key(
     "integer",
     whole(0, 100_000),

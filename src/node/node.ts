@@ -74,6 +74,7 @@ export async function openNode(
     base: () => modelOpened.promise,
     loaded: () => serving?.loaded ?? asking?.loaded,
     limits: { places: plan.config["text.sessions"], queue: plan.config["text.waiting"] },
+    draftTokens: plan.config["text.draft_tokens"],
   }));
   const api = rooms.use(
     parts.openApi(world, plan, {

@@ -46,6 +46,8 @@ export interface TextContext {
   readonly loaded: () => LoadedBlocks | undefined;
   /** How many answers are made at once, and how many requests may wait. */
   readonly limits: { readonly places: number; readonly queue: number };
+  /** Most tokens guessed ahead of a pass; 0 = none. */
+  readonly draftTokens?: number;
 }
 
 /** Models that answer. Dispose to close what they hold. */
@@ -129,6 +131,7 @@ class OneModel implements NodeText {
     const tokenizer = openTokenizer(requireTokenizer(files, model.id));
     const head = await engine.loadHead(model, signal);
     const { architecture } = model;
+    const { draftTokens } = this.#context;
     const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
     const card = this.#card ??= await modelCard(model, files, "swarm");
     let norm: Promise<Float32Array<ArrayBuffer>> | undefined;
@@ -139,6 +142,7 @@ class OneModel implements NodeText {
       template: files && openChatTemplate(files),
       sequences,
       gate: this.#gate,
+      ...(draftTokens === undefined ? {} : { draftTokens }),
       finalNorm: async () => ({
         scale: await (norm ??= readFinalNorm(model, signal)),
         epsilon: architecture.normEpsilon,

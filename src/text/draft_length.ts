@@ -27,16 +27,25 @@ export class DraftLength {
   #guessed = PRIOR_GUESSES;
   /** Sums for the line of cost: passes, positions, squares, milliseconds, products. */
   readonly #sums = { n: 0, x: 0, xx: 0, y: 0, xy: 0 };
+  readonly #most: number;
   #rested = 0;
   #first = true;
 
+  /** `most` tokens are guessed ahead of a pass, up to {@linkcode MAX_DRAFT}. */
+  constructor(most: number = MAX_DRAFT) {
+    this.#most = Math.min(most, MAX_DRAFT);
+  }
+
   /** How many tokens to guess ahead of the next pass. */
   next(): number {
+    return Math.min(this.#most, this.#wanted());
+  }
+
+  #wanted(): number {
     if (this.#first) return MAX_DRAFT >> 1;
     const best = this.#best();
     if (best > 0) return best;
-    if (this.#rested < REST_PASSES) return 0;
-    return 2;
+    return this.#rested < REST_PASSES ? 0 : 2;
   }
 
   /** A pass over `positions` took `ms`; of `guessed` tokens ahead `right` were right. */

@@ -52,6 +52,8 @@ export interface TextModelParts {
   readonly template: ChatTemplate | undefined;
   readonly sequences: Sequences;
   readonly gate: Gate;
+  /** Most tokens guessed ahead of a pass; 0 = none. */
+  readonly draftTokens?: number;
   /** Scale of the final norm and its epsilon, for embeddings. */
   readonly finalNorm: (
     signal: AbortSignal,
@@ -78,12 +80,13 @@ class AnsweringModel implements TextModel {
   readonly #world: World;
   readonly #parts: TextModelParts;
   /** What passes cost here is the same for all answers. */
-  readonly #draftLength = new DraftLength();
+  readonly #draftLength: DraftLength;
 
   constructor(world: World, parts: TextModelParts) {
     this.#world = world;
     this.#parts = parts;
     this.card = parts.card;
+    this.#draftLength = new DraftLength(parts.draftTokens);
   }
 
   tokenize(text: string): readonly number[] {
@@ -225,7 +228,7 @@ class AnsweringModel implements TextModel {
         held: request.scorePrompt ? plan.ids.length - 1 : lease.held,
         maxTokens: plan.maxTokens,
         endIds: tokenizer.endIds,
-        draft: sequence.canRewind
+        draft: sequence.canRewind && this.#parts.draftTokens !== 0
           ? { drafter: new NgramDraft(plan.ids), length: this.#draftLength }
           : undefined,
       },

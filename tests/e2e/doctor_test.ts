@@ -6,14 +6,13 @@ import { openDhtNode } from "../../src/dht/node.ts";
 import { createIdentity, openIdentity } from "../../src/identity/keys.ts";
 import { openHost } from "../../src/p2p/host.ts";
 import { serveReachability } from "../../src/petals/server/reachability.ts";
-import { Namespace, noFirewall, noNamespaces, system, whyNot } from "./namespaces.ts";
+import { Namespace, noFirewall, noMounts, noNamespaces, system, whyNot } from "./namespaces.ts";
 import { alone, ask, FLAVOUR, HERE, type Launch, Program, withFolder } from "./program.ts";
 
 const world = openSystemWorld({ level: "error", json: false });
 const recorded = new URL("../vectors/energy/sysfs/intel-thinkpad-procfs", import.meta.url).pathname;
 /** Nobody has this key. */
 const STRANGER = "12D3KooWEyoppNCUx8Yx66oV9fJnriXwCcXwDDUA2kj6vnc6iDEp";
-const noMounts = await whyNot(["mount", "--version"]);
 /** Root reads everything: the fault needs a process without that right. */
 const UNPRIVILEGED = Deno.uid() === 0
   ? [
@@ -343,8 +342,7 @@ const networkFaults = ({ here, bootstraps }: Wire): readonly Fault[] => [
     check: "inbound",
     cause:
       /none of 1 peers can open a connection to this machine at \/ip4\/10\.77\.0\.2\/tcp\/4002: a firewall/,
-    skip: noFirewall,
-    make: async (_, rooms) => (rooms.use(await here.drop("input", "tcp dport 4002")), {}),
+    make: async (_, rooms) => (rooms.use(await here.shut(4002)), {}),
   },
   {
     name: "a firewall that lets nothing out to the bootstrap",
@@ -403,9 +401,8 @@ const networkFaults = ({ here, bootstraps }: Wire): readonly Fault[] => [
     name: "a firewall that lets nobody in to a node that runs, and can call out",
     check: "inbound",
     cause: /what peers send to \/ip4\/10\.77\.0\.2\/tcp\/4002 is dropped: a firewall/,
-    skip: noFirewall,
     make: async (healthy, rooms) => {
-      rooms.use(await here.drop("input", "tcp dport 4002"));
+      rooms.use(await here.shut(4002));
       await startNode(healthy, rooms);
       return {};
     },

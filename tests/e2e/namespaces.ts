@@ -31,8 +31,11 @@ export async function whyNot(
 const probe = `kwd-${Deno.pid}-probe`;
 /** Why there are no namespaces here. */
 export const noNamespaces = await whyNot(["ip", "netns", "add", probe], ["ip", "netns", "del", probe]);
-/** Why packets cannot be dropped here. */
-export const noFirewall = noNamespaces ?? await whyNot(["nft", "--version"]);
+/** Why nft cannot drop packets here. */
+export const noFirewall = noNamespaces ??
+  await whyNot(["unshare", "-n", "nft", "add", "table", "inet", "probe"]);
+/** Why nothing can be mounted here. */
+export const noMounts = await whyNot(["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]);
 
 /** A namespace with its loopback up. Dispose to remove it with all in it that has ended. */
 export class Namespace implements AsyncDisposable {
@@ -81,6 +84,23 @@ export class Namespace implements AsyncDisposable {
     const nft = (text: string) => system(["ip", "netns", "exec", this.name, "nft", "-f", "-"], text);
     await nft(`table inet doctor {\nchain c {\n${chain}\n}\n}\n`);
     return { [Symbol.asyncDispose]: () => nft("flush ruleset\n") };
+  }
+
+  /** Drops what comes in for a port, until disposed; by a rule of routing where there is no nft. */
+  async shut(port: number): Promise<AsyncDisposable> {
+    if (noFirewall === undefined) return await this.drop("input", `tcp dport ${port}`);
+    const rule = ["prio", "1", "iif", "wire", "ipproto", "tcp", "dport", `${port}`, "blackhole"];
+    // it has to come before the table of own addresses
+    await this.ip("rule", "add", "prio", "5", "lookup", "local");
+    await this.ip("rule", "del", "prio", "0");
+    await this.ip("rule", "add", ...rule);
+    return {
+      [Symbol.asyncDispose]: async () => {
+        await this.ip("rule", "del", ...rule);
+        await this.ip("rule", "add", "prio", "0", "lookup", "local");
+        await this.ip("rule", "del", "prio", "5");
+      },
+    };
   }
 
   /** Has programs inside find this in place of /etc/resolv.conf (ip-netns(8)), until disposed. */

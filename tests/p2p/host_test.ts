@@ -312,3 +312,34 @@ Deno.test({
     assertEquals((await assertRejects(() => open({ listen: ["nonsense"] }), NodeError)).code, "usage");
   },
 });
+
+Deno.test({
+  name:
+    "a host knows what a connected peer says of itself, where others say that it lives, and hangs up for good",
+  ...loose,
+  fn: async () => {
+    await using hub = await open({ agent: "hub" });
+    await using leaf = await open();
+    await using caller = await open({ listen: [] });
+    using _echo = hub.serveUnary("Test.echo", (request) => Promise.resolve(request));
+    const peer = await caller.dial(hub.addresses()[0]!, soon());
+    const told = await caller.introduction(peer, soon());
+    assertEquals(told.agent, "hub");
+    assertEquals(told.addresses.map((address) => `${address}/p2p/${hub.self}`), hub.addresses());
+    assertEquals(told.observed?.startsWith("/ip4/127.0.0.1/tcp/"), true);
+    assertEquals(told.protocols.includes("Test.echo"), true);
+    await assertRejects(() => caller.introduction(leaf.self, soon()), NodeError, "no connection");
+
+    await leaf.dial(hub.addresses()[0]!, soon());
+    await leaf.introduction(peer, soon());
+    let places: readonly string[] = [];
+    for (const late = soon(); places.length === 0;) places = await caller.locate(leaf.self, late);
+    assertEquals(places.map((address) => `${address}/p2p/${leaf.self}`), leaf.addresses());
+
+    await caller.hangUp(peer, soon());
+    assertEquals(caller.isConnected(peer), false);
+    await assertRejects(() => caller.callUnary(peer, "Test.echo", new Uint8Array(1), soon()), NodeError);
+    await caller.dial(hub.addresses()[0]!, soon());
+    assertEquals(await caller.callUnary(peer, "Test.echo", new Uint8Array(1), soon()), new Uint8Array(1));
+  },
+});

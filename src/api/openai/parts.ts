@@ -36,8 +36,12 @@ export function usageOf(all: readonly TextUsage[]): object {
 }
 
 /** What this program tells beyond: who computed, how long, and what it cost. No field of OpenAI's. */
-export const kwaaiOf = ({ hops, joules, method, seconds, firstTokenSeconds }: TextUsage): object => ({
+export const kwaaiOf = (
+  { hops, joules, method, seconds, firstTokenSeconds, passes, guessed }: TextUsage,
+): object => ({
   kwaai: {
+    passes,
+    guessed,
     seconds,
     first_token_seconds: firstTokenSeconds,
     hops: hops.map(({ peerId, blocks: { start, end } }) => ({ peer: peerId, blocks: [start, end] })),

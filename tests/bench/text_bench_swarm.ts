@@ -1,0 +1,118 @@
+/** Scenes of `text_bench.ts` in which others compute. */
+import { openDelayProxy } from "../support/delay_proxy.ts";
+import { type ApiCall, askText, BARE_PROMPT, median, say, startNode, table } from "./text_bench_help.ts";
+
+const MODEL = Deno.env.get("KWAAI_SMOLLM2")!;
+const ASKS = ["--model", MODEL, "--no-serve", "--set", "text.solo=never"];
+
+/** A token through a server that answers at once: all that is left is the client's own. */
+export async function shareScene(): Promise<void> {
+  await using rooms = new AsyncDisposableStack();
+  const hub = rooms.use(await startNode("--no-serve"));
+  const server = new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "--no-check", new URL("instant_server.ts", import.meta.url).pathname],
+      ...[hub.address, "instant", "30", "576"],
+    ],
+    stdout: "piped",
+  }).spawn();
+  rooms.defer(async () => {
+    server.kill("SIGTERM");
+    await server.status;
+  });
+  const reader = server.stdout.getReader();
+  await reader.read(); // READY
+  const asks = rooms.use(
+    await startNode(...ASKS, "--initial-peers", hub.address, "--dht-prefix", "instant", ...NO_DRAFT),
+  );
+  const call: ApiCall = { api: asks.api, prompt: BARE_PROMPT, tokens: 64 };
+  await askText(call);
+  const times: number[] = [];
+  for (let round = 0; round < 5; round++) {
+    times.push((await askText({ ...call, prompt: `${round} ${BARE_PROMPT}` })).tokenMs);
+  }
+  say(
+    `\nthe client's own share, through a server that answers at once: ${median(times).toFixed(2)} ms a token`,
+  );
+  reader.releaseLock();
+}
+
+const NO_DRAFT = ["--set", "text.draft_tokens=0"];
+
+const SUMMARY = "Summarize the following text by repeating its most important sentences.\n\n" +
+  "The old lighthouse on the northern cliff was built in 1871 after three ships were lost in one winter. " +
+  "Its lamp burned whale oil until 1903, when the keeper installed a kerosene burner. In 1954 the lamp was " +
+  "electrified and the last keeper left the island. Today the lighthouse is a museum that opens every summer.";
+const EDIT = "```python\n" +
+  "def add(first, second):\n    result = first + second\n    return result\n\n" +
+  "def main():\n    first = 10\n    second = 20\n    print(add(first, second))\n\nmain()\n```\n\n" +
+  "The same program with the function `add` renamed to `plus`:\n\n```python\n";
+
+/** Guesses ahead through a long line. */
+export async function draftScene(rounds: number): Promise<void> {
+  await using rooms = new AsyncDisposableStack();
+  const server = rooms.use(await startNode("--model", MODEL));
+  const port = Number(server.address.match(/tcp\/(\d+)/)![1]);
+  const proxy = rooms.use(openDelayProxy(port, 50));
+  const far = server.address.replace(`tcp/${port}`, `tcp/${proxy.port}`);
+  const plain = rooms.use(await startNode(...ASKS, "--initial-peers", far, ...NO_DRAFT));
+  const drafting = rooms.use(await startNode(...ASKS, "--initial-peers", far));
+  say(`\nguessing ahead through 50 ms each way, 96 tokens, ${rounds} rounds, medians`);
+  const rows = [["", "tokens a pass", "tok/s without", "tok/s with", "gain", "same text"]];
+  for (
+    const [name, prompt, chat] of [["summary", SUMMARY, true], ["code edit", EDIT, false]] as const
+  ) {
+    const gains: number[] = [];
+    const speeds: [number, number][] = [];
+    let perPass = 0;
+    let isSame = true;
+    for (let round = 0; round < rounds; round++) {
+      const call = { prompt: `(${round}) ${prompt}`, tokens: 96, chat };
+      const without = await askText({ ...call, api: plain.api });
+      const ahead = await askText({ ...call, api: drafting.api });
+      const speed = ({ tokens, totalMs, firstMs }: typeof without) => tokens / (totalMs - firstMs) * 1000;
+      speeds.push([speed(without), speed(ahead)]);
+      gains.push(speed(ahead) / speed(without));
+      perPass += ahead.tokens / ahead.passes / rounds;
+      isSame &&= without.text === ahead.text;
+    }
+    rows.push([
+      name,
+      perPass.toFixed(2),
+      median(speeds.map(([slow]) => slow)).toFixed(2),
+      median(speeds.map(([, fast]) => fast)).toFixed(2),
+      median(gains).toFixed(2),
+      isSame ? "yes" : "NO",
+    ]);
+  }
+  table(rows);
+}
+
+/** The death of a server in the middle of an answer. */
+export async function killedScene(rounds: number): Promise<void> {
+  const gaps: number[] = [];
+  const usual: number[] = [];
+  for (let round = 0; round < rounds; round++) {
+    await using rooms = new AsyncDisposableStack();
+    const first = rooms.use(await startNode("--model", MODEL, "--blocks", "0:15"));
+    const peers = ["--initial-peers", first.address];
+    const twins = await Promise.all(
+      [1, 2].map(() => startNode("--model", MODEL, "--blocks", "15:30", ...peers)),
+    );
+    for (const twin of twins) rooms.use(twin);
+    const asks = rooms.use(await startNode(...ASKS, ...peers));
+    const call: ApiCall = { api: asks.api, prompt: BARE_PROMPT.slice(0, 200), tokens: 40 };
+    const { hops } = await askText(call);
+    const used = twins.find(({ address }) => address.endsWith(hops.at(-1)!.peer))!;
+    const cut = await askText({
+      ...call,
+      onToken: (count) => count === 15 && used.program.child.kill("SIGKILL"),
+    });
+    gaps.push(cut.longestGapMs);
+    usual.push(cut.tokenMs);
+  }
+  say(
+    `\na server killed in the middle, ${rounds} rounds: longest pause ${Math.max(...gaps).toFixed(0)} ms, ` +
+      `median ${median(gaps).toFixed(0)} ms; a usual token ${median(usual).toFixed(0)} ms`,
+  );
+}

@@ -1,0 +1,89 @@
+import { assertEquals } from "@std/assert";
+import { kindOfAddress } from "../../src/device/addresses.ts";
+import { nameServers } from "../../src/device/resolver.ts";
+import { ownerOfSocket, readTcpSockets } from "../../src/device/sockets.ts";
+import { FakeFiles } from "../support/fake_files.ts";
+import { openSystemFiles } from "../../src/device/sysfs.ts";
+import { temporaryFolder } from "../support/temporary_folder.ts";
+
+/** Lines of a kernel 6.1. */
+const TCP = `  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode
+   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 12345 1 0 100 0 0 10 0
+   1: 02004D0A:0FA2 01004D0A:D431 01 00000000:00000000 00:00000000 00000000     0        0 777 1 0 100 0 0 10 0
+  half a li`;
+const TCP6 = `  sl  local_address                         remote_address                        st
+   0: 0000000000000000FFFF000002004D0A:0FA2 0000000000000000FFFF000001004D0A:D432 01 0:0 0:0 0 0 0 9`;
+
+Deno.test("readTcpSockets reads listeners and connections of both families, and skips what is no line", () => {
+  const given: Record<string, string> = { "/proc/net/tcp": TCP, "/proc/net/tcp6": TCP6 };
+  const files = { readText: (path: string) => given[path], list: () => [] };
+  const [listener, open, six, ...more] = readTcpSockets(files);
+  assertEquals(more, []);
+  assertEquals(listener, {
+    local: "127.0.0.1",
+    localPort: 8080,
+    remote: "0.0.0.0",
+    remotePort: 0,
+    isListening: true,
+    inode: 12345,
+  });
+  assertEquals([open!.remote, open!.localPort, open!.isListening], ["10.77.0.1", 4002, false]);
+  assertEquals([six!.local, six!.remote, six!.remotePort], ["10.77.0.2", "10.77.0.1", 0xd432]);
+  assertEquals(readTcpSockets(new FakeFiles({})), []);
+});
+
+Deno.test({
+  name: "ownerOfSocket finds this process behind a listener of its own",
+  ignore: Deno.build.os !== "linux",
+  fn() {
+    const files = openSystemFiles({ sysfs: "/sys", procfs: "/proc" });
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr as Deno.NetAddr;
+    const socket = readTcpSockets(files).find(({ isListening, localPort }) =>
+      isListening && localPort === port
+    )!;
+    assertEquals(ownerOfSocket(files, socket.inode)?.startsWith(`process ${Deno.pid} (`), true);
+    assertEquals(ownerOfSocket(files, 0), undefined);
+  },
+});
+
+Deno.test("kindOfAddress tells the provider's own, private, local and public addresses apart", () => {
+  const kinds = [
+    "10.1.2.3",
+    "172.15.0.1",
+    "172.31.0.1",
+    "100.63.0.1",
+    "100.64.0.1",
+    "100.127.0.1",
+    "169.254.1.1",
+    "8.8.8.8",
+  ];
+  assertEquals(kinds.map(kindOfAddress), [
+    "private",
+    "public",
+    "private",
+    "public",
+    "carrier",
+    "carrier",
+    "link",
+    "public",
+  ]);
+  assertEquals(["::1", "fe80::1", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1"].map(kindOfAddress), [
+    "loopback",
+    "link",
+    "unique",
+    "public",
+    "private",
+  ]);
+});
+
+Deno.test("nameServers reads the servers that libc would ask", async () => {
+  await using folder = await temporaryFolder();
+  const path = `${folder.path}/resolv.conf`;
+  assertEquals(nameServers(path), undefined);
+  await Deno.writeTextFile(
+    path,
+    "# nameserver 1.1.1.1\nsearch a\nnameserver 10.0.0.1\nnameserver fd00::1 \nnameserver 3\nnameserver 4\n",
+  );
+  assertEquals(nameServers(path), ["10.0.0.1", "fd00::1", "3"]);
+});
