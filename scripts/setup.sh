@@ -113,6 +113,12 @@ run_tests() {
         libc6-arm64-cross libgcc-s1-arm64-cross libstdc++6-arm64-cross; } >"$KWAAI_CACHE/apt-qemu.log" 2>&1 ||
         say "Cannot install the emulator (see $KWAAI_CACHE/apt-qemu.log): its tests are skipped"
     fi
+    if ! command -v chromium >/dev/null; then
+      say "Installing Chromium (apt)"
+      { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium \
+        fonts-dejavu-core; } >"$KWAAI_CACHE/apt-chromium.log" 2>&1 ||
+        say "Cannot install Chromium (see $KWAAI_CACHE/apt-chromium.log): tests of the page are skipped"
+    fi
     venv=$KWAAI_CACHE/peers-venv
     if [ ! -f "$venv/complete" ]; then
       say "Installing the real Hivemind and Petals peers (apt and pip, about 1 GB, some minutes)"

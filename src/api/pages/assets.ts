@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { encodeUtf8 } from "../../base/bytes.ts";
+import { encodeUtf8, toHex } from "../../base/bytes.ts";
 
 /** A file of a page, kept in the program. */
 export interface Asset {
@@ -67,7 +67,7 @@ export async function gzip(bytes: Uint8Array<ArrayBuffer>): Promise<Uint8Array<A
 async function pack({ text, type }: Asset): Promise<Packed> {
   const plain = encodeUtf8(text);
   const sum = new Uint8Array(await crypto.subtle.digest("SHA-256", plain));
-  const etag = `"${sum.subarray(0, 12).toHex()}"`;
+  const etag = `"${toHex(sum.subarray(0, 12))}"`;
   return { type: `${type}; charset=utf-8`, etag, plain, zipped: await gzip(plain) };
 }
 

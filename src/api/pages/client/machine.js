@@ -26,7 +26,7 @@ function fill(list, rows) {
 
 /** Of `used` and what is allowed, 0 for no limit. */
 const budget = (used, allowed) => `${bytes(used)}${allowed > 0 ? ` of ${bytes(allowed)}` : ""}`;
-const yesNo = (value, yes, no) => value === null ? "not known" : value ? yes : no;
+const yesNo = (value, yes, no) => value === null ? "no sensor tells" : value ? yes : no;
 
 /** Temperature, supply, memory and disk of a status. */
 export function showMachine({ device }) {
