@@ -93,7 +93,15 @@ export interface StatusDocument {
   readonly peerId: PeerId;
   readonly addresses: readonly string[];
   readonly network: NetworkName;
-  readonly reachability: { readonly state: "reachable" | "unreachable" | "unknown"; readonly reason: string };
+  readonly reachability: {
+    readonly state: "reachable" | "unreachable" | "unknown";
+    readonly reason: string;
+    /** Unix ms of the last time that peers were asked; absent before. */
+    readonly checkedAt?: number;
+    /** Peers that could tell, and those of them that got through. */
+    readonly askedPeers?: number;
+    readonly reachedBy?: number;
+  };
   readonly dht: {
     readonly peers: number;
     readonly entries: number;

@@ -107,6 +107,7 @@ export async function openNode(
   });
 
   const membership = rooms.use(keepMembership(world.clock, network, health));
+  rooms.use(network.keepReachability(membership.tried));
   const context = { world, plan, network, health, account, contribution, tell, joined: membership.tried };
   if (plan.model !== undefined) serving = rooms.use(parts.openServing(context));
   else if (plan.asks !== undefined) asking = rooms.use(parts.openAsking(context));

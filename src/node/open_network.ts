@@ -15,6 +15,9 @@ import { type Host, openHost } from "../p2p/host.ts";
 import { serveReachability } from "../petals/server/reachability.ts";
 import { openNodeState } from "./node_state.ts";
 import type { Network } from "./parts.ts";
+import { openSystemFiles } from "../device/sysfs.ts";
+import { keepReachability } from "./keep_reachability.ts";
+import type { NodeVerdicts } from "./probe_inbound.ts";
 import type { NodePlan } from "./plan.ts";
 
 /** Opens identity, host and DHT: the node listens when this resolves. Throws `NodeError`. */
@@ -39,13 +42,13 @@ export async function openNetwork(world: World, plan: NodePlan): Promise<Network
   // with blocks it is served by their server, as in Petals; bootstraps answer too (petals 2.2 `cli/run_dht.py`)
   if (plan.model === undefined) rooms.use(serveReachability(world, host));
   const { database } = state;
-  return new OpenNetwork({ host, dht, bootstraps: plan.bootstraps, database }, rooms.move());
+  return new OpenNetwork(world, { host, dht, plan, database }, rooms.move());
 }
 
 interface OpenParts {
   readonly host: Host;
   readonly dht: DhtNode;
-  readonly bootstraps: readonly string[];
+  readonly plan: NodePlan;
   readonly database: Database;
 }
 
@@ -60,12 +63,16 @@ class OpenNetwork implements Network {
   readonly #rooms: AsyncDisposableStack;
 
   readonly #database: Database;
+  readonly #world: World;
+  readonly #plan: NodePlan;
 
-  constructor({ host, dht, bootstraps, database }: OpenParts, rooms: AsyncDisposableStack) {
+  constructor(world: World, { host, dht, plan, database }: OpenParts, rooms: AsyncDisposableStack) {
+    this.#world = world;
+    this.#plan = plan;
     this.rpc = host;
     this.dht = dht;
     this.#database = database;
-    this.#bootstraps = bootstraps.filter((address) => peerOf(address) !== host.self);
+    this.#bootstraps = plan.bootstraps.filter((address) => peerOf(address) !== host.self);
     this.#rooms = rooms;
   }
 
@@ -92,6 +99,30 @@ class OpenNetwork implements Network {
       state: "unreachable",
       reason: "no peer could call back: open the port, or name addresses with p2p.announce",
     };
+  }
+
+  keepReachability(joined: Promise<void>): AsyncDisposable {
+    return keepReachability(this.#world, {
+      joined,
+      addresses: () => this.addresses(),
+      peers: () => this.peers(),
+      ask: (signal) => this.#askPeers(signal),
+      tell: (reachability) => {
+        this.reachability = reachability;
+      },
+    });
+  }
+
+  /** By a key of its own: peers that know this node call over the connections that there are. */
+  async #askPeers(signal: AbortSignal): Promise<NodeVerdicts> {
+    const [{ openSwarmProbe }, { askAboutNode }] = await Promise.all([
+      import("./probe_swarm.ts"),
+      import("./probe_inbound.ts"),
+    ]);
+    const own = { peer: this.rpc.self, addresses: this.addresses() };
+    const options = { bootstraps: this.#bootstraps, own, version: this.#plan.version };
+    await using probe = await openSwarmProbe(this.#world, options, signal);
+    return await askAboutNode(this.#world, probe, openSystemFiles(this.#plan.config), signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

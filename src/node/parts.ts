@@ -34,6 +34,8 @@ export interface Network extends Joinable, AsyncDisposable {
   /** Full multiaddrs with `/p2p/`. */
   addresses(): readonly string[];
   readonly reachability: StatusDocument["reachability"];
+  /** Asks peers again and again whether they get through; `joined` resolves when joining was tried. */
+  keepReachability(joined: Promise<void>): AsyncDisposable;
   /** A table of the state file, which is written now and then. */
   table(name: string): Table;
 }

@@ -101,6 +101,7 @@ async function scene(
     table: () => memoryTable(),
     addresses: () => [],
     reachability: { state: "unknown", reason: "" },
+    keepReachability: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };
   const machine = policyMachine();
