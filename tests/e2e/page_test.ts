@@ -125,7 +125,7 @@ test(
     const log = await text(page, "chat-log");
     if (pictures !== undefined) await page.screenshot(`${pictures}/1280-chat.png`);
     assertEquals(await violations(page), []);
-    await page.send("Page.reload");
+    await page.go(`${url}/`);
     await page.until(`${isShown} && document.querySelectorAll("#chat-log .turn").length === 2`);
     assertEquals(await text(page, "chat-log"), log);
     await say("and now stop");
