@@ -17,6 +17,7 @@ import type { MetricsInput } from "./metrics_input.ts";
 import { lazyRoutes, type RouteEnvironment, type TextRouteParts } from "./lazy_routes.ts";
 import { pauseRoutes } from "./pause.ts";
 import type { StatusDocument } from "./status.ts";
+import { swarmRoutes, type SwarmSource } from "./swarm.ts";
 
 /** What the API shows. */
 export interface ApiOptions extends AccessOptions {
@@ -30,6 +31,8 @@ export interface ApiOptions extends AccessOptions {
   readonly carbonAware?: CarbonAwareSource;
   /** For the routes that make text; they are absent without it. */
   readonly text?: TextModels;
+  /** For `/api/v1/swarm` and `/api/v1/peers`, which are absent without it. */
+  readonly swarm?: SwarmSource;
   /** For `/api/v1/pause`, which is absent without it: the owner asks for quiet until then, Unix ms. */
   readonly pause?: (untilMs: number) => void;
 }
@@ -74,6 +77,7 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     for (const path of ["/v1/messages", "/v1/messages/count_tokens"]) app.all(path, messages);
     app.all("/v1/*", lazyRoutes(async () => (await import("./openai/routes.ts")).openaiRoutes(parts)));
   }
+  if (options.swarm !== undefined) app.route("/api/v1", swarmRoutes(options.swarm));
   const feed = new EventFeed({ clock: options.world.clock, log: options.log }, options);
   app.get("/api/v1/events", () => feed.open());
   if (options.pause !== undefined) {

@@ -8,7 +8,7 @@ import { dhtPrefixOf } from "../config/network_profile.ts";
 import { findModel, resolveContext } from "../node/find_model.ts";
 import { openClient } from "../node/open_client.ts";
 import { openEngine } from "../node/open_compute.ts";
-import { openText } from "../node/open_text.ts";
+import { openText, textLimits } from "../node/open_text.ts";
 import type { TextModel } from "../text/types.ts";
 import { VERSION } from "./build_info.ts";
 import type { Output } from "./output.ts";
@@ -51,9 +51,7 @@ export async function openSwarmText(
     ...client.value,
     base: () => Promise.resolve(base),
     loaded: () => undefined,
-    limits: { places: 1, queue: 0 },
-    draftTokens: config["text.draft_tokens"],
-    spotCheckShare: config["text.spot_check_share"],
+    ...textLimits(config),
   }));
   return await text.open(undefined, signal);
 }

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { blocksVerb } from "./blocks.ts";
 import { benchVerb } from "./bench.ts";
 import { certificatesVerb } from "./certificates.ts";
 import { chatVerb } from "./chat.ts";
@@ -14,6 +15,7 @@ import { engineVerb } from "./engine.ts";
 import { generateVerb } from "./generate.ts";
 import { identityVerb } from "./identity.ts";
 import { modelsVerb } from "./models.ts";
+import { peersVerb } from "./peers.ts";
 import { startVerb } from "./start.ts";
 import { statusVerb } from "./status.ts";
 import type { Verb } from "./verb.ts";
@@ -23,6 +25,8 @@ import { versionVerb } from "./version.ts";
 export const VERBS: readonly Verb[] = [
   startVerb,
   statusVerb,
+  peersVerb,
+  blocksVerb,
   energyVerb,
   doctorVerb,
   generateVerb,

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { PeerDocument } from "../api/swarm.ts";
 import type { StatusDocument } from "../api/status.ts";
 import type { Database, Table } from "../base/database.ts";
 import { NodeError } from "../base/errors.ts";
@@ -99,6 +100,10 @@ class OpenNetwork implements Network {
       state: "unreachable",
       reason: "no peer could call back: open the port, or name addresses with p2p.announce",
     };
+  }
+
+  async knownPeers(): Promise<readonly Omit<PeerDocument, "rttMs">[]> {
+    return await this.rpc.neighbours(this.dht.peers().map(({ peer }) => peer));
   }
 
   keepReachability(joined: Promise<void>): AsyncDisposable {

@@ -8,6 +8,7 @@ import { messageOf, NodeError } from "../base/errors.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
+import type { Config } from "../config/schema.ts";
 import type { Dht } from "../dht/dht.ts";
 import { openChatTemplate } from "../model/chat_template.ts";
 import type { ModelSource, TokenizerFiles } from "../model/source.ts";
@@ -51,6 +52,15 @@ export interface TextContext {
   /** Share of steps that a second server computes too. */
   readonly spotCheckShare?: number;
 }
+
+/** What the settings say of answering. */
+export const textLimits = (
+  config: Config,
+): Required<Pick<TextContext, "limits" | "draftTokens" | "spotCheckShare">> => ({
+  limits: { places: config["text.sessions"], queue: config["text.waiting"] },
+  draftTokens: config["text.draft_tokens"],
+  spotCheckShare: config["text.spot_check_share"],
+});
 
 /** Models that answer. Dispose to close what they hold. */
 export interface NodeText extends TextModels, AsyncDisposable {

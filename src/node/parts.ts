@@ -7,6 +7,7 @@ import type { CarbonAwareSource } from "../api/carbon_aware.ts";
 import type { EnergyDocument } from "../api/energy.ts";
 import type { MetricsInput } from "../api/metrics_input.ts";
 import type { ApiServer } from "../api/server.ts";
+import type { PeerDocument, SwarmSource } from "../api/swarm.ts";
 import type { ServingStatus, StatusDocument } from "../api/status.ts";
 import type { Table } from "../base/database.ts";
 import type { World } from "../base/world.ts";
@@ -34,6 +35,8 @@ export interface Network extends Joinable, AsyncDisposable {
   /** Full multiaddrs with `/p2p/`. */
   addresses(): readonly string[];
   readonly reachability: StatusDocument["reachability"];
+  /** Peers that are connected or in the routing table. */
+  knownPeers(): Promise<readonly Omit<PeerDocument, "rttMs">[]>;
   /** Asks peers again and again whether they get through; `joined` resolves when joining was tried. */
   keepReachability(joined: Promise<void>): AsyncDisposable;
   /** A table of the state file, which is written now and then. */
@@ -79,6 +82,7 @@ export interface NodeShown {
   readonly energy: () => EnergyDocument;
   readonly metrics: () => MetricsInput;
   readonly carbonAware: CarbonAwareSource;
+  readonly swarm: SwarmSource;
   /** Models that answer. */
   readonly text: TextModels;
   /** The owner asks for quiet until then, Unix ms; a time that has passed ends it. */

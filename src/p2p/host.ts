@@ -89,6 +89,19 @@ export interface Introduction {
 /** Most entries of a list in an introduction that are looked at. */
 const MAX_INTRODUCED = 200;
 
+/** Neighbours told at most. */
+const MAX_NEIGHBOURS = 1000;
+
+/** A peer that is known here. */
+export interface Neighbour {
+  readonly peerId: PeerId;
+  readonly connected: boolean;
+  /** Without `/p2p/`. */
+  readonly addresses: readonly string[];
+  /** Program, by its own words; null where it did not say. */
+  readonly agent: string | null;
+}
+
 /** A peer among peers. Dispose to say goodbye on every stream and close all connections. */
 export interface Host extends Rpc, AsyncDisposable {
   /** Full multiaddrs with `/p2p/`. */
@@ -101,6 +114,8 @@ export interface Host extends Rpc, AsyncDisposable {
   isConnected(peer: PeerId): boolean;
   /** Peers whose addresses are known, with or without a connection. */
   knownPeers(): Promise<readonly PeerId[]>;
+  /** Peers with a connection, and `others`, with the addresses that are known of them. 1000 at most. */
+  neighbours(others: readonly PeerId[]): Promise<readonly Neighbour[]>;
   /**
    * What a connected peer says of itself; libp2p asks once a connection. Waits for it until `signal` aborts. Throws `NodeError`
    * `unreachable` without a connection, or the reason of `signal`.
@@ -288,6 +303,27 @@ class Libp2pHost implements Host {
     return (await this.node.peerStore.all()).filter((peer) => peer.addresses.length > 0).map(({ id }) =>
       id.toString()
     );
+  }
+
+  async neighbours(others: readonly PeerId[]): Promise<readonly Neighbour[]> {
+    const connected = this.node.getPeers().map(String);
+    const all = [...new Set([...connected, ...others])].slice(0, MAX_NEIGHBOURS);
+    return await Promise.all(all.map(async (peerId) => {
+      const connection = this.#open(peerId);
+      const introduced = connection === undefined ? undefined : this.#introduced.get(connection);
+      const known = await this.node.peerStore.get(peerIdFromString(peerId)).catch(() => undefined);
+      const addresses = known?.addresses.map(({ multiaddr }) => multiaddr.toString()) ?? [];
+      const here = connection === undefined ? [] : [connection.remoteAddr.toString()];
+      return {
+        peerId,
+        connected: connection !== undefined,
+        addresses: [
+          ...new Set([...addresses, ...here].map((address) => address.replace(/\/p2p\/[^/]+$/, ""))),
+        ]
+          .slice(0, MAX_INTRODUCED),
+        agent: introduced?.agent || null,
+      };
+    }));
   }
 
   serveUnary(method: string, handler: UnaryHandler): Disposable {

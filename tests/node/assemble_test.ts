@@ -16,6 +16,7 @@ const shown = {
   metrics: notAsked,
   carbonAware,
   text: new ToyModels(),
+  swarm: { swarm: notAsked, peers: notAsked },
   pause: notAsked,
 };
 

@@ -41,6 +41,7 @@ function recordingParts(order: string[], change: Partial<NodeParts> = {}): NodeP
         table: () => memoryTable(),
         addresses: () => [`/ip4/127.0.0.1/tcp/1/p2p/${SELF}`],
         reachability: { state: "unknown", reason: "nobody was asked" },
+        knownPeers: () => Promise.resolve([]),
         keepReachability: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
         ...closing("network"),
       });

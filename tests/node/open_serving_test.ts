@@ -101,6 +101,7 @@ async function scene(
     table: () => memoryTable(),
     addresses: () => [],
     reachability: { state: "unknown", reason: "" },
+    knownPeers: () => Promise.resolve([]),
     keepReachability: () => ({ [Symbol.asyncDispose]: () => Promise.resolve() }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

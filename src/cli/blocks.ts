@@ -1,0 +1,127 @@
+/**
+ * `kwaainet blocks`.
+ *
+ * @module
+ */
+import type { SwarmDocument, SwarmModelDocument, SwarmServerDocument } from "../api/swarm.ts";
+import { NodeError } from "../base/errors.ts";
+import { askNode } from "./ask_node.ts";
+import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
+import { printable } from "./output.ts";
+import { loadSettings } from "./settings.ts";
+import { listenForSignals } from "./signals.ts";
+import type { Verb } from "./verb.ts";
+
+/** Width of the strip where nobody says how wide the terminal is. */
+const USUAL_WIDTH = 80;
+/** Servers listed of one model. */
+const MAX_SERVERS = 50;
+
+/** Shows who serves which blocks of which model. */
+export const blocksVerb: Verb = {
+  name: "blocks",
+  summary: "Show which blocks of which models the swarm serves",
+  words: "",
+  wordCount: [0, 0],
+  flags: [
+    { name: "model", kind: "text", value: "PREFIX", sentence: "Only this model, by its name in the DHT." },
+    ...CONFIG_FLAGS,
+    JSON_FLAG,
+  ],
+  more:
+    `One character a block: a digit says how many serve it (+ for ten and more), . that nobody does, and the line below
+marks the blocks of this node with ^. Exit code 3 when no node runs on the data folder.`,
+  async run(invocation) {
+    const { paths } = loadSettings(invocation, this.flags);
+    using stop = listenForSignals();
+    const wanted = invocation.flags.get("model") as string | undefined;
+    const query = wanted === undefined ? "" : `?model=${encodeURIComponent(wanted)}`;
+    const document = await askNode<SwarmDocument>(paths, `/api/v1/swarm${query}`, stop.signal);
+    if (wanted !== undefined && document.models.length === 0) {
+      throw new NodeError(
+        "not_found",
+        `Cannot show ${JSON.stringify(wanted)}: nobody serves it, wanted a name that kwaainet blocks lists`,
+      );
+    }
+    if (invocation.flags.has("json")) invocation.output.json(document);
+    else for (const line of swarmLines(document, terminalWidth())) invocation.output.line(line);
+    return 0;
+  },
+};
+
+function terminalWidth(): number {
+  try {
+    return Deno.consoleSize().columns;
+  } catch {
+    return USUAL_WIDTH; // not a terminal
+  }
+}
+
+/** All models for people, no line wider than `width` as far as strips go. */
+export function swarmLines({ models }: SwarmDocument, width: number): readonly string[] {
+  if (models.length === 0) {
+    return ["Nobody serves a model in this network. To serve one: kwaainet start --model SOURCE"];
+  }
+  return models.flatMap((model, i) => [...(i === 0 ? [] : [""]), ...modelLines(model, width)]);
+}
+
+function modelLines(model: SwarmModelDocument, width: number): string[] {
+  const { prefix, blocks, missing, servers, coverage } = model;
+  const online = servers.filter(({ state }) => state === "online").length;
+  const gaps = missing.map(([start, end]) => `${start}:${end}`).join(", ");
+  const verdict = missing.length === 0 ? "every block is served" : `nobody serves ${gaps}`;
+  const [gap] = missing;
+  return [
+    `${printable(prefix)}: ${blocks} blocks, ${online} ${
+      online === 1 ? "server" : "servers"
+    } online, ${verdict}`,
+    ...stripLines(coverage, servers.find(({ self }) => self)?.blocks, width),
+    ...servers.slice(0, MAX_SERVERS).map(serverLine),
+    ...(servers.length > MAX_SERVERS ? [`  and ${servers.length - MAX_SERVERS} more`] : []),
+    ...(gap === undefined
+      ? []
+      : [`  To serve them: kwaainet start --model SOURCE --blocks ${gap.join(":")}`]),
+  ];
+}
+
+/**
+ * One character a block, in rows that begin with the number of their first block.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(stripLines([1, 1, 0, 12], [0, 2], 80), ["    0  11.+", "       ^^"]);
+ * ```
+ */
+export function stripLines(
+  coverage: readonly number[],
+  own: readonly [start: number, end: number] | undefined,
+  width: number,
+): string[] {
+  const room = Math.max(10, width - 7);
+  const lines: string[] = [];
+  for (let start = 0; start < coverage.length; start += room) {
+    const row = coverage.slice(start, start + room);
+    const letters = row.map((servers) => servers === 0 ? "." : servers > 9 ? "+" : `${servers}`).join("");
+    lines.push(`${`${start}`.padStart(5)}  ${letters}`);
+    const marks = row.map((_, i) =>
+      own !== undefined && start + i >= own[0] && start + i < own[1] ? "^" : " "
+    );
+    const marked = marks.join("").trimEnd();
+    if (marked !== "") lines.push(`       ${marked}`);
+  }
+  return lines;
+}
+
+function serverLine(server: SwarmServerDocument): string {
+  const { peerId, name, state, blocks: [start, end], throughput, version, self, reachable, rttMs } = server;
+  const facts = [
+    `${start}:${end}`.padEnd(9),
+    name === null ? peerId : `${printable(name).slice(0, 40)} (${peerId.slice(0, 12)}…)`,
+    state === "joining" ? "loading" : `${Math.round(throughput * 10) / 10} tokens/s`,
+    printable(version ?? "").slice(0, 40),
+    self ? "this node" : reachable === null ? "" : reachable ? `${rttMs ?? "?"} ms` : "gave no answer",
+  ];
+  return `  ${facts.filter((fact) => fact !== "").join("  ")}`;
+}
