@@ -3,7 +3,14 @@
  *
  * @module
  */
-import type { Expression, Grammar, LetterRange } from "./grammar_rules.ts";
+import {
+  choice,
+  type Expression,
+  type Grammar,
+  type LetterRange,
+  repeat,
+  sequence,
+} from "./grammar_rules.ts";
 import { LAST_LETTER, letterSet, otherLetters } from "./letter_set.ts";
 
 /**
@@ -79,6 +86,10 @@ class Writer {
 
   #repeat({ of, least, most }: Expression & { readonly kind: "repeat" }): string {
     if (most === 0) return '""';
+    if (least === 0 && most === undefined) {
+      const letter = of.kind === "choice" ? of.options.find(({ kind }) => kind === "letter") : undefined;
+      if (of.kind === "choice" && letter !== undefined) return this.#lettersFirst(of, letter);
+    }
     if (least === 1 && most === 1) return this.#element(of);
     const what = of.kind === "letter"
       ? this.#element(of)
@@ -90,6 +101,13 @@ class Writer {
     // classes by themselves are copied as often as they repeat, rules are not
     const counted = of.kind === "letter" ? this.#group(of) : what;
     return most === undefined ? `${counted}{${least},}` : `${counted}{${least},${most}}`;
+  }
+
+  /** `(a | b)*` as `a* (b a*)*`: classes that repeat by themselves make masks in 0.1 ms, others in 40. */
+  #lettersFirst({ options }: Expression & { readonly kind: "choice" }, letter: Expression): string {
+    const letters = repeat(letter, 0);
+    const others = choice(...options.filter((option) => option !== letter));
+    return this.#group(sequence(letters, repeat(sequence(others, letters), 0)));
   }
 
   #group(body: Expression): string {

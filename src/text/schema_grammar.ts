@@ -34,6 +34,8 @@ const lettersBut = (...ranges: readonly LetterRange[]): Expression => ({
   isNegated: true,
 });
 
+const PLAIN = lettersBut(CONTROL, QUOTE, BACKSLASH);
+const ESCAPE = sequence(text("\\"), choice(anyOf('"\\/bfnrt'), sequence(text("u"), repeat(HEX, 4, 4))));
 const SPACE = rule("space");
 const integer = sequence(
   repeat(text("-"), 0, 1),
@@ -55,13 +57,10 @@ const JSON_RULES: ReadonlyMap<string, Expression> = new Map<string, Expression>(
     ),
   ],
   [
-    "letter",
-    choice(
-      lettersBut(CONTROL, QUOTE, BACKSLASH),
-      sequence(text("\\"), choice(anyOf('"\\/bfnrt'), sequence(text("u"), repeat(HEX, 4, 4)))),
-    ),
+    "string",
+    // (plain | escape)* would be the same, and a mask takes 40 ms instead of 0.1
+    sequence(text('"'), repeat(PLAIN, 0), repeat(sequence(ESCAPE, repeat(PLAIN, 0)), 0), text('"')),
   ],
-  ["string", sequence(text('"'), repeat(rule("letter"), 0), text('"'))],
   ["value", choice(...["object", "array", "string", "number", "boolean", "null"].map(rule))],
   ["object", objectOf(sequence(rule("string"), text(":"), SPACE, rule("value")))],
   ["array", listOf(rule("value"), 0)],
@@ -169,8 +168,7 @@ class Writer {
   /** The name of a further property: none of `taken`, and without escapes, which could spell one of them. */
   #otherName(taken: readonly string[]): Expression {
     if (taken.length === 0) return rule("string");
-    const plain = lettersBut(CONTROL, QUOTE, BACKSLASH);
-    if (!this.rules.has("name rest")) this.rules.set("name rest", sequence(repeat(plain, 0), text('"')));
+    if (!this.rules.has("name rest")) this.rules.set("name rest", sequence(repeat(PLAIN, 0), text('"')));
     const tree: Names = { isName: false, next: new Map() };
     for (const name of taken) {
       let at = tree;
