@@ -30,6 +30,8 @@ export interface RenderOptions {
 export interface ChatTemplate {
   /** Whether tools have a place in it. */
   readonly knowsTools: boolean;
+  /** Its own words, of the template for tools where the model has one: they tell how calls are written. */
+  readonly source: string;
   /**
    * The text of a conversation, control tokens by name: encode it without further special tokens.
    * Throws `NodeError` `usage` with the template's own words when it refuses the messages.
@@ -64,6 +66,7 @@ export function openChatTemplate(files: TokenizerFiles): ChatTemplate | undefine
   }));
   return {
     knowsTools: /\btools\b/.test(toolSource ?? usual),
+    source: toolSource ?? usual,
     render(messages, options = {}) {
       const tools = options.tools?.length ? options.tools : undefined;
       const variables = {

@@ -12,12 +12,14 @@ import type { Config } from "../config/schema.ts";
 import type { Dht } from "../dht/dht.ts";
 import { openChatTemplate } from "../model/chat_template.ts";
 import type { ModelSource, TokenizerFiles } from "../model/source.ts";
+import { rawVocabulary } from "../model/raw_vocabulary.ts";
 import { openTokenizer } from "../model/tokenizer.ts";
 import type { Rpc } from "../p2p/rpc.ts";
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
 import { type Swarm, swarmOf } from "../petals/client/swarm.ts";
 import type { StepObserver } from "../petals/report.ts";
 import { readFinalNorm } from "../text/embed.ts";
+import { type Forms, openForms } from "../text/grammar.ts";
 import { Gate } from "../text/gate.ts";
 import { chainSequence, openSoloSequence, type Sequence } from "../text/sequence.ts";
 import { Sequences } from "../text/sequences.ts";
@@ -76,7 +78,8 @@ export function openText(world: World, context: TextContext): NodeText {
 interface Opened {
   readonly model: TextModel;
   readonly sequences: Sequences;
-  readonly head: () => TextHead | undefined;
+  readonly head: TextHead;
+  readonly forms: Forms;
 }
 
 class OneModel implements NodeText {
@@ -124,7 +127,8 @@ class OneModel implements NodeText {
     this.#end.abort(new NodeError("aborted", "The node stops"));
     const opened = await this.#opening?.catch(() => undefined);
     await opened?.sequences[Symbol.asyncDispose]();
-    await opened?.head()?.[Symbol.asyncDispose]();
+    opened?.forms[Symbol.dispose]();
+    await opened?.head[Symbol.asyncDispose]();
   }
 
   #runs(blocks: number): TextModelCard["runs"] {
@@ -146,6 +150,11 @@ class OneModel implements NodeText {
     const { draftTokens } = this.#context;
     const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
     const card = this.#card ??= await modelCard(model, files, "swarm");
+    const forms = openForms(() => ({
+      vocabulary: rawVocabulary(files!),
+      endIds: tokenizer.endIds,
+      vocabularySize: head.vocabularySize,
+    }));
     let norm: Promise<Float32Array<ArrayBuffer>> | undefined;
     const answering = textModel(this.#world, {
       card,
@@ -159,13 +168,10 @@ class OneModel implements NodeText {
         scale: await (norm ??= readFinalNorm(model, signal)),
         epsilon: architecture.normEpsilon,
       }),
-      planChat,
-      constrain: () =>
-        Promise.reject(
-          new NodeError("unsupported", "Cannot keep a form: that is not there yet, wanted text"),
-        ),
+      planChat: (template, prompt) => planChat(this.#world, template, prompt),
+      constrain: (form, signal) => forms.constrain(form, signal),
     });
-    return { model: answering, sequences, head: () => head };
+    return { model: answering, sequences, head, forms };
   }
 
   /** Alone where all blocks are here, through the swarm where not. */

@@ -74,8 +74,13 @@ export type Prompt =
 export type AnswerForm =
   /** Any JSON object. */
   | { readonly kind: "json" }
-  /** JSON by a schema. */
-  | { readonly kind: "schema"; readonly schema: Readonly<Record<string, unknown>> | boolean }
+  /** JSON by a schema, between two texts where there are any. */
+  | {
+    readonly kind: "schema";
+    readonly schema: Readonly<Record<string, unknown>> | boolean;
+    readonly before?: string;
+    readonly after?: string;
+  }
   /** A grammar in GBNF, whose root is `root`. */
   | { readonly kind: "grammar"; readonly grammar: string }
   /** A regular expression that the whole answer matches. */

@@ -1,7 +1,7 @@
 /** A real model answers through all rooms of text: reuse, guesses and one call a pass change nothing of an answer. */
 import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { LoadOptions } from "../../src/compute/backend.ts";
-import { openChatTemplate } from "../../src/model/chat_template.ts";
+import { type ChatTemplate, openChatTemplate } from "../../src/model/chat_template.ts";
 import { openModel } from "../../src/model/open_model.ts";
 import { openTokenizer } from "../../src/model/tokenizer.ts";
 import { modelCard } from "../../src/node/model_card.ts";
@@ -11,7 +11,7 @@ import { Gate } from "../../src/text/gate.ts";
 import { openSoloSequence } from "../../src/text/sequence.ts";
 import { Sequences } from "../../src/text/sequences.ts";
 import { textModel } from "../../src/text/text_model.ts";
-import type { TextModel, TextRequest } from "../../src/text/types.ts";
+import type { Prompt, TextModel, TextRequest } from "../../src/text/types.ts";
 import { ggml, noGgml } from "../support/native_ggml.ts";
 import { fakeWorld } from "../support/world.ts";
 
@@ -43,7 +43,8 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
         sequences,
         gate: new Gate({ places: 4, queue: 0 }),
         finalNorm: async () => ({ scale: await readFinalNorm(model, signal), epsilon }),
-        planChat,
+        planChat: (template: ChatTemplate, prompt: Prompt & { kind: "chat" }) =>
+          planChat(world, template, prompt),
         constrain: () => Promise.reject(new Error("no form")),
       };
       await fn(textModel(world, parts), sequences);

@@ -1,0 +1,38 @@
+/**
+ * How families of models write calls of tools.
+ *
+ * @module
+ */
+import type { ChatTemplate } from "../model/chat_template.ts";
+
+/** One family's way. */
+export interface CallStyle {
+  /** `tagged`: each call between tags; `list`: all calls in a list; `bare`: a call by itself. */
+  readonly kind: "tagged" | "list" | "bare";
+  /** What arguments are called. */
+  readonly argumentsKey: "arguments" | "parameters";
+  /** Ids of calls are 9 letters and digits, or the template refuses them (Mistral). */
+  readonly hasShortIds: boolean;
+  /** A turn holds one call, or the template refuses it (Llama 3). */
+  readonly isSingle: boolean;
+}
+
+/** What stands before and behind a call between tags (Hermes, Qwen), and what we ask models for that know of no tools. */
+export const CALL_TAGS = { open: "<tool_call>", close: "</tool_call>" } as const;
+/** What stands before and behind a tool's result there. */
+export const RESULT_TAGS = { open: "<tool_response>", close: "</tool_response>" } as const;
+
+const TAGGED: CallStyle = { kind: "tagged", argumentsKey: "arguments", hasShortIds: false, isSingle: false };
+
+/** The way of a model, by its template. */
+export function callStyle({ knowsTools, source }: ChatTemplate): CallStyle {
+  if (!knowsTools || source.includes(CALL_TAGS.open)) return TAGGED;
+  if (source.includes("[TOOL_CALLS]")) return { ...TAGGED, kind: "list", hasShortIds: true };
+  const isLlama = source.includes("<|python_tag|>") || /"name":[^}]*"parameters":/.test(source);
+  if (isLlama) return { ...TAGGED, kind: "bare", argumentsKey: "parameters", isSingle: true };
+  return { ...TAGGED, kind: "bare" };
+}
+
+/** Whether calls and results have a place in the template's conversations. */
+export const knowsCalls = ({ source }: ChatTemplate): boolean =>
+  /\btool_calls\b/.test(source) && /["'](tool|ipython)["']/.test(source);

@@ -1,0 +1,117 @@
+/**
+ * Tools: how they are told to a model, and how its calls are had back.
+ *
+ * @module
+ */
+import { NodeError } from "../base/errors.ts";
+import type { World } from "../base/world.ts";
+import type { ChatMessage, ChatTemplate } from "../model/chat_template.ts";
+import { CALL_TAGS, type CallStyle, callStyle } from "./call_style.ts";
+import { looseSchema } from "./loose_schema.ts";
+import { callMessages, withToolText } from "./tool_messages.ts";
+import { ToolParser } from "./tool_parser.ts";
+import type { AnswerForm, Prompt, ToolDefinition } from "./types.ts";
+
+/** Tools of one request. */
+const MAX_TOOLS = 128;
+/** Calls of one answer. */
+const MAX_CALLS = 64;
+/** Calls of one answer that are forced. */
+const MAX_FORCED = 8;
+
+/** What a conversation with tools is put to the template as. */
+export interface ToolPlan {
+  readonly messages: readonly ChatMessage[];
+  /** For the template; none where they are told in the messages. */
+  readonly tools: readonly unknown[];
+  /** The form of a call that is forced. */
+  readonly form?: AnswerForm;
+  /** Finds calls in the answer; absent where none may come. */
+  readonly calls?: ToolParser;
+}
+
+/** Plans a conversation. Throws `NodeError` `usage` for tools that are none, and for a choice that cannot be met. */
+export function toolPlan(
+  world: Pick<World, "random">,
+  template: ChatTemplate,
+  prompt: Prompt & { readonly kind: "chat" },
+): ToolPlan {
+  const { tools = [], toolChoice = "auto", parallelToolCalls = true } = prompt;
+  checkTools(tools);
+  const forced = forcedTools(tools, toolChoice);
+  const messages = callMessages(template, prompt.messages);
+  if (tools.length === 0 || toolChoice === "none") return { messages, tools: [] };
+  const most = parallelToolCalls ? MAX_CALLS : 1;
+  const calls = new ToolParser(world, { names: new Set(tools.map(({ name }) => name)), most });
+  const form = forced && forcedForm(forced, callStyle(template), parallelToolCalls ? MAX_FORCED : 1);
+  return {
+    messages: template.knowsTools ? messages : withToolText(template, messages, tools),
+    tools: template.knowsTools ? tools.map(openAiTool) : [],
+    ...(form && { form }),
+    calls,
+  };
+}
+
+function checkTools(tools: readonly ToolDefinition[]): void {
+  if (tools.length > MAX_TOOLS) throw fault(`there are ${tools.length} of them`, `at most ${MAX_TOOLS}`);
+  const names = new Set<string>();
+  for (const { name } of tools) {
+    if (name === "" || name.length > 256) {
+      throw fault("one has no name, or a very long one", "1 to 256 letters");
+    }
+    if (names.has(name)) throw fault(`two are named ${JSON.stringify(name)}`, "names that differ");
+    names.add(name);
+  }
+}
+
+const fault = (what: string, wanted: string) =>
+  new NodeError("usage", `Cannot offer tools: ${what}, wanted ${wanted}`);
+
+/** The tools one of which must be called; `undefined` where none must. */
+function forcedTools(
+  tools: readonly ToolDefinition[],
+  choice: NonNullable<(Prompt & { readonly kind: "chat" })["toolChoice"]>,
+): readonly ToolDefinition[] | undefined {
+  if (choice === "auto" || choice === "none") return undefined;
+  const chosen = choice === "required" ? tools : tools.filter(({ name }) => name === choice.name);
+  if (chosen.length > 0) return chosen;
+  const named = choice === "required" ? "there are none" : `there is no ${JSON.stringify(choice.name)}`;
+  throw new NodeError("usage", `Cannot force a call: ${named}, wanted tools that are offered`);
+}
+
+/** As OpenAI's API writes a tool, and templates read it. */
+function openAiTool({ name, description, parameters }: ToolDefinition) {
+  return {
+    type: "function",
+    function: {
+      name,
+      // templates print what is there; some fail on what is not
+      description: description ?? "",
+      parameters: parameters ?? { type: "object", properties: {} },
+    },
+  };
+}
+
+/** The form of a call of one of `tools`, as the model's family writes it. */
+function forcedForm(
+  tools: readonly ToolDefinition[],
+  { kind, argumentsKey }: CallStyle,
+  most: number,
+): AnswerForm {
+  const place = kind === "list" ? "#/items/anyOf" : "#/anyOf";
+  const calls = tools.map(({ name, parameters }, i) => ({
+    type: "object",
+    properties: {
+      name: { const: name },
+      [argumentsKey]: looseSchema(parameters, `${place}/${i}/properties/${argumentsKey}`),
+    },
+    required: ["name", argumentsKey],
+    additionalProperties: false,
+  }));
+  const one = { anyOf: calls };
+  if (kind === "list") {
+    return { kind: "schema", schema: { type: "array", items: one, minItems: 1, maxItems: most } };
+  }
+  if (kind === "bare") return { kind: "schema", schema: one };
+  return { kind: "schema", schema: one, before: `${CALL_TAGS.open}\n`, after: `\n${CALL_TAGS.close}` };
+}

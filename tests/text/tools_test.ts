@@ -1,0 +1,334 @@
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Ajv } from "ajv";
+import fc from "fast-check";
+import { NodeError } from "../../src/base/errors.ts";
+import { type ChatMessage, openChatTemplate } from "../../src/model/chat_template.ts";
+import { seededDraw } from "../../src/text/sample.ts";
+import { ToolParser } from "../../src/text/tool_parser.ts";
+import { toolPlan } from "../../src/text/tools.ts";
+import type { Prompt, ToolDefinition } from "../../src/text/types.ts";
+import { TINY_CHAT_TEMPLATE } from "../support/tiny_tokenizer.ts";
+import { fakeWorld } from "../support/world.ts";
+import { accepts, formModel, walk } from "./form_walk.ts";
+
+type Chat = Prompt & { readonly kind: "chat" };
+
+const template = (source: string) => openChatTemplate({ tokenizer: {}, config: { chat_template: source } })!;
+/** A template that tells tools, calls and results; `call` prints one call. */
+const knowing = (marks: string, call: string) =>
+  template(
+    `{% if tools %}{{ '[tools]' + (tools | tojson) }}{% endif %}{# ${marks} #}` +
+      `{% for m in messages %}{{ '[' + m.role + ']' }}{% if m.content %}{{ m.content }}{% endif %}` +
+      `{% if m.tool_calls %}{% for c in m.tool_calls %}${call}{% endfor %}{% endif %}` +
+      `{% if m.role == 'tool' %}{{ '=' + m.tool_call_id }}{% endif %}{% endfor %}`,
+  );
+const hermes = knowing("{{ '<tool_call>' }}", "{{ c.function.name }}{{ c.function.arguments | tojson }}");
+const mistral = knowing(
+  "[TOOL_CALLS]",
+  "{% if c.id | length != 9 %}{{ raise_exception('ids have 9 letters') }}{% endif %}{{ c.id + c.function.name }}",
+);
+const llama = knowing(
+  "<|python_tag|>",
+  "{% if m.tool_calls | length != 1 %}{{ raise_exception('one call') }}{% endif %}{{ c.function.name }}",
+);
+const plain = template(TINY_CHAT_TEMPLATE);
+
+const weather: ToolDefinition = {
+  name: "weather",
+  description: "Tells the weather",
+  parameters: {
+    type: "object",
+    properties: { city: { $ref: "#/$defs/city" }, days: { type: "integer", minimum: 1 } },
+    required: ["city"],
+    $defs: { city: { type: "string", minLength: 1 } },
+  },
+};
+const clock: ToolDefinition = { name: "clock" };
+const chat = (more: Partial<Chat> = {}): Chat => ({
+  kind: "chat",
+  messages: [{ role: "user", content: "Hi" }],
+  tools: [weather, clock],
+  ...more,
+});
+const history: ChatMessage[] = [
+  { role: "user", content: "And now?" },
+  {
+    role: "assistant",
+    content: null,
+    tool_calls: [
+      {
+        id: "call_0123456789ab",
+        type: "function",
+        function: { name: "weather", arguments: '{"city":"Rome"}' },
+      },
+      { id: "call_b", type: "function", function: { name: "clock", arguments: "" } },
+    ],
+  },
+  { role: "tool", tool_call_id: "call_0123456789ab", content: "sunny" },
+  { role: "tool", tool_call_id: "call_b", content: "noon" },
+  { role: "user", content: "Thanks" },
+];
+
+function parser(most = 64, names = ["weather", "clock"]): ToolParser {
+  return new ToolParser(fakeWorld(), { names: new Set(names), most });
+}
+
+/** Text and calls of an answer that comes in parts of `size` letters. */
+function read(answer: string, size: number, tools = parser()) {
+  let text = "";
+  const calls: string[] = [];
+  const ids = new Set<string>();
+  const take = (read: ReturnType<ToolParser["push"]>) => {
+    text += read.text;
+    for (const { id, name, arguments: given } of read.calls) {
+      assert(/^call_[0-9a-f]{24}$/.test(id), id);
+      ids.add(id);
+      calls.push(name + given);
+    }
+  };
+  for (let at = 0; at < answer.length; at += size) take(tools.push(answer.slice(at, at + size)));
+  take(tools.finish());
+  assertEquals(ids.size, calls.length);
+  return { text, calls };
+}
+
+const ROME = 'weather{"city":"Rome"}';
+const CASES: readonly (readonly [answer: string, text: string, calls: readonly string[]])[] = [
+  ['<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>', "", [ROME]],
+  ['Let me see.\n<tool_call>{"name":"weather","arguments":{"city":"Rome"}}</tool_call>', "Let me see.", [
+    ROME,
+  ]],
+  [
+    '<tool_call>{"name":"clock"}</tool_call>\n<tool_call>\n{"name":"weather","arguments":"{\\"city\\":\\"Rome\\"}"}\n</tool_call>\n',
+    "",
+    ["clock{}", ROME],
+  ],
+  ['<tool_call>{"name":"weather","arguments":{"city":"Rome"}}', "", [ROME]],
+  ['<tool_call>{"name":"weather","arguments":{"city":"Rome"}}</tool_', "", [ROME]],
+  ['{"name": "weather", "parameters": {"city": "Rome"}}', "", [ROME]],
+  ['<|python_tag|>{"name": "weather", "parameters": {"city": "Rome"}}', "", [ROME]],
+  ['{"name":"weather","parameters":{"city":"Rome"}}; {"name":"clock","parameters":{}}', "", [
+    ROME,
+    "clock{}",
+  ]],
+  ['[TOOL_CALLS] [{"name":"weather","arguments":{"city":"Rome"}},{"name":"clock","arguments":{}}]', "", [
+    ROME,
+    "clock{}",
+  ]],
+  [' [{"name":"weather","arguments":{"city":"Rome"},"id":"a"}]', "", [ROME]],
+  ['{"type":"function","function":{"name":"weather","arguments":{"city":"Rome"}}}', "", [ROME]],
+  ['Sure:\n```json\n{"name":"weather","arguments":{"city":"Rome"}}\n```', "Sure:", [ROME]],
+  ['<tool_call>{"name":"clock"}</tool_call>\nDone.', "Done.", ["clock{}"]],
+  ['{"name":"weather","arguments":{"city":"}\\"{"}}', "", ['weather{"city":"}\\"{"}']],
+  // what is no call
+  ["Hello\n\nworld  ", "Hello\n\nworld  ", []],
+  ['{"city": "Rome", "name": "weather"}', '{"city": "Rome", "name": "weather"}', []],
+  ['{"name": "Bob", "arguments": {}}', '{"name": "Bob", "arguments": {}}', []],
+  ['{"name": "weather"}', '{"name": "weather"}', []],
+  ["[1, 2]", "[1, 2]", []],
+  ['say {"name":"weather","arguments":{}}', 'say {"name":"weather","arguments":{}}', []],
+  ["<tool_call>nothing</tool_call>", "<tool_call>nothing</tool_call>", []],
+  ['<tool_call>{"name":"other"}</tool_call>', '<tool_call>{"name":"other"}</tool_call>', []],
+  ['<tool_call>{"name":"weather","argu', '<tool_call>{"name":"weather","argu', []],
+  ["a < b <tool", "a < b <tool", []],
+  ["{]", "{]", []],
+  ["```json\n[1]\n```\n", "```json\n[1]\n```\n", []],
+];
+
+Deno.test("ToolParser finds calls in every family's form, however the text is cut", () => {
+  for (const [answer, text, calls] of CASES) {
+    for (const size of [1, 2, 3, 7, 1000]) {
+      assertEquals(read(answer, size), { text, calls: [...calls] }, `${answer} in parts of ${size}`);
+    }
+  }
+});
+
+Deno.test("ToolParser holds nothing back that cannot be a call any more", () => {
+  const tools = parser();
+  assertEquals(tools.push("Hello <b").text, "Hello <b");
+  assertEquals(tools.push(" [x] <to").text, " [x]");
+  assertEquals(tools.push("p> {").text, " <top> {");
+  assertEquals(parser().push('{"city": "Ro').text, '{"city": "Ro');
+  assertEquals(parser().push("[\n 1").text, "[\n 1");
+});
+
+Deno.test("ToolParser tells a call as soon as it is whole", () => {
+  const tools = parser();
+  assertEquals(tools.push('<tool_call>{"name":"clock","arguments":{}').calls.length, 0);
+  assertEquals(tools.push("}").calls.map(({ name }) => name), ["clock"]);
+});
+
+Deno.test("ToolParser drops further calls where one answer may hold one", () => {
+  const twice = '<tool_call>{"name":"clock"}</tool_call><tool_call>{"name":"weather"}</tool_call>';
+  assertEquals(read(twice, 5, parser(1)), { text: "", calls: ["clock{}"] });
+});
+
+Deno.test("ToolParser gives up on a call without an end", () => {
+  const tools = parser();
+  let text = "";
+  for (let i = 0; i < 400; i++) text += tools.push(i === 0 ? '{"name": "' : "a".repeat(1000)).text;
+  assert(text.length > 200_000, `${text.length}`);
+});
+
+Deno.test("ToolParser loses no letter of a text that holds no call", () => {
+  const scraps = [
+    "<tool_call>",
+    "</tool_call>",
+    "{",
+    "}",
+    "[",
+    "]",
+    '"name"',
+    ":",
+    "\n",
+    " ",
+    "x",
+    "```json",
+    "[TOOL",
+    "\\",
+  ];
+  fc.assert(fc.property(
+    fc.array(fc.constantFrom(...scraps), { maxLength: 40 }).map((some) => some.join("")),
+    fc.integer({ min: 1, max: 9 }),
+    (answer, size) => assertEquals(read(answer, size), { text: answer, calls: [] }),
+  ));
+});
+
+Deno.test("toolPlan hands tools to a template that knows them, in OpenAI's form", () => {
+  const { messages, tools, calls, form } = toolPlan(fakeWorld(), hermes, chat());
+  assertEquals(messages, chat().messages);
+  assertEquals(tools[0], {
+    type: "function",
+    function: { name: "weather", description: "Tells the weather", parameters: weather.parameters },
+  });
+  assert(calls !== undefined && form === undefined);
+  assert(hermes.render(messages, { tools }).startsWith("[tools]"));
+});
+
+Deno.test("toolPlan tells tools in a system message where the template knows none", () => {
+  const { messages, tools, calls } = toolPlan(fakeWorld(), plain, chat());
+  assertEquals([tools, messages.length, messages[0]!.role, calls !== undefined], [[], 2, "system", true]);
+  const text = plain.render(messages);
+  for (const word of ["weather", "Tells the weather", '"city"', "clock", "<tool_call>"]) {
+    assert(text.includes(word), word);
+  }
+  const own = { role: "system", content: "Be brief." };
+  const merged = toolPlan(fakeWorld(), plain, chat({ messages: [own, ...chat().messages] })).messages;
+  assertEquals(merged.length, 2);
+  assert(merged[0]!.content!.startsWith("Be brief.\n\n"));
+  const noSystem = template(
+    "{% for m in messages %}{% if m.role == 'system' %}{{ raise_exception('none') }}{% endif %}{{ m.content }}{% endfor %}",
+  );
+  const asUser = toolPlan(fakeWorld(), noSystem, chat()).messages;
+  assertEquals(asUser.map(({ role }) => role), ["user"]);
+  assert(asUser[0]!.content!.endsWith("\n\nHi"));
+});
+
+Deno.test("toolPlan tells no tools and reads no calls where none may come", () => {
+  for (const more of [{ tools: [] }, { toolChoice: "none" as const }]) {
+    for (const model of [hermes, plain]) {
+      const { messages, tools, calls, form } = toolPlan(fakeWorld(), model, chat(more));
+      assertEquals([messages, tools, calls, form], [chat().messages, [], undefined, undefined]);
+    }
+  }
+});
+
+Deno.test("toolPlan gives calls and results to templates as they want them", () => {
+  const asHermes = toolPlan(fakeWorld(), hermes, chat({ messages: history })).messages;
+  const text = hermes.render(asHermes);
+  assert(text.includes('weather{"city": "Rome"}clock{}'), text);
+  assert(text.includes("[tool]sunny=call_0123456789ab"), text);
+  const short = mistral.render(toolPlan(fakeWorld(), mistral, chat({ messages: history })).messages);
+  assert(short.includes("3456789abweather") && short.includes("sunny=3456789ab"), short);
+  const single = llama.render(toolPlan(fakeWorld(), llama, chat({ messages: history })).messages);
+  assertEquals(
+    single,
+    "[user]And now?[assistant]weather[tool]sunny=call_0123456789ab[assistant]clock[tool]noon=call_b[user]Thanks",
+  );
+});
+
+Deno.test("toolPlan puts calls and results into plain turns where the template knows none", () => {
+  const { messages } = toolPlan(fakeWorld(), plain, chat({ messages: history, tools: [] }));
+  assertEquals(messages.map(({ role }) => role), ["user", "assistant", "user"]);
+  assertEquals(
+    messages[1]!.content,
+    '<tool_call>\n{"name":"weather","arguments":{"city":"Rome"}}\n</tool_call>\n' +
+      '<tool_call>\n{"name":"clock","arguments":{}}\n</tool_call>',
+  );
+  assertEquals(
+    messages[2]!.content,
+    "<tool_response>\nsunny\n</tool_response>\n<tool_response>\nnoon\n</tool_response>\nThanks",
+  );
+  assert(!plain.render(messages).includes("null"));
+});
+
+Deno.test("toolPlan refuses tools and choices that cannot be", () => {
+  const refused: Partial<Chat>[] = [
+    { tools: [clock, clock] },
+    { tools: [{ name: "" }] },
+    { tools: Array.from({ length: 200 }, (_, i) => ({ name: `t${i}` })) },
+    { toolChoice: { name: "other" } },
+    { tools: [], toolChoice: "required" },
+  ];
+  for (const more of refused) {
+    const error = assertThrows(() => toolPlan(fakeWorld(), hermes, chat(more)), NodeError);
+    assertEquals(error.code, "usage");
+  }
+});
+
+Deno.test("a forced call is read back by the parser, its arguments by their schema", async () => {
+  const model = formModel();
+  const validate = new Ajv({ strict: false }).compile({ ...weather.parameters });
+  for (const family of [hermes, mistral, llama, plain]) {
+    for (const toolChoice of ["required" as const, { name: "weather" }]) {
+      const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
+      assert(form !== undefined);
+      for (let seed = 0; seed < 4; seed++) {
+        const { text, isWhole } = await walk(model, form, { draw: seededDraw(seed), soon: 70 });
+        assert(isWhole, text);
+        const { calls } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
+        const found = [...calls!.push(text).calls];
+        assertEquals([calls!.finish().text, found.length > 0], ["", true], text);
+        for (const { name, arguments: given } of found) {
+          if (toolChoice !== "required") assertEquals(name, "weather");
+          const value = JSON.parse(given);
+          if (name === "clock") assertEquals(value, {});
+          else {
+            // minLength and minimum are not kept: what a tool's schema says beyond is for the model to read
+            const loose = { ...value, city: value.city === "" ? "-" : value.city, days: 1 };
+            assert(typeof value.city === "string" && validate(loose), given);
+          }
+        }
+      }
+    }
+  }
+});
+
+Deno.test("a forced call stands in the words of the model's family", async () => {
+  const model = formModel();
+  const given = '{"city":"Rome"}';
+  const forms = [
+    [hermes, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
+    [mistral, `[{"name":"weather","arguments":${given}},{"name":"clock","arguments":{}}]`],
+    [llama, `{"name":"weather","parameters":${given}}`],
+  ] as const;
+  for (const [family, text] of forms) {
+    const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice: "required" }));
+    assert(await accepts(model, form!, text), text);
+    const named = toolPlan(fakeWorld(), family, chat({ toolChoice: { name: "clock" } }));
+    assert(!await accepts(model, named.form!, text), text);
+  }
+});
+
+Deno.test("a tool whose schema cannot be kept is forced with any object", async () => {
+  const model = formModel();
+  for (
+    const parameters of [{ $ref: "https://example.org" }, { type: "string" }, { properties: 1 }, {
+      $ref: "#/none",
+    }]
+  ) {
+    const tools = [{ name: "odd", parameters }];
+    const { form } = toolPlan(fakeWorld(), llama, chat({ tools, toolChoice: "required" }));
+    assert(await accepts(model, form!, '{"name":"odd","parameters":{"x":[1]}}'), JSON.stringify(parameters));
+  }
+});
