@@ -55,6 +55,9 @@ export interface XGrammar {
   };
 }
 
+const isLibrary = (value: unknown): value is XGrammar =>
+  typeof value === "object" && value !== null && "TokenizerInfo" in value;
+
 let opened: Promise<XGrammar> | undefined;
 
 /** The library, loaded once a process. Throws `NodeError` `unsupported`. */
@@ -68,9 +71,11 @@ async function load(): Promise<XGrammar> {
   const before = Object.getOwnPropertyDescriptor(globalThis, "location");
   Object.defineProperty(globalThis, "location", { value: { href: "file:///" }, configurable: true });
   try {
-    await import("@mlc-ai/web-xgrammar");
-    const library = (globalThis as { xgrammar?: XGrammar }).xgrammar;
-    if (library === undefined) throw new TypeError("it did not put itself on globalThis");
+    const module = await import("@mlc-ai/web-xgrammar") as { default?: unknown };
+    const { xgrammar } = globalThis as { xgrammar?: unknown };
+    // a bundle gives it as a module all the same
+    const library = [xgrammar, module, module.default].find(isLibrary);
+    if (library === undefined) throw new TypeError("it is neither a module nor on globalThis");
     (await library.TokenizerInfo.createTokenizerInfo(["a"], "byte_level", false, 1, [])).dispose();
     return library;
   } catch (cause) {
