@@ -33,7 +33,8 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
       const world = fakeWorld();
       await using sequences = new Sequences(
         world,
-        (room) => openSoloSequence({ self: "me", blocks, head }, room, signal),
+        (room) =>
+          openSoloSequence({ self: "me", blocks, lent: { head, [Symbol.dispose]: () => {} } }, room, signal),
       );
       const parts = {
         card: await modelCard(model, files, "solo"),
