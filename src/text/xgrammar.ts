@@ -61,16 +61,17 @@ let opened: Promise<XGrammar> | undefined;
 export const openXGrammar = (): Promise<XGrammar> => opened ??= load();
 
 /**
- * The package says it is a module and is none: it puts itself on `globalThis`, and it asks for the page's address, while it
- * is read and once more when its WebAssembly starts (0.1.27). A page's address stays away from everybody else.
+ * The package says it is a module and is none: by itself it lands on `globalThis`, in a bundle it has exports (0.1.27). It
+ * asks for the page's address, while it is read and once more when its WebAssembly starts: nobody else gets to see one.
  */
 async function load(): Promise<XGrammar> {
+  const scope = globalThis as { xgrammar?: unknown };
   const before = Object.getOwnPropertyDescriptor(globalThis, "location");
   Object.defineProperty(globalThis, "location", { value: { href: "file:///" }, configurable: true });
   try {
-    await import("@mlc-ai/web-xgrammar");
-    const library = (globalThis as { xgrammar?: XGrammar }).xgrammar;
-    if (library === undefined) throw new TypeError("it did not put itself on globalThis");
+    const exported: { readonly default?: unknown } = await import("@mlc-ai/web-xgrammar");
+    const library = [scope.xgrammar, exported.default, exported].find(isLibrary);
+    if (library === undefined) throw new TypeError("it is nowhere to be found");
     (await library.TokenizerInfo.createTokenizerInfo(["a"], "byte_level", false, 1, [])).dispose();
     return library;
   } catch (cause) {
@@ -82,7 +83,11 @@ async function load(): Promise<XGrammar> {
       },
     );
   } finally {
+    delete scope.xgrammar;
     if (before === undefined) Reflect.deleteProperty(globalThis, "location");
     else Object.defineProperty(globalThis, "location", before);
   }
 }
+
+const isLibrary = (value: unknown): value is XGrammar =>
+  typeof value === "object" && value !== null && "TokenizerInfo" in value;
