@@ -109,6 +109,8 @@ export interface TextStep {
   readonly ids: readonly number[];
   /** So many of the last positions are scored. */
   readonly scored: number;
+  /** Only so many of the best scores of each position are wanted; all others may come as -Infinity. */
+  readonly best?: number;
   /** Forget positions from here on, first. */
   readonly rewindTo?: number;
   /** Told what the blocks' computation took. */
@@ -133,6 +135,13 @@ export interface TextHead extends AsyncDisposable {
   logits(
     hidden: Float32Array<ArrayBuffer>,
     rows: number,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>>;
+  /** The same, where a row of scores has its price on the way: only the `best` of each, all others -Infinity. */
+  bestLogits?(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    best: number,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>>;
 }

@@ -6,6 +6,7 @@
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { BlockBackend, BlockStep, CacheStep, KvCache, LoadedBlocks, TextHead } from "./backend.ts";
+import { packBest } from "./best_scores.ts";
 import { chooseBackend } from "./choose.ts";
 import { type EngineReply, type EngineRequest, errorToWire, readRequest } from "./engine_messages.ts";
 import { encodeFrame, floatsOf, type Frame, FrameReader } from "./engine_wire.ts";
@@ -143,14 +144,14 @@ class ChildSession {
       case "embed":
         return { values: await this.#head(request.head).embed(idsOf(payload), signal) };
       case "logits":
-        return { values: await this.#head(request.head).logits(floatsOf(payload), request.rows, signal) };
+        return await this.#logits(request, floatsOf(payload), signal);
       case "free":
         return await this.#free(request.handle);
     }
   }
 
   async #scores(request: Act<"scores">, ids: number[], signal: AbortSignal): Promise<Answer> {
-    const { scored, rewindTo } = request;
+    const { scored, rewindTo, best } = request;
     const cache = this.#get(request.cache, isCache, "a cache");
     const head = this.#head(request.head);
     const hidden = head.hiddenSize;
@@ -161,7 +162,17 @@ class ChildSession {
     const output = await this.#blocks(request.blocks).step(step, cache, signal);
     // on a device the last rows are a view: they are copied, as values of their own
     const last = output.slice((ids.length - scored) * hidden);
-    return { values: await head.logits(last, scored, signal), length: cache.length, ...cpu.told };
+    const scores = await head.logits(last, scored, signal);
+    return { values: wanted(scores, head, best), length: cache.length, ...cpu.told };
+  }
+
+  async #logits(
+    { head: handle, rows, best }: Act<"logits">,
+    hidden: Float32Array<ArrayBuffer>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const head = this.#head(handle);
+    return { values: wanted(await head.logits(hidden, rows, signal), head, best) };
   }
 
   async #open({ engine, dataDir, backendDir }: Act<"open">): Promise<Answer> {
@@ -228,6 +239,10 @@ class ChildSession {
     return held;
   }
 }
+
+/** All scores, or the best of each row. */
+const wanted = (scores: Float32Array<ArrayBuffer>, head: TextHead, best: number | undefined) =>
+  best === undefined ? scores : packBest(scores, head.vocabularySize, best);
 
 /** Adds up what the parts of a step took; stays `undefined` where the engine does not count. */
 class CpuSum {

@@ -5,6 +5,7 @@
  */
 import * as v from "valibot";
 import { type ErrorCode, messageOf, NodeError } from "../base/errors.ts";
+import { MAX_BEST } from "./best_scores.ts";
 
 const count = v.pipe(v.number(), v.safeInteger(), v.minValue(0));
 const range = v.object({ start: count, end: count });
@@ -15,6 +16,9 @@ const options = v.object({
 const engine = v.picklist(["ggml", "onnx", "reference"]);
 const id = { id: count };
 const input = { batch: count, tokens: count, hidden: count, promptTokens: v.optional(count) };
+
+/** Only so many of the best scores of a row are answered, as `packBest` writes them. */
+const best = v.pipe(count, v.minValue(1), v.maxValue(MAX_BEST));
 
 const REQUEST = v.variant("act", [
   /** First of all: which engine, and where its files are. */
@@ -46,6 +50,7 @@ const REQUEST = v.variant("act", [
     cache: count,
     head: count,
     scored: count,
+    best: v.optional(best),
     rewindTo: v.optional(count),
   }),
   /** Payload as for a step. */
@@ -53,7 +58,7 @@ const REQUEST = v.variant("act", [
   /** Payload: token ids, i32. */
   v.object({ ...id, act: v.literal("embed"), head: count }),
   /** Payload: hidden states, f32. */
-  v.object({ ...id, act: v.literal("logits"), head: count, rows: count }),
+  v.object({ ...id, act: v.literal("logits"), head: count, rows: count, best: v.optional(best) }),
   /** Lets go of whatever `handle` is. */
   v.object({ ...id, act: v.literal("free"), handle: count }),
   /** Ends the request `target`. Has no reply of its own. */

@@ -5,6 +5,7 @@
  */
 import { NodeError } from "../base/errors.ts";
 import { Lane } from "../base/lane.ts";
+import { unpackBest } from "./best_scores.ts";
 import { type BlockRange, containsRange, type FloatDType, lengthOf } from "../base/tensor.ts";
 import type {
   BlockStep,
@@ -242,13 +243,17 @@ class RemoteCache implements KvCache {
     head: RemoteHead,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const request = { act: "scores" as const, head: head.handle, scored: step.scored };
-    return this.#take(
+    const { scored, best } = step;
+    const request = { act: "scores" as const, head: head.handle, scored, ...bestOf(best) };
+    const values = this.#take(
       request,
       [Int32Array.from(step.ids)],
       { ...step, tokens: step.ids.length, blocks },
       signal,
     );
+    return best === undefined
+      ? values
+      : values.then((packed) => unpackBest(packed, head.vocabularySize, best));
   }
 
   /** One request that adds positions, and what it did to the length, also when it failed. */
@@ -353,13 +358,32 @@ export class RemoteHead implements TextHead, Reloadable {
     rows: number,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
+    return await this.#score(hidden, rows, undefined, signal);
+  }
+
+  async bestLogits(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    best: number,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    return unpackBest(await this.#score(hidden, rows, best, signal), this.vocabularySize, best);
+  }
+
+  async #score(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    best: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
     const { connection, handle } = this.#here();
     if (!Number.isSafeInteger(rows) || rows < 0 || hidden.length !== rows * this.hiddenSize) {
       throw new RangeError(
         `Cannot score ${rows} rows of ${hidden.length} values: wanted width ${this.hiddenSize}`,
       );
     }
-    const { payload } = await connection.call({ act: "logits", head: handle, rows }, [hidden], signal);
+    const request = { act: "logits" as const, head: handle, rows, ...bestOf(best) };
+    const { payload } = await connection.call(request, [hidden], signal);
     return floatsOf(payload);
   }
 
@@ -381,6 +405,8 @@ export class RemoteHead implements TextHead, Reloadable {
     return this.#place;
   }
 }
+
+const bestOf = (best: number | undefined): { readonly best?: number } => best === undefined ? {} : { best };
 
 function handleOf({ handle }: { readonly handle?: number | undefined }): number {
   if (handle !== undefined) return handle;

@@ -13,8 +13,9 @@ const PRIOR_RIGHT = 2;
 const FADE = 0.95;
 /** No pass takes less, whatever the clock says. */
 const LEAST_MS = 1e-3;
-/** Passes without guesses before they are tried again. */
+/** Passes without guesses before they are tried again; doubled each time that it does not pay, up to the most. */
 const REST_PASSES = 24;
+const MOST_REST_PASSES = 768;
 /** A longer pass must promise this much more than none, for measuring is not exact. */
 const LEAST_GAIN = 1.05;
 
@@ -29,6 +30,7 @@ export class DraftLength {
   readonly #sums = { n: 0, x: 0, xx: 0, y: 0, xy: 0 };
   readonly #most: number;
   #rested = 0;
+  #restFor = REST_PASSES;
   #first = true;
 
   /** `most` tokens are guessed ahead of a pass, up to {@linkcode MAX_DRAFT}. */
@@ -45,7 +47,7 @@ export class DraftLength {
     if (this.#first) return MAX_DRAFT >> 1;
     const best = this.#best();
     if (best > 0) return best;
-    return this.#rested < REST_PASSES ? 0 : 2;
+    return this.#rested < this.#restFor ? 0 : 2;
   }
 
   /** A pass over `positions` took `ms`; of `guessed` tokens ahead `right` were right. */
@@ -62,11 +64,13 @@ export class DraftLength {
       this.#rested++;
       return;
     }
+    if (this.#rested >= this.#restFor) this.#restFor = Math.min(2 * this.#restFor, MOST_REST_PASSES);
     this.#first = false;
     this.#rested = 0;
     // the guess after the first wrong one says nothing
     this.#guessed = this.#guessed * FADE + Math.min(guessed, right + 1);
     this.#right = this.#right * FADE + right;
+    if (this.#best() > 0) this.#restFor = REST_PASSES;
   }
 
   #best(): number {

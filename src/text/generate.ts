@@ -37,6 +37,8 @@ export interface TokenRun {
   /** Tokens wanted at most, 1 or more. */
   readonly maxTokens: number;
   readonly endIds: ReadonlySet<number>;
+  /** So many of the best scores are all that is needed of each position; all are without it. */
+  readonly best?: number | undefined;
   /** Guessing ahead, where the sequence can go back. */
   readonly draft?: { readonly drafter: Drafter; readonly length: DraftLength } | undefined;
 }
@@ -65,7 +67,7 @@ export async function* generateTokens(
   run: TokenRun,
   signal: AbortSignal,
 ): AsyncGenerator<PromptPass | Token, void, void> {
-  const { sequence, picker, endIds, draft } = run;
+  const { sequence, picker, endIds, draft, best } = run;
   let scores = yield* feedPrompt(run, signal);
   let made = 0;
   const isOver = (id: number) => endIds.has(id) || made >= run.maxTokens || picker.constraint?.done === true;
@@ -77,7 +79,7 @@ export async function* generateTokens(
     const base = sequence.position;
     const pass = [last, ...guesses(run, made)];
     const startedAtMs = run.clock.monotonic();
-    const rows = await sequence.feed(pass, pass.length, signal);
+    const rows = await sequence.feed(pass, { scored: pass.length, best }, signal);
     const ms = run.clock.monotonic() - startedAtMs;
     const width = rows.length / pass.length;
     let right = 0;
@@ -87,7 +89,7 @@ export async function* generateTokens(
       let isAlone = pass.length === 1;
       if (!isAlone && picker.isGreedy && marginOf(seen) < NEAR_TIE) {
         sequence.rewind(base + at);
-        scores = await sequence.feed(pass.slice(at, at + 1), 1, signal);
+        scores = await sequence.feed(pass.slice(at, at + 1), { scored: 1, best }, signal);
         seen = await picker.seen(scores);
         isAlone = true;
       }
@@ -108,14 +110,14 @@ export async function* generateTokens(
 
 /** Takes the rest of the prompt in; the scores of what follows it. */
 async function* feedPrompt(
-  { sequence, prompt, held }: TokenRun,
+  { sequence, prompt, held, best }: TokenRun,
   signal: AbortSignal,
 ): AsyncGenerator<PromptPass, Float32Array, void> {
   if (sequence.position > held) sequence.rewind(held);
   for (let at = held;;) {
     const end = Math.min(prompt.length, at + PROMPT_PASS);
     const isLast = end === prompt.length;
-    const scores = await sequence.feed(prompt.slice(at, end), isLast ? 1 : 0, signal);
+    const scores = await sequence.feed(prompt.slice(at, end), { scored: isLast ? 1 : 0, best }, signal);
     yield { kind: "prompt", done: end };
     if (isLast) return scores;
     at = end;

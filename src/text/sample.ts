@@ -130,9 +130,14 @@ function sumOf(weights: Float64Array): number {
 
 function greedyToken(scores: Float32Array): number {
   let best = -1;
-  scores.forEach((score, id) => {
-    if (Number.isFinite(score) && (best < 0 || score > scores[best]!)) best = id;
-  });
+  let highest = -Infinity;
+  for (let id = 0; id < scores.length; id++) {
+    const score = scores[id]!;
+    if (score > highest && score < Infinity) {
+      highest = score;
+      best = id;
+    }
+  }
   if (best < 0) throw new NodeError("corrupt", "Cannot choose a token: no score is finite, wanted one");
   return best;
 }

@@ -29,7 +29,7 @@ export async function scorePrompt(
   const scored: ScoredToken[] = [{ id: ids[0]!, text: textOf(ids[0]!), logprob: null, top: [] }];
   for (let at = 0; at < ids.length - 1; at += ROWS) {
     const part = ids.slice(at, Math.min(at + ROWS, ids.length - 1));
-    const rows = await sequence.feed(part, part.length, signal);
+    const rows = await sequence.feed(part, { scored: part.length }, signal);
     const width = rows.length / part.length;
     for (let row = 0; row < part.length; row++) {
       const scores = rows.subarray(row * width, (row + 1) * width);

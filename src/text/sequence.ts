@@ -9,6 +9,14 @@ import type { LentHead } from "./idle_head.ts";
 import { type Chain, type Hop, requireReached } from "../petals/client/chain.ts";
 import type { SessionEnergy } from "../petals/report.ts";
 
+/** Which scores are wanted. */
+export interface WantedScores {
+  /** Of so many of the last positions. */
+  readonly scored: number;
+  /** Only so many of the best of each; the others may be -Infinity. All without it. */
+  readonly best?: number | undefined;
+}
+
 /** A text so far, and what the blocks remember of it. One call at a time. Dispose it to free their memory. */
 export interface Sequence extends AsyncDisposable {
   /** Positions taken. */
@@ -20,8 +28,8 @@ export interface Sequence extends AsyncDisposable {
   readonly hops: readonly Hop[];
   /** Forgets positions from `position` on. Throws `RangeError` for one that was not reached. */
   rewind(position: number): void;
-  /** Takes ids, 1 or more, and scores what may follow each of the last `scored` of them: `[scored, vocabulary]`. */
-  feed(ids: readonly number[], scored: number, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
+  /** Takes ids, 1 or more, and scores what may follow the last of them: `[scored, vocabulary]`. */
+  feed(ids: readonly number[], wanted: WantedScores, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
   /** Takes ids; their last hidden states before the final norm. */
   states(ids: readonly number[], signal: AbortSignal): Promise<Activations>;
 }
@@ -54,13 +62,10 @@ class ChainSequence implements Sequence {
 
   async feed(
     ids: readonly number[],
-    scored: number,
+    wanted: WantedScores,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const { data } = await this.states(ids, signal);
-    if (scored === 0) return new Float32Array(0);
-    const { hiddenSize } = this.head;
-    return await this.head.logits(data.slice((ids.length - scored) * hiddenSize), scored, signal);
+    return await score(this.head, await this.states(ids, signal), wanted, signal);
   }
 
   async states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
@@ -73,6 +78,20 @@ class ChainSequence implements Sequence {
     using _lent = this.lent;
     await this.chain[Symbol.asyncDispose]();
   }
+}
+
+/** Scores of the last positions. */
+async function score(
+  head: TextHead,
+  { data, tokens }: Activations,
+  { scored, best }: WantedScores,
+  signal: AbortSignal,
+): Promise<Float32Array<ArrayBuffer>> {
+  if (scored === 0) return new Float32Array(0);
+  const last = data.slice((tokens - scored) * head.hiddenSize);
+  return best === undefined || head.bestLogits === undefined
+    ? await head.logits(last, scored, signal)
+    : await head.bestLogits(last, scored, best, signal);
 }
 
 /** All blocks of a model in this process, and its head. */
@@ -119,15 +138,15 @@ class SoloSequence implements Sequence {
 
   async feed(
     ids: readonly number[],
-    scored: number,
+    { scored, best }: WantedScores,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
     const { blocks, lent: { head } } = this.model;
     if (blocks.scores === undefined) {
-      const { data } = await this.states(ids, signal);
-      return await head.logits(data.slice((ids.length - scored) * head.hiddenSize), scored, signal);
+      return await score(head, await this.states(ids, signal), { scored, best }, signal);
     }
-    const scores = await blocks.scores({ ids, scored, ...this.#rewound() }, this.cache, head, signal);
+    const step = { ids, scored, ...this.#rewound(), ...(best === undefined ? {} : { best }) };
+    const scores = await blocks.scores(step, this.cache, head, signal);
     this.#rewindTo = undefined;
     return scores;
   }

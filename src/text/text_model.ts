@@ -6,6 +6,7 @@
 import { codeOf, messageOf, NodeError } from "../base/errors.ts";
 import { viewOf } from "../base/bytes.ts";
 import type { World } from "../base/world.ts";
+import { MAX_BEST } from "../compute/best_scores.ts";
 import type { ChatTemplate } from "../model/chat_template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { type AnswerRun, type CallReader, tellAnswer } from "./answer.ts";
@@ -16,7 +17,7 @@ import { PROMPT_PASS } from "./generate.ts";
 import { NgramDraft } from "./ngram_draft.ts";
 import { type Constraint, Picker } from "./pick.ts";
 import { checkIds, idsOfPrompt, newTokensWithin, requireTemplate } from "./prompt.ts";
-import { checkSampling, seededDraw } from "./sample.ts";
+import { checkSampling, leavesScores, seededDraw } from "./sample.ts";
 import { scorePrompt } from "./score_prompt.ts";
 import { type Lease, roomFor, type Sequences } from "./sequences.ts";
 import type {
@@ -228,6 +229,7 @@ class AnsweringModel implements TextModel {
         held: request.scorePrompt ? plan.ids.length - 1 : lease.held,
         maxTokens: plan.maxTokens,
         endIds: tokenizer.endIds,
+        best: bestNeeded(request, constraint !== undefined),
         draft: sequence.canRewind && this.#parts.draftTokens !== 0
           ? { drafter: new NgramDraft(plan.ids), length: this.#draftLength }
           : undefined,
@@ -255,6 +257,16 @@ class AnsweringModel implements TextModel {
       signal,
     );
   }
+}
+
+/** Scores that a choice among the likeliest needs at most; those of a greedy one are compared with the next. */
+const BEST_GREEDY = 16;
+
+/** How many of the best scores decide; `undefined` where all of them may count. */
+function bestNeeded({ sampling, topLogprobs }: TextRequest, isFormed: boolean): number | undefined {
+  if (isFormed || topLogprobs !== undefined || !leavesScores(sampling)) return undefined;
+  if (sampling.temperature === 0) return BEST_GREEDY;
+  return sampling.topK !== undefined && sampling.topK <= MAX_BEST ? sampling.topK : undefined;
 }
 
 function checkRequest({ sampling, stop = [], topLogprobs = 0 }: TextRequest): void {

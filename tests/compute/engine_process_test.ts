@@ -129,6 +129,18 @@ processTest("scores tokens in one call as head and blocks do in three, also afte
     assertEquals(one.length, three.length);
     assert(cpu.length > 0 && cpu.every((ms) => ms >= 0));
   }
+  const data = await head.embed([5, 6], signal);
+  const all = await head.logits(data, 2, signal);
+  const few = await head.bestLogits!(data, 2, 3, signal);
+  assertEquals([...few].filter((score) => score > -Infinity).length, 6);
+  for (let row = 0; row < 2; row++) {
+    const [whole, kept] = [all, few].map((scores) => scores.slice(row * 320, (row + 1) * 320));
+    assertEquals(kept!.indexOf(Math.max(...kept!)), whole!.indexOf(Math.max(...whole!)));
+  }
+  const one1 = await blocks.scores!({ ids: [3], scored: 1, best: 2, rewindTo: 5 }, one, head, signal);
+  const one2 = await blocks.scores!({ ids: [3], scored: 1, rewindTo: 5 }, one, head, signal);
+  assertEquals([...one1].filter((score) => score > -Infinity).every((score) => one2.includes(score)), true);
+  await blocks.scores!({ ids: [7], scored: 0, rewindTo: 4 }, one, head, signal);
   for (
     const wrong of [
       { ids: [], scored: 0 },

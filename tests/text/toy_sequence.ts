@@ -1,4 +1,4 @@
-import type { Sequence } from "../../src/text/sequence.ts";
+import type { Sequence, WantedScores } from "../../src/text/sequence.ts";
 
 /** Scores by all ids so far: `next` says how; positions and passes are kept. */
 export class ToySequence implements Sequence {
@@ -23,7 +23,11 @@ export class ToySequence implements Sequence {
     this.ids.length = position;
   }
 
-  feed(ids: readonly number[], scored: number, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+  feed(
+    ids: readonly number[],
+    { scored }: WantedScores,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
     if (signal.aborted) return Promise.reject(signal.reason);
     if (ids.length === 0 || scored > ids.length) throw new RangeError("wrong pass");
     if (this.ids.length + ids.length > this.capacity) throw new RangeError("no room");
