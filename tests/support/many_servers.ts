@@ -6,7 +6,7 @@ import type {
   SwarmServerDocument,
 } from "../../src/api/swarm.ts";
 
-/** When it was read, Unix ms. */
+/** When it was read unless said otherwise, Unix ms. */
 const READ_AT = 1_790_000_000_000;
 const ALPHABET = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
 const MODELS = [
@@ -19,7 +19,7 @@ const MODELS = [
 export const GAPS: readonly (readonly [number, number])[] = [[23, 26], [40, 41]];
 
 /** `servers` over three models: blocks are lacking in the second, and this node is one of the third. */
-export function manyServers(servers: number): SwarmDocument {
+export function manyServers(servers: number, readAt = READ_AT): SwarmDocument {
   const models = MODELS.map(({ share, ...model }, number) => {
     const count = number < MODELS.length - 1 ? Math.round(servers * share) : 0;
     return { ...model, count };
@@ -28,14 +28,17 @@ export function manyServers(servers: number): SwarmDocument {
   const documents = models.map(({ count, ...model }, number) =>
     modelOf(
       model,
-      Array.from({ length: count }, (_, at) => serverOf(number, at, model.blocks)),
+      Array.from(
+        { length: count },
+        (_, at) => ({ ...serverOf(number, at, model.blocks), expiresAt: readAt + 1000 * (60 + at % 300) }),
+      ),
     )
   );
   return {
     schema: 1,
     network: "kwaai",
     self: documents.at(-1)!.servers[0]!.peerId,
-    readAt: READ_AT,
+    readAt,
     models: documents,
   };
 }
@@ -58,7 +61,7 @@ function modelOf(
   return { ...model, coverage, missing, servers };
 }
 
-function serverOf(model: number, at: number, blocks: number): SwarmServerDocument {
+function serverOf(model: number, at: number, blocks: number): Omit<SwarmServerDocument, "expiresAt"> {
   const dice = diceOf(1000 * model + at);
   const profile: ServerProfile = (["kwaainet", "petals", "petals", "other"] as const)[at % 4]!;
   const reachable = [true, true, null, false][dice(4)]!;
@@ -66,7 +69,7 @@ function serverOf(model: number, at: number, blocks: number): SwarmServerDocumen
   return {
     peerId: `12D3KooW${Array.from({ length: 44 }, () => ALPHABET[dice(ALPHABET.length)]).join("")}`,
     name: self ? "my-board" : at % 3 === 0 ? null : `${["attic", "lab", "garage"][dice(3)]}-${model}-${at}`,
-    version: { kwaainet: "2.3.0.dev2+kwaainet0.1.0", petals: "2.2.0.post1", other: "0.9" }[profile],
+    version: { kwaainet: "0.1.0+kwaainet", petals: "2.2.0.post1", other: "0.9" }[profile],
     profile: self ? "kwaainet" : profile,
     state: at % 23 === 22 ? "joining" : "online",
     blocks: rangeOf(model, dice, blocks),
@@ -76,7 +79,6 @@ function serverOf(model: number, at: number, blocks: number): SwarmServerDocumen
     dtype: profile === "other" ? null : "bfloat16",
     quantisation: profile === "petals" ? "nf4" : null,
     usingRelay: at % 6 === 0 ? null : at % 2 === 0,
-    expiresAt: READ_AT + 1000 * (60 + dice(300)),
     reachable: self ? true : reachable,
     rttMs: reachable === true && !self ? 3 + dice(3000) / 10 : null,
     self,

@@ -125,7 +125,7 @@ function entryOf(key) {
 
 function showChosen() {
   const entry = entryOf(chosen);
-  showDetails(entry, now);
+  showDetails(entry, now || swarm.readAt);
   byId("layout").dataset.open = "yes";
 }
 
@@ -184,6 +184,7 @@ function sortBy(name) {
 for (const id of ["text", "model", "profile"]) {
   byId(id).addEventListener("input", ({ target }) => {
     wish[id] = target.value;
+    wanted = undefined;
     showRows();
   });
 }

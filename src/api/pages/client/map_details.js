@@ -4,7 +4,7 @@
  * @module
  */
 import { make, pledgeSlot } from "./map_row.js";
-import { nameOf, plain, programOf, reachedOf, rttOf } from "./map_words.js";
+import { nameOf, plain, programOf, reachedOf, rttOf, versionOf } from "./map_words.js";
 import { byId, put } from "./read.js";
 import { figure, span, UNKNOWN } from "./words.js";
 
@@ -31,7 +31,7 @@ export function showDetails({ model, server }, now) {
     ["Model", plain(model.repository ?? model.prefix)],
     ["Blocks", end <= start ? UNKNOWN : `${start} to ${end - 1} of ${blocks}`],
     ["State", server.self ? `${server.state}; it is this node` : server.state],
-    ["Program", `${programOf(server)}${server.version === null ? "" : `, ${plain(server.version)}`}`],
+    ["Program", `${programOf(server)}${server.version === null ? "" : ` ${versionOf(server)}`}`],
     ["Speed", `${figure(server.throughput)} tokens/s, as it says`],
     [
       "Steps",
@@ -42,7 +42,7 @@ export function showDetails({ model, server }, now) {
     ["Reached", REACHED[reachedOf(server)]],
     ["Round trip", rttOf(server)],
     ["Connected", RELAYS[server.usingRelay] ?? "it does not say"],
-    ["Announced", now === 0 ? "" : `for another ${span((server.expiresAt - now) / 1000)}`],
+    ["Announced", `for another ${span((server.expiresAt - now) / 1000)}`],
   ].map(([name, value, className = ""]) =>
     make("div", "", "", make("dt", "", name), make("dd", className, value || UNKNOWN))
   ));

@@ -18,6 +18,8 @@ export function openList(grid, choose) {
   let rowHeight = 40;
   let active;
   let chosen;
+  /** Where the window stood before models were put in place. */
+  let stoodAt;
 
   const measure = () => {
     const root = parseFloat(getComputedStyle(document.documentElement).fontSize);
@@ -143,9 +145,11 @@ export function openList(grid, choose) {
         element.setAttribute("aria-label", model.prefix);
         return { model, number, element, head, strip, body, rows: [], shown: new Map(), firstRow: 0 };
       });
+      // rows come a moment later; until then the page must not become short, or the window would jump
+      stoodAt = scrollY;
+      place.style.minHeight = `${place.offsetHeight}px`;
       place.replaceChildren(...sections.map(({ element }) => element));
       measure();
-      draw();
     },
     /** Shows the servers that `pick` gives for each model; `undefined` leaves the model out. */
     setRows(pick) {
@@ -160,6 +164,9 @@ export function openList(grid, choose) {
         size(section);
       }
       grid.setAttribute("aria-rowcount", String(next - 1));
+      place.style.minHeight = "";
+      if (stoodAt !== undefined) scrollTo(0, stoodAt);
+      stoodAt = undefined;
       draw();
       again();
     },

@@ -13,6 +13,7 @@ import {
   reachedOf,
   rttOf,
   shortPeer,
+  versionOf,
 } from "./map_words.js";
 import { figure } from "./words.js";
 
@@ -76,7 +77,7 @@ export function serverRow({ model, server, id, rowIndex, isActive, isChosen }) {
   const name = make("span", "who", nameOf(server));
   name.title = plain(server.peerId);
   const peer = plain(server.name) === "" ? "" : shortPeer(plain(server.peerId));
-  const version = make("span", "version", plain(server.version, 40));
+  const version = make("span", "version", versionOf(server));
   const reached = reachedOf(server);
   const row = withRole(
     "row",

@@ -99,6 +99,9 @@ const PROGRAMS = { kwaainet: "kwaainet", petals: "Petals", other: "other" };
 /** What kind of program a server is. */
 export const programOf = ({ profile }) => PROGRAMS[profile] ?? "other";
 
+/** The version of a server, without the mark that says which program it is of. */
+export const versionOf = ({ version }) => plain(version, 40).replace(/\+kwaainet$/, "");
+
 /** Whether this node reached a server. */
 export const reachedOf = ({ reachable }) =>
   reachable === true ? "yes" : reachable === false ? "no" : "unknown";
