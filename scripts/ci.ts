@@ -79,6 +79,7 @@ const SUITES: readonly Suite[] = [
       "tests/e2e/energy_test.ts",
       "tests/e2e/policy_test.ts",
       "tests/e2e/page_test.ts",
+      "tests/e2e/map_test.ts",
       "tests/e2e/doctor_test.ts",
     ),
     limitMinutes: 12,

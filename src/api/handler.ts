@@ -86,6 +86,8 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   }
   const page = lazyRoutes(async () => (await import("./pages/dashboard.ts")).dashboardRoutes(options.status));
   for (const path of ["/", "/assets/*"]) app.get(path, page);
+  const map = lazyRoutes(async () => (await import("./pages/map.ts")).mapRoutes());
+  for (const path of ["/map", "/map/assets/*"]) app.get(path, map);
   app.notFound((context) => fail(noRoute(context.req.path), context));
   app.onError((error, context) => {
     if (!(error instanceof NodeError)) options.log.warn("API request failed", { error });
