@@ -7,7 +7,7 @@ import { orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
-import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
+import type { KvCache, LoadedBlocks } from "../compute/backend.ts";
 import type { Config } from "../config/schema.ts";
 import type { Dht } from "../dht/dht.ts";
 import { openChatTemplate } from "../model/chat_template.ts";
@@ -17,10 +17,11 @@ import { openTokenizer } from "../model/tokenizer.ts";
 import type { Rpc } from "../p2p/rpc.ts";
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
 import { type Swarm, swarmOf } from "../petals/client/swarm.ts";
-import type { StepObserver } from "../petals/report.ts";
+import type { SessionEnergy, StepObserver } from "../petals/report.ts";
 import { readFinalNorm } from "../text/embed.ts";
 import { type Forms, openForms } from "../text/grammar.ts";
 import { Gate } from "../text/gate.ts";
+import { IdleHead, type LentHead } from "../text/idle_head.ts";
 import { chainSequence, openSoloSequence, type Sequence } from "../text/sequence.ts";
 import { Sequences } from "../text/sequences.ts";
 import { textModel } from "../text/text_model.ts";
@@ -78,7 +79,7 @@ export function openText(world: World, context: TextContext): NodeText {
 interface Opened {
   readonly model: TextModel;
   readonly sequences: Sequences;
-  readonly head: TextHead;
+  readonly head: IdleHead;
   readonly forms: Forms;
 }
 
@@ -145,7 +146,7 @@ class OneModel implements NodeText {
     const { model, engine } = base;
     const files = await model.tokenizer(signal);
     const tokenizer = openTokenizer(requireTokenizer(files, model.id));
-    const head = await engine.loadHead(model, signal);
+    const head = new IdleHead(this.#world, (signal) => engine.loadHead(model, signal));
     const { architecture } = model;
     const { draftTokens } = this.#context;
     const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
@@ -153,12 +154,12 @@ class OneModel implements NodeText {
     const forms = openForms(() => ({
       vocabulary: rawVocabulary(files!),
       endIds: tokenizer.endIds,
-      vocabularySize: head.vocabularySize,
+      vocabularySize: architecture.vocabularySize,
     }));
     let norm: Promise<Float32Array<ArrayBuffer>> | undefined;
     const answering = textModel(this.#world, {
       card,
-      vocabularySize: head.vocabularySize,
+      vocabularySize: architecture.vocabularySize,
       tokenizer,
       template: files && openChatTemplate(files),
       sequences,
@@ -175,7 +176,7 @@ class OneModel implements NodeText {
   }
 
   /** Alone where all blocks are here, through the swarm where not. */
-  #sequencesOf({ model, prefix }: TextBase, head: TextHead) {
+  #sequencesOf({ model, prefix }: TextBase, head: IdleHead) {
     const { rpc, dht, loaded, spotCheckShare } = this.#context;
     const total = model.architecture.blocks;
     let own: { readonly of: LoadedBlocks; readonly blocks: OwnBlocks } | undefined;
@@ -198,13 +199,36 @@ class OneModel implements NodeText {
       ...(spotCheckShare === undefined ? {} : { spotCheckShare }),
     });
     return async (capacity: number, signal: AbortSignal): Promise<Sequence> => {
-      const here = ownNow()?.blocks;
-      if (here !== undefined && lengthOf(here.range) === total) {
-        return await openSoloSequence({ self: rpc.self, blocks: here, head, energyOf }, capacity, signal);
-      }
-      const size = { batch: 1, maxLength: capacity };
-      return chainSequence(head, await openSwarmChain(this.#world, swarm, size, signal), capacity);
+      using parts = new DisposableStack();
+      const lent = parts.use(await head.borrow(signal));
+      const sequence = await this.#sequenceOf(
+        { lent, swarm, energyOf, own: ownNow()?.blocks },
+        total,
+        capacity,
+        signal,
+      );
+      parts.move(); // the sequence gives the head back
+      return sequence;
     };
+  }
+
+  async #sequenceOf(
+    { lent, swarm, energyOf, own }: {
+      readonly lent: LentHead;
+      readonly swarm: Swarm;
+      readonly energyOf: (cache: KvCache) => SessionEnergy | undefined;
+      readonly own: LoadedBlocks | undefined;
+    },
+    total: number,
+    capacity: number,
+    signal: AbortSignal,
+  ): Promise<Sequence> {
+    const { rpc: { self } } = this.#context;
+    if (own !== undefined && lengthOf(own.range) === total) {
+      return await openSoloSequence({ self, blocks: own, lent, energyOf }, capacity, signal);
+    }
+    const size = { batch: 1, maxLength: capacity };
+    return chainSequence(lent, await openSwarmChain(this.#world, swarm, size, signal), capacity);
   }
 
   #observed(blocks: LoadedBlocks): OwnBlocks {

@@ -5,6 +5,7 @@
  */
 import type { Activations } from "../base/tensor.ts";
 import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
+import type { LentHead } from "./idle_head.ts";
 import { type Chain, type Hop, requireReached } from "../petals/client/chain.ts";
 import type { SessionEnergy } from "../petals/report.ts";
 
@@ -25,13 +26,17 @@ export interface Sequence extends AsyncDisposable {
   states(ids: readonly number[], signal: AbortSignal): Promise<Activations>;
 }
 
-/** A sequence over a chain of blocks, wherever they are; owns `chain`. */
-export function chainSequence(head: TextHead, chain: Chain, capacity: number): Sequence {
-  return new ChainSequence(head, chain, capacity);
+/** A sequence over a chain of blocks, wherever they are; owns `chain` and `lent`. */
+export function chainSequence(lent: LentHead, chain: Chain, capacity: number): Sequence {
+  return new ChainSequence(lent, chain, capacity);
 }
 
 class ChainSequence implements Sequence {
-  constructor(readonly head: TextHead, readonly chain: Chain, readonly capacity: number) {}
+  readonly head: TextHead;
+
+  constructor(readonly lent: LentHead, readonly chain: Chain, readonly capacity: number) {
+    this.head = lent.head;
+  }
 
   get position(): number {
     return this.chain.position;
@@ -65,6 +70,7 @@ class ChainSequence implements Sequence {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    using _lent = this.lent;
     await this.chain[Symbol.asyncDispose]();
   }
 }
@@ -73,7 +79,8 @@ class ChainSequence implements Sequence {
 export interface SoloModel {
   readonly self: string;
   readonly blocks: LoadedBlocks;
-  readonly head: TextHead;
+  /** Given back when the sequence is disposed. */
+  readonly lent: LentHead;
   /** What the steps over a cache cost so far. */
   readonly energyOf?: (cache: KvCache) => SessionEnergy | undefined;
 }
@@ -115,7 +122,7 @@ class SoloSequence implements Sequence {
     scored: number,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const { blocks, head } = this.model;
+    const { blocks, lent: { head } } = this.model;
     if (blocks.scores === undefined) {
       const { data } = await this.states(ids, signal);
       return await head.logits(data.slice((ids.length - scored) * head.hiddenSize), scored, signal);
@@ -126,7 +133,7 @@ class SoloSequence implements Sequence {
   }
 
   async states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
-    const { blocks, head } = this.model;
+    const { blocks, lent: { head } } = this.model;
     const data = await head.embed(ids, signal);
     const input = { batch: 1, tokens: ids.length, hidden: head.hiddenSize, data };
     const output = await blocks.step({ input, ...this.#rewound() }, this.cache, signal);
@@ -135,6 +142,7 @@ class SoloSequence implements Sequence {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
+    using _lent = this.model.lent;
     await this.cache[Symbol.asyncDispose]();
   }
 

@@ -55,27 +55,23 @@ export interface XGrammar {
   };
 }
 
-const isLibrary = (value: unknown): value is XGrammar =>
-  typeof value === "object" && value !== null && "TokenizerInfo" in value;
-
 let opened: Promise<XGrammar> | undefined;
 
 /** The library, loaded once a process. Throws `NodeError` `unsupported`. */
 export const openXGrammar = (): Promise<XGrammar> => opened ??= load();
 
 /**
- * The package says it is a module and is none: it puts itself on `globalThis`, and it asks for the page's address, while it
- * is read and once more when its WebAssembly starts (0.1.27). A page's address stays away from everybody else.
+ * The package says it is a module and is none: by itself it lands on `globalThis`, in a bundle it has exports (0.1.27). It
+ * asks for the page's address, while it is read and once more when its WebAssembly starts: nobody else gets to see one.
  */
 async function load(): Promise<XGrammar> {
+  const scope = globalThis as { xgrammar?: unknown };
   const before = Object.getOwnPropertyDescriptor(globalThis, "location");
   Object.defineProperty(globalThis, "location", { value: { href: "file:///" }, configurable: true });
   try {
-    const module = await import("@mlc-ai/web-xgrammar") as { default?: unknown };
-    const { xgrammar } = globalThis as { xgrammar?: unknown };
-    // a bundle gives it as a module all the same
-    const library = [xgrammar, module, module.default].find(isLibrary);
-    if (library === undefined) throw new TypeError("it is neither a module nor on globalThis");
+    const exported: { readonly default?: unknown } = await import("@mlc-ai/web-xgrammar");
+    const library = [scope.xgrammar, exported.default, exported].find(isLibrary);
+    if (library === undefined) throw new TypeError("it is nowhere to be found");
     (await library.TokenizerInfo.createTokenizerInfo(["a"], "byte_level", false, 1, [])).dispose();
     return library;
   } catch (cause) {
@@ -87,7 +83,11 @@ async function load(): Promise<XGrammar> {
       },
     );
   } finally {
+    delete scope.xgrammar;
     if (before === undefined) Reflect.deleteProperty(globalThis, "location");
     else Object.defineProperty(globalThis, "location", before);
   }
 }
+
+const isLibrary = (value: unknown): value is XGrammar =>
+  typeof value === "object" && value !== null && "TokenizerInfo" in value;

@@ -55,7 +55,7 @@ export async function walk(model: FormModel, form: AnswerForm, options: Walk): P
   while (ids.length < most) {
     if (constraint.done) return whole(true);
     const scores = new Float32Array(model.size);
-    constraint.mask(scores);
+    await constraint.mask(scores);
     const allowed = Array.from(scores.keys()).filter((id) => scores[id] === 0);
     assert(allowed.length > 0, `nothing may come after ${model.tokenizer.decode(ids)}`);
     const mayEnd = allowed.includes(endId);
@@ -79,11 +79,11 @@ export async function accepts(model: FormModel, form: AnswerForm, text: string):
   using constraint = await model.forms.constrain(form, never);
   for (const id of model.tokenizer.encode(text, { special: false })) {
     const scores = new Float32Array(model.size);
-    constraint.mask(scores);
+    await constraint.mask(scores);
     if (scores[id] !== 0) return false;
     constraint.accept(id);
   }
   const scores = new Float32Array(model.size);
-  constraint.mask(scores);
+  await constraint.mask(scores);
   return [...model.tokenizer.endIds].some((id) => scores[id] === 0);
 }

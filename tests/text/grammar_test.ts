@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Ajv } from "ajv";
 import fc from "fast-check";
+import { fileURLToPath } from "node:url";
 import { NodeError } from "../../src/base/errors.ts";
 import { openModel } from "../../src/model/open_model.ts";
 import { seededDraw } from "../../src/text/sample.ts";
@@ -149,9 +150,9 @@ Deno.test("a schema may stand between two texts", async () => {
 
 Deno.test("a form is done when nothing but the end may come, and the end may come only then", async () => {
   using constraint = await model.forms.constrain(regex("ab?"), never);
-  const scores = () => {
+  const scores = async () => {
     const row = new Float32Array(model.size);
-    constraint.mask(row);
+    await constraint.mask(row);
     return Array.from(row.keys()).filter((id) => row[id] === 0);
   };
   const [a, b, end] = [
@@ -159,19 +160,19 @@ Deno.test("a form is done when nothing but the end may come, and the end may com
     model.tokenizer.idOf("b")!,
     [...model.tokenizer.endIds][0]!,
   ];
-  assertEquals([constraint.done, scores()], [false, [a]]);
+  assertEquals([constraint.done, await scores()], [false, [a]]);
   constraint.accept(a);
-  assertEquals([constraint.done, scores()], [false, [end, b].sort((x, y) => x - y)]);
+  assertEquals([constraint.done, await scores()], [false, [end, b].sort((x, y) => x - y)]);
   constraint.accept(b);
-  assertEquals([constraint.done, scores()], [true, [end]]);
+  assertEquals([constraint.done, await scores()], [true, [end]]);
   constraint.accept(end);
-  assertEquals([constraint.done, scores()], [true, [end]]);
+  assertEquals([constraint.done, await scores()], [true, [end]]);
 });
 
 Deno.test("a mask leaves control tokens and padding of the vocabulary out", async () => {
   using constraint = await model.forms.constrain(gbnf("root ::= .*"), never);
   const scores = new Float32Array(model.size + 50);
-  constraint.mask(scores);
+  await constraint.mask(scores);
   assertEquals([0, 1, model.size, model.size + 49].map((id) => scores[id]), Array(4).fill(-Infinity));
   assertEquals(scores[model.tokenizer.idOf("a")!], 0);
 });
@@ -327,7 +328,7 @@ Deno.test("forms that are compiled no more still keep the answers that began wit
   own.forms[Symbol.dispose]();
   for (const id of own.tokenizer.encode("firsta", { special: false })) first.accept(id);
   const scores = new Float32Array(own.size);
-  first.mask(scores);
+  await first.mask(scores);
   assertEquals(scores[own.tokenizer.idOf("b")!], 0);
   assertEquals(scores[own.tokenizer.idOf("B")!], -Infinity);
 });
@@ -335,6 +336,30 @@ Deno.test("forms that are compiled no more still keep the answers that began wit
 Deno.test("the library's need for a page's address is nobody else's", async () => {
   await model.forms.constrain({ kind: "json" }, never);
   assertEquals(globalThis.location?.href, undefined);
+});
+
+Deno.test("the library loads from a bundle, as the program ships it", async () => {
+  const folder = await Deno.makeTempDir();
+  try {
+    const url = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
+    await Deno.writeTextFile(
+      `${folder}/main.ts`,
+      `import { openXGrammar } from ${url("src/text/xgrammar.ts")};\n` +
+        `console.log(typeof (await openXGrammar()).GrammarMatcher.createGrammarMatcher, globalThis.location);\n`,
+    );
+    const run = (...args: string[]) =>
+      new Deno.Command(Deno.execPath(), { args, stdin: "null", stderr: "inherit", cwd: folder }).output();
+    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
+    const bundled = await run(
+      ...["bundle", "--quiet", "--config", config, "--platform", "deno", "--minify"],
+      ...["-o", "main.js", "main.ts"],
+    );
+    assert(bundled.success);
+    const { stdout } = await run("run", "-A", "--no-config", "main.js");
+    assertEquals(new TextDecoder().decode(stdout), "function undefined\n");
+  } finally {
+    await Deno.remove(folder, { recursive: true });
+  }
 });
 
 const PATH = Deno.env.get("KWAAI_SMOLLM2");

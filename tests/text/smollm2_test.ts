@@ -3,11 +3,13 @@ import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
 import type { LoadOptions } from "../../src/compute/backend.ts";
 import { type ChatTemplate, openChatTemplate } from "../../src/model/chat_template.ts";
 import { openModel } from "../../src/model/open_model.ts";
+import { rawVocabulary } from "../../src/model/raw_vocabulary.ts";
 import { openTokenizer } from "../../src/model/tokenizer.ts";
 import { modelCard } from "../../src/node/model_card.ts";
 import { planChat } from "../../src/node/plan_chat.ts";
 import { readFinalNorm } from "../../src/text/embed.ts";
 import { Gate } from "../../src/text/gate.ts";
+import { openForms } from "../../src/text/grammar.ts";
 import { openSoloSequence } from "../../src/text/sequence.ts";
 import { Sequences } from "../../src/text/sequences.ts";
 import { textModel } from "../../src/text/text_model.ts";
@@ -33,19 +35,26 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
       const world = fakeWorld();
       await using sequences = new Sequences(
         world,
-        (room) => openSoloSequence({ self: "me", blocks, head }, room, signal),
+        (room) =>
+          openSoloSequence({ self: "me", blocks, lent: { head, [Symbol.dispose]: () => {} } }, room, signal),
       );
+      const tokenizer = openTokenizer(files);
+      using forms = openForms(() => ({
+        vocabulary: rawVocabulary(files),
+        endIds: tokenizer.endIds,
+        vocabularySize: head.vocabularySize,
+      }));
       const parts = {
         card: await modelCard(model, files, "solo"),
         vocabularySize: head.vocabularySize,
-        tokenizer: openTokenizer(files),
+        tokenizer,
         template: openChatTemplate(files),
         sequences,
         gate: new Gate({ places: 4, queue: 0 }),
         finalNorm: async () => ({ scale: await readFinalNorm(model, signal), epsilon }),
         planChat: (template: ChatTemplate, prompt: Prompt & { kind: "chat" }) =>
           planChat(world, template, prompt),
-        constrain: () => Promise.reject(new Error("no form")),
+        constrain: forms.constrain.bind(forms),
       };
       await fn(textModel(world, parts), sequences);
     },
@@ -122,4 +131,39 @@ modelTest("scores prompt and answer alike", async (model) => {
   assert(told.kind === "text");
   assertEquals(told.tokens[0]!.text, " Paris");
   assertAlmostEquals(told.tokens[0]!.logprob!, scores.at(-1)!, 0.05);
+});
+
+modelTest("keeps a schema, guesses ahead or not, and ends when it is complete", async (model) => {
+  const schema = {
+    type: "object",
+    properties: { city: { type: "string" }, country: { enum: ["France", "Italy"] } },
+    required: ["city", "country"],
+  };
+  const { text, reason } = await say(model, {
+    prompt: chat("Name a city in France, as JSON."),
+    form: { kind: "schema", schema },
+    maxTokens: 200,
+  });
+  assertEquals([Object.keys(JSON.parse(text)), reason], [["city", "country"], "end"]);
+});
+
+modelTest("calls a tool that it has to call", async (model) => {
+  const tool = { name: "weather", parameters: { type: "object", properties: { days: { type: "integer" } } } };
+  const request: Partial<TextRequest> = {
+    prompt: {
+      kind: "chat",
+      messages: [{ role: "user", content: "How will the weather be tomorrow?" }],
+      tools: [tool],
+      toolChoice: "required",
+    },
+    maxTokens: 200,
+    sampling: { temperature: 0 },
+  };
+  const told = [];
+  for await (const event of model.answer(request as TextRequest, signal)) told.push(event);
+  const calls = told.find((event) => event.kind === "tool_calls")?.calls ?? [];
+  assertEquals(calls.map(({ name }) => name), ["weather"]);
+  assertEquals(typeof JSON.parse(calls[0]!.arguments), "object");
+  assertEquals(told.filter(({ kind }) => kind === "text"), []);
+  assertEquals(told.find((event) => event.kind === "end")?.reason, "tool_calls");
 });

@@ -1,0 +1,135 @@
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { NodeError } from "../../src/base/errors.ts";
+import type { LoadedBlocks } from "../../src/compute/backend.ts";
+import { createReferenceBackend } from "../../src/compute/reference.ts";
+import { openModel } from "../../src/model/open_model.ts";
+import type { Engine } from "../../src/node/engine.ts";
+import { openText, type TextBase } from "../../src/node/open_text.ts";
+import type { TextModel } from "../../src/text/types.ts";
+import { ToySwarm } from "../petals/client/toy_swarm.ts";
+import { temporaryFolder } from "../support/temporary_folder.ts";
+import { TINY, writeTinyGguf } from "../support/tiny_model.ts";
+import { TINY_VOCABULARY } from "../support/tiny_tokenizer.ts";
+import { fakeWorld } from "../support/world.ts";
+
+const signal = new AbortController().signal;
+const OPTIONS = { dtype: "auto", threads: 1 } as const;
+
+/** A tiny model on the reference engine, answering in a swarm where nobody else is. */
+async function scene({ isLoaded = true, failing = false } = {}) {
+  const rooms = new AsyncDisposableStack();
+  const folder = rooms.use(await temporaryFolder());
+  const path = `${folder.path}/tiny.gguf`;
+  await writeTinyGguf(path, { ...TINY, vocab: TINY_VOCABULARY, blocks: 2 });
+  const model = rooms.use(await openModel(path, signal));
+  const backend = createReferenceBackend({ availableBytes: () => 1e9, pause: () => Promise.resolve() });
+  const blocks = rooms.use(await backend.load(model, { start: 0, end: 2 }, OPTIONS, signal));
+  let heads = 0;
+  const engine: Engine = {
+    name: "reference",
+    reason: "asked for",
+    load: () => Promise.reject(new Error("not here")),
+    loadHead: async (model, signal) => {
+      const head = await backend.loadHead(model, OPTIONS, signal);
+      heads++;
+      const free = head[Symbol.asyncDispose].bind(head);
+      return Object.assign(head, {
+        [Symbol.asyncDispose]: () => {
+          heads--;
+          return free();
+        },
+      });
+    },
+    death: () => new Promise(() => {}),
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 2);
+  const base: TextBase = { model, prefix: "tiny", engine };
+  let loaded: LoadedBlocks | undefined = isLoaded ? blocks : undefined;
+  const text = rooms.use(openText(world, {
+    rpc: toy.client,
+    dht: toy.dht,
+    base: () =>
+      failing ? Promise.reject(new NodeError("not_found", "Cannot answer: no model")) : Promise.resolve(base),
+    loaded: () => loaded,
+    limits: { places: 1, queue: 0 },
+  }));
+  return {
+    world,
+    text,
+    heads: () => heads,
+    unload: () => loaded = undefined,
+    [Symbol.asyncDispose]: () => rooms.disposeAsync(),
+  };
+}
+
+async function say(model: TextModel, text: string, maxTokens = 3) {
+  const request = { prompt: { kind: "text" as const, text }, maxTokens, sampling: { temperature: 0 } };
+  const events = await Array.fromAsync(model.answer(request, signal));
+  const end = events.at(-1)!;
+  assert(end.kind === "end");
+  return end;
+}
+
+Deno.test("the node's model answers alone where all its blocks are here, by its id with and without :latest", async () => {
+  await using test = await scene();
+  const model = await test.text.open("tiny:latest", signal);
+  assertEquals(await test.text.open("tiny", signal), model);
+  const end = await say(model, "and the");
+  assertEquals([end.usage.newTokens + (end.reason === "end" ? 1 : 0), end.usage.hops], [3, [{
+    peerId: "client",
+    blocks: { start: 0, end: 2 },
+  }]]);
+  assertEquals(test.text.list().map(({ id, runs, chats, blocks }) => [id, runs, chats, blocks]), [
+    ["tiny", "solo", true, 2],
+  ]);
+  const error = await assertRejects(() => test.text.open("other", signal), NodeError, "wanted tiny");
+  assertEquals(error.code, "not_found");
+});
+
+Deno.test("blocks that nobody serves make the model unreachable, not unknown", async () => {
+  await using test = await scene({ isLoaded: false });
+  const model = await test.text.open(undefined, signal);
+  assertEquals(test.text.list()[0]!.runs, "swarm");
+  const error = await assertRejects(() => say(model, "and"), NodeError, "served by nobody");
+  assertEquals(error.code, "unreachable");
+  assertEquals(test.text.load, { answering: 0, waiting: 0 });
+});
+
+Deno.test("the output matrix is in memory only while somebody asks", async () => {
+  await using test = await scene();
+  const model = await test.text.open(undefined, signal);
+  assertEquals(test.heads(), 0);
+  await say(model, "and the and the and the and the");
+  assertEquals(test.heads(), 1);
+  await test.world.clock.advance(16 * 60_000);
+  assertEquals(test.heads(), 0);
+  await say(model, "and the");
+  assertEquals(test.heads(), 1);
+});
+
+Deno.test("whoever finds all places taken is told so, and an answer that is left frees its place", async () => {
+  await using test = await scene();
+  const model = await test.text.open(undefined, signal);
+  const request = {
+    prompt: { kind: "text" as const, text: "and" },
+    maxTokens: 50,
+    sampling: { temperature: 1 },
+    seed: 1,
+  };
+  const first = model.answer(request, signal);
+  await first.next();
+  assertEquals(test.text.load.answering, 1);
+  const error = await assertRejects(() => say(model, "and"), NodeError, "being answered");
+  assertEquals(error.code, "busy");
+  await first.return();
+  assertEquals(test.text.load.answering, 0);
+  await say(model, "and");
+});
+
+Deno.test("a node without a model says so to whoever asks", async () => {
+  await using test = await scene({ failing: true });
+  assertEquals(test.text.list(), []);
+  await assertRejects(() => test.text.open(undefined, signal), NodeError, "no model");
+});
