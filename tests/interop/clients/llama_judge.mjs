@@ -3,6 +3,7 @@
 // In: a JSON list of texts, in which names of special tokens are these tokens. Out, for each: the ids of the prompt, and
 // steps of {id, text, end}, as long as the best token is CLEAR times as likely as the second.
 import { createRequire } from "node:module";
+import process from "node:process";
 import { text as readAll } from "node:stream/consumers";
 import { pathToFileURL } from "node:url";
 
@@ -41,5 +42,5 @@ for (const text of JSON.parse(await readAll(process.stdin))) {
   const prompt = model.tokenize(text, true);
   answers.push({ prompt, steps: await answer(prompt) });
 }
-console.log(JSON.stringify(answers));
+process.stdout.write(`${JSON.stringify(answers)}\n`);
 await llama.dispose();
