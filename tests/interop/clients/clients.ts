@@ -30,14 +30,27 @@ export async function startNode(folder: string, ...sets: string[]): Promise<Chat
 
 /** Runs a client of this folder; what it printed. */
 export async function runPython(script: string, ...args: string[]): Promise<Record<string, unknown>> {
-  const { success, stdout, stderr } = await new Deno.Command(`${venv}/bin/python`, {
-    args: [new URL(script, import.meta.url).pathname, ...args],
-    env: { NO_PROXY: "127.0.0.1,localhost" },
+  return JSON.parse(await runCommand("python", [new URL(script, import.meta.url).pathname, ...args]));
+}
+
+/** Runs a program of Python's clients; what it printed. */
+export async function runCommand(
+  name: string,
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const { success, stdout, stderr } = await new Deno.Command(`${venv}/bin/${name}`, {
+    args: [...args],
+    env: { NO_PROXY: "127.0.0.1,localhost", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
+    // a client that waits for what never comes
+    signal: AbortSignal.timeout(120_000),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
-  if (!success) throw new Error(`${script} failed: ${text(stderr).slice(-2000)}`);
-  return JSON.parse(text(stdout));
+  if (!success) {
+    throw new Error(`${name} ${args[0]} failed: ${text(stderr).slice(-3000)}${text(stdout).slice(-3000)}`);
+  }
+  return text(stdout);
 }
