@@ -48,7 +48,9 @@ function showSwarm() {
   const words = headline(swarm.models);
   put("headline", words);
   document.title = `kwaainet map: ${words}`;
-  byId("headline-box").dataset.state = swarm.models.some(({ missing }) => missing.length > 0)
+  byId("headline-box").dataset.state = swarm.models.length === 0
+    ? "none"
+    : swarm.models.some(({ missing }) => missing.length > 0)
     ? "lacking"
     : "whole";
   showFacts();
