@@ -5,9 +5,8 @@
  */
 import { NodeError } from "../base/errors.ts";
 import type { LoadedBlocks } from "../compute/backend.ts";
-import type { Asking } from "./open_asking.ts";
 import type { TextBase } from "./open_text.ts";
-import type { NodeParts, Serving, ServingContext } from "./parts.ts";
+import type { Asking, NodeParts, Serving, ServingContext } from "./parts.ts";
 
 /** Known before it is opened, so that whoever asks can wait for it. */
 export class NodeModel {

@@ -8,22 +8,12 @@ import type { LoadedBlocks } from "../compute/backend.ts";
 import { dhtPrefixOf } from "../config/network_profile.ts";
 import { requirePrefix } from "../petals/uid.ts";
 import type { TextBase } from "./open_text.ts";
-import type { ServingContext } from "./parts.ts";
+import type { Asking, ServingContext } from "./parts.ts";
 import type { ServingParts } from "./serving_parts.ts";
 import { blocksThatFit, memoryNeed } from "./span.ts";
 
 /** Pause before blocks that an engine lost are loaded again. */
 const PAUSE_MS = 1_000;
-
-/** A model to ask. Dispose to let go of it. */
-export interface Asking extends AsyncDisposable {
-  /** The model, once it is open; rejects where it never will be. */
-  readonly base: Promise<TextBase>;
-  /** All its blocks, while they are loaded here. */
-  readonly loaded: LoadedBlocks | undefined;
-  /** Rejects when the model can never be asked. Never resolves. */
-  readonly failed: Promise<never>;
-}
 
 /** Begins to open the model in the background. */
 export function openAsking(context: ServingContext, parts: ServingParts): Asking {

@@ -10,7 +10,8 @@ import { openDhtNode } from "../dht/node.ts";
 import { createIdentity } from "../identity/keys.ts";
 import { openHost } from "../p2p/host.ts";
 import type { Rpc } from "../p2p/rpc.ts";
-import { dialAll, peerOf } from "./open_network.ts";
+import { dialAll } from "./open_network.ts";
+import { peerOf } from "./peer_address.ts";
 
 /** How to enter a swarm for a short time. */
 export interface ClientOptions {

@@ -7,7 +7,6 @@ import type { PeerDocument } from "../api/swarm.ts";
 import type { StatusDocument } from "../api/status.ts";
 import type { Database, Table } from "../base/database.ts";
 import { NodeError } from "../base/errors.ts";
-import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import { type DhtNode, openDhtNode } from "../dht/node.ts";
 import { openIdentity } from "../identity/keys.ts";
@@ -19,6 +18,7 @@ import type { Network } from "./parts.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
 import { keepReachability } from "./keep_reachability.ts";
 import type { NodeVerdicts } from "./probe_inbound.ts";
+import { peerOf } from "./peer_address.ts";
 import type { NodePlan } from "./plan.ts";
 
 /** Opens identity, host and DHT: the node listens when this resolves. Throws `NodeError`. */
@@ -146,6 +146,3 @@ export async function dialAll(host: Host, addresses: readonly string[], signal: 
     }
   }));
 }
-
-/** The peer at the end of a multiaddr. */
-export const peerOf = (address: string): PeerId => address.slice(address.lastIndexOf("/") + 1);

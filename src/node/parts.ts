@@ -21,7 +21,6 @@ import type { Health } from "./health.ts";
 import type { DataLock } from "./lock.ts";
 import type { Joinable } from "./membership.ts";
 import type { NodeCarbon } from "./open_carbon.ts";
-import type { Asking } from "./open_asking.ts";
 import type { NodeEnergy } from "./open_energy.ts";
 import type { OwnPower } from "./open_own_power.ts";
 import type { TextBase } from "./open_text.ts";
@@ -73,6 +72,16 @@ export interface Serving extends AsyncDisposable {
   /** The blocks, while they are loaded. */
   readonly loaded: LoadedBlocks | undefined;
   /** Rejects when blocks can never be served. Never resolves. */
+  readonly failed: Promise<never>;
+}
+
+/** A model to ask. Dispose to let go of it. */
+export interface Asking extends AsyncDisposable {
+  /** The model, once it is open; rejects where it never will be. */
+  readonly base: Promise<TextBase>;
+  /** All its blocks, while they are loaded here. */
+  readonly loaded: LoadedBlocks | undefined;
+  /** Rejects when the model can never be asked. Never resolves. */
   readonly failed: Promise<never>;
 }
 

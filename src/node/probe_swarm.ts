@@ -14,7 +14,7 @@ import { DhtProtocol } from "../dht/protocol.ts";
 import { createIdentity } from "../identity/keys.ts";
 import { type Host, openHost } from "../p2p/host.ts";
 import { CHECK_METHOD } from "../petals/server/reachability.ts";
-import { peerOf } from "./open_network.ts";
+import { peerOf } from "./peer_address.ts";
 
 /** Longest wait for a connection: half of what a node waits. */
 const DIAL_MS = 5_000;

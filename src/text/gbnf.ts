@@ -8,13 +8,12 @@ import {
   type Expression,
   type Grammar,
   grammarFault,
-  type LetterRange,
   repeat,
   rule,
   sequence,
   text,
 } from "./grammar_rules.ts";
-import { LAST_LETTER } from "./letter_set.ts";
+import { LAST_LETTER, type LetterRange } from "./letter_set.ts";
 import { letterClass, Letters } from "./letters.ts";
 
 const NAME = /[a-zA-Z0-9_-]/;

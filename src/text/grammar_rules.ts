@@ -4,10 +4,7 @@
  * @module
  */
 import { NodeError } from "../base/errors.ts";
-import { letterSet } from "./letter_set.ts";
-
-/** Code points, both ends included. */
-export type LetterRange = readonly [first: number, last: number];
+import { type LetterRange, letterSet } from "./letter_set.ts";
 
 /** What a part of a text looks like. */
 export type Expression =

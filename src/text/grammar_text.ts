@@ -3,15 +3,8 @@
  *
  * @module
  */
-import {
-  choice,
-  type Expression,
-  type Grammar,
-  type LetterRange,
-  repeat,
-  sequence,
-} from "./grammar_rules.ts";
-import { LAST_LETTER, letterSet, otherLetters } from "./letter_set.ts";
+import { choice, type Expression, type Grammar, repeat, sequence } from "./grammar_rules.ts";
+import { LAST_LETTER, type LetterRange, letterSet, otherLetters } from "./letter_set.ts";
 
 /**
  * EBNF of a grammar. Every group becomes a rule of its own: the library's parser and passes recurse, on a stack of 64 kB

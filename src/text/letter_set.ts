@@ -3,7 +3,9 @@
  *
  * @module
  */
-import type { LetterRange } from "./grammar_rules.ts";
+
+/** Code points, both ends included. */
+export type LetterRange = readonly [first: number, last: number];
 
 /**
  * Letters of ASCII, and which of the others. xgrammar 0.1.27 takes the lowest byte of a code point for the letter in classes,

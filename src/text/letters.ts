@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { type Expression, grammarFault, type LetterRange } from "./grammar_rules.ts";
+import { type Expression, grammarFault } from "./grammar_rules.ts";
 import type { NodeError } from "../base/errors.ts";
-import { LAST_LETTER } from "./letter_set.ts";
+import { LAST_LETTER, type LetterRange } from "./letter_set.ts";
 
 /** Characters of a grammar or an expression. */
 const MAX_CHARACTERS = 64 * 1024;

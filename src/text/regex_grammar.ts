@@ -3,16 +3,8 @@
  *
  * @module
  */
-import {
-  choice,
-  type Expression,
-  type Grammar,
-  type LetterRange,
-  repeat,
-  sequence,
-  text,
-} from "./grammar_rules.ts";
-import { otherLetters } from "./letter_set.ts";
+import { choice, type Expression, type Grammar, repeat, sequence, text } from "./grammar_rules.ts";
+import { type LetterRange, otherLetters } from "./letter_set.ts";
 import { letterClass, Letters } from "./letters.ts";
 
 const DIGITS: readonly LetterRange[] = [[0x30, 0x39]];

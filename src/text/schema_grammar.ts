@@ -4,7 +4,7 @@
  * @module
  */
 import { choice, type Expression, type Grammar, repeat, rule, sequence, text } from "./grammar_rules.ts";
-import type { LetterRange } from "./grammar_rules.ts";
+import type { LetterRange } from "./letter_set.ts";
 import { LAST_LETTER } from "./letter_set.ts";
 import type { Property, ReadSchema, SchemaNode } from "./json_schema.ts";
 

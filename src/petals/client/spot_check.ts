@@ -9,7 +9,9 @@ import { type Activations, type BlockRange, containsRange, type PeerId } from ".
 import type { World } from "../../base/world.ts";
 import { joinTokens } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
-import type { Swarm } from "./swarm.ts";
+import type { Bans } from "./bans.ts";
+import type { Directory } from "./directory.ts";
+import type { OpenHopAt } from "./hop.ts";
 import { uuid } from "./uuid.ts";
 
 /** Positions of a session that are computed again at most: a check must stay small beside the work it checks. */
@@ -31,6 +33,16 @@ export interface AnsweredStep {
   readonly output: Activations;
 }
 
+/** What checks need of the swarm: who is there, who may be asked, and how. */
+export interface Witnesses {
+  readonly directory: Directory;
+  readonly bans: Bans;
+  readonly openHop: OpenHopAt;
+  readonly extraSeconds: (server: SwarmServer) => number;
+  /** Whether a peer is this node. */
+  readonly isHere: (peer: PeerId) => boolean;
+}
+
 /** How checks came out. */
 export interface SpotCheckCounts {
   readonly agreed: number;
@@ -42,13 +54,13 @@ export interface SpotCheckCounts {
 /** Checks some steps in the background, one at a time. */
 export class SpotChecks {
   readonly #world: World;
-  readonly #swarm: () => Swarm;
+  readonly #swarm: () => Witnesses;
   readonly #share: number;
   #counts: SpotCheckCounts = { agreed: 0, differed: 0, failed: 0 };
   #running: Promise<void> | undefined;
 
   /** `share` of steps is checked, 0 to 1. */
-  constructor(world: World, share: number, swarm: () => Swarm) {
+  constructor(world: World, share: number, swarm: () => Witnesses) {
     this.#world = world;
     this.#share = share;
     this.#swarm = swarm;

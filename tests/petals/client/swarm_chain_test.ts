@@ -2,7 +2,6 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { NodeError } from "../../../src/base/errors.ts";
 import type { Activations } from "../../../src/base/tensor.ts";
-import { openLocalChain } from "../../../src/petals/client/local_chain.ts";
 import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
 import { encodeExpertResponse } from "../../../src/petals/wire/expert.ts";
 import { fakeWorld, settle } from "../../support/world.ts";
@@ -306,16 +305,6 @@ Deno.test("a node's own records are passed over where it does not hold the block
   toy.add("Z", 0, 2);
   await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
   assertEquals(names(chain.hops), "Z 0:2");
-});
-
-Deno.test("a model that is here as a whole needs no swarm", async () => {
-  const loaded = loadedToy({ start: 0, end: 6 });
-  {
-    await using chain = await openLocalChain({ self: "me", loaded, blocks: loaded.range }, size, never);
-    for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
-    assertEquals([names(chain.hops), chain.position, loaded.caches], ["me 0:6", 10, 1]);
-  }
-  assertEquals(loaded.caches, 0);
 });
 
 Deno.test("whatever servers do, a session gives the right answers or an error, and leaves no stream open", async () => {
