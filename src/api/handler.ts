@@ -18,6 +18,7 @@ import { lazyRoutes, type RouteEnvironment, type TextRouteParts } from "./lazy_r
 import { pauseRoutes } from "./pause.ts";
 import type { StatusDocument } from "./status.ts";
 import { swarmRoutes, type SwarmSource } from "./swarm.ts";
+import { wrongMethod } from "./wrong_method.ts";
 
 /** What the API shows. */
 export interface ApiOptions extends AccessOptions {
@@ -44,6 +45,8 @@ const OLLAMA_PATH =
 /** Answers a request; never rejects. Disposing it ends answers that would go on for ever. */
 export interface ApiHandler extends Disposable {
   (request: Request): Promise<Response>;
+  /** What is answered, beside text. */
+  readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
 
 /** Routes: `/healthz` it lives, `/readyz` it does what was asked, `/api/v1/status` all figures. */
@@ -88,7 +91,18 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   for (const path of ["/", "/assets/*"]) app.get(path, page);
   const map = lazyRoutes(async () => (await import("./pages/map.ts")).mapRoutes());
   for (const path of ["/map", "/map/assets/*"]) app.get(path, map);
-  app.notFound((context) => fail(noRoute(context.req.path), context));
+  app.get("/openapi.json", async (context) => {
+    const { openApiDocument } = await import("./openapi/document.ts");
+    return context.json(openApiDocument({
+      version: options.status().version,
+      wantsKey: (options.apiKeys ?? []).length > 0,
+      // what is asked before every route is found on every path
+      has: (path) => ["GET", "POST"].some((method) => app.router.match(method, path)[0].length > 1),
+    }));
+  });
+  app.notFound((context) =>
+    wrongMethod(app, context.req, context.env) ?? fail(noRoute(context.req.path), context)
+  );
   app.onError((error, context) => {
     if (!(error instanceof NodeError)) options.log.warn("API request failed", { error });
     return fail(failureOf(error), context);
@@ -96,7 +110,10 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   const door = accessDoor(options.world.random, options);
   const answer: ApiHandler = Object.assign(
     (request: Request) => door(request, async (admitted, facts) => await app.fetch(admitted, facts)),
-    { [Symbol.dispose]: () => feed[Symbol.dispose]() },
+    {
+      routes: app.routes.filter(({ method }) => method !== "ALL"),
+      [Symbol.dispose]: () => feed[Symbol.dispose](),
+    },
   );
   return answer;
 }

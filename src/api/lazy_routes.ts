@@ -8,6 +8,7 @@ import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { TextModels } from "../text/types.ts";
 import type { RequestFacts } from "./access.ts";
+import { wrongMethod } from "./wrong_method.ts";
 
 /** What routes find beside a request. */
 export interface RouteEnvironment {
@@ -39,6 +40,8 @@ function failingUpwards(routes: Hono<RouteEnvironment>): Hono<RouteEnvironment> 
   });
   routes.notFound((context) => {
     const { method, path } = context.req;
+    const wrong = wrongMethod(routes, context.req, context.env);
+    if (wrong !== undefined) return wrong;
     throw new NodeError(
       "not_found",
       `Cannot find ${method} ${path}: there is no such route, wanted a known one`,

@@ -23,7 +23,8 @@ export interface PauseParts {
   readonly policy: () => PolicyStatus;
 }
 
-const REQUEST = v.union([
+/** Body of a request. */
+export const PAUSE = v.union([
   v.strictObject({ minutes: v.pipe(v.number(), v.minValue(0), v.maxValue(MAX_MINUTES)) }),
   v.strictObject({ until: v.literal("morning") }),
 ]);
@@ -50,7 +51,7 @@ export function nextMorning(nowMs: number): number {
 export function pauseRoutes({ clock, pause, policy }: PauseParts): Hono {
   const app = new Hono();
   app.post("/", async (context) => {
-    const asked = v.safeParse(REQUEST, await context.req.json().catch(() => undefined));
+    const asked = v.safeParse(PAUSE, await context.req.json().catch(() => undefined));
     if (!asked.success) {
       throw new NodeError(
         "malformed",

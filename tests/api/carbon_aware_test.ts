@@ -172,7 +172,7 @@ Deno.test("Carbon Aware routes say that nobody forecasts, and that no zone is se
 
 Deno.test("Carbon Aware routes only read, and are absent where nobody fills them", async () => {
   for (const method of ["POST", "PUT", "DELETE"]) {
-    assertEquals((await ask("bylocation?location=DE", sourceOf(), { method })).status, 404);
+    assertEquals((await ask("bylocation?location=DE", sourceOf(), { method })).status, 405);
   }
   const handler = handlerOf(undefined);
   const answer = await handler(

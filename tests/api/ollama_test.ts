@@ -234,10 +234,10 @@ Deno.test("Ollama's routes refuse wrong fields by name, unknown models and what 
       ["/api/show", {}, 400, /model is missing/],
       ["/api/show", { model: "other" }, 404, /"other"/],
       ["/api/embed", { model }, 400, /input is missing/],
-      ["/api/pull", { model }, 400, /Cannot pull models/],
-      ["/api/create", { model }, 400, /Cannot create models/],
-      ["/api/copy", { source: "a" }, 400, /Cannot copy models/],
-      ["/api/push", { model }, 400, /Cannot push models/],
+      ["/api/pull", { model }, 403, /Cannot pull models/],
+      ["/api/create", { model }, 403, /Cannot create models/],
+      ["/api/copy", { source: "a" }, 403, /Cannot copy models/],
+      ["/api/push", { model }, 403, /Cannot push models/],
       ["/api/chat/api/show", { model }, 404, /no such route/],
     ] as const
   ) {
@@ -245,11 +245,13 @@ Deno.test("Ollama's routes refuse wrong fields by name, unknown models and what 
     assertEquals(found, status, `${path} ${error}`);
     assertMatch(error, words);
   }
-  assertMatch((await errorOf("/api/delete", { model }, "DELETE"))[1], /Cannot delete models/);
+  const deleted = await errorOf("/api/delete", { model }, "DELETE");
+  assertEquals(deleted[0], 403);
+  assertMatch(deleted[1], /Cannot delete models/);
   const broken = await ask("/api/chat", { method: "POST", body: "{" });
   assertEquals([broken.status, typeof (await broken.json()).error], [400, "string"]);
   const got = await ask("/api/chat");
-  assertEquals([got.status, typeof (await got.json()).error], [404, "string"]);
+  assertEquals([got.status, typeof (await got.json()).error], [405, "string"]);
 });
 
 Deno.test("Ollama's routes tell by status what fails before the answer, and in a line what fails within", async () => {

@@ -13,21 +13,24 @@ const TEXT_BLOCK = v.object({ type: v.literal("text"), text });
 /** Text, or blocks of text. */
 const WORDS = v.union([text, v.array(TEXT_BLOCK)], "text or a list of text blocks");
 
-const BLOCK = v.variant("type", [
+/** A block of content. */
+export const BLOCK = v.variant("type", [
   TEXT_BLOCK,
   v.object({ type: v.literal("tool_use"), id: text, name, input: jsonObject }),
   v.object({ type: v.literal("tool_result"), tool_use_id: text, content: maybe(WORDS) }),
   // what the model thought before is not told again
   v.object({ type: v.picklist(["thinking", "redacted_thinking"]) }),
 ], "text, tool_use or tool_result");
+/** Text or blocks. */
+export const CONTENT = v.pipe(
+  v.unknown(),
+  // told apart before they are checked, so that a wrong block is named by its place
+  v.transform((content) => typeof content === "string" ? [{ type: "text", text: content }] : content),
+  v.array(BLOCK, "text or a list of blocks"),
+);
 const MESSAGE = v.object({
   role: v.picklist(["user", "assistant", "system"], "user or assistant"),
-  content: v.pipe(
-    v.unknown(),
-    // told apart before they are checked, so that a wrong block is named by its place
-    v.transform((content) => typeof content === "string" ? [{ type: "text", text: content }] : content),
-    v.array(BLOCK, "text or a list of blocks"),
-  ),
+  content: CONTENT,
 });
 const TOOL = v.object({
   type: maybe(v.literal("custom", "custom: tools of servers are not at hand")),

@@ -42,7 +42,8 @@ const ANSWER_FIELDS = {
   top_logprobs: maybe(wholeIn(0, 20)),
 };
 
-const images = maybe(v.array(v.unknown(), "a list"));
+/** Pictures, which are refused. */
+export const IMAGES = maybe(v.array(v.unknown(), "a list"));
 const CALL = v.object({
   id: maybe(text),
   function: v.object({ name: text, arguments: v.union([jsonObject, text], "an object") }, "a function"),
@@ -50,7 +51,7 @@ const CALL = v.object({
 const MESSAGE = v.object({
   role: v.picklist(["system", "user", "assistant", "tool"], "system, user, assistant or tool"),
   content: maybe(text),
-  images,
+  images: IMAGES,
   tool_calls: maybe(v.array(CALL, "a list")),
   tool_call_id: maybe(text),
   tool_name: maybe(text),
@@ -78,7 +79,7 @@ export const GENERATE = v.object({
   suffix: maybe(text),
   raw: maybe(v.boolean("true or false")),
   context: maybe(v.array(wholeIn(0, 2 ** 31), "a list of token ids")),
-  images,
+  images: IMAGES,
 }, "an object");
 
 /** Body of `/api/chat`, checked. */

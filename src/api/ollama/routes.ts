@@ -19,9 +19,12 @@ import { type AnswerBody, answerSettings, CHAT, GENERATE, MODEL_FIELD } from "./
 /** The version of Ollama whose routes these are: clients compare it before they call. */
 const OLLAMA_VERSION = "0.12.11";
 /** Routes that would change the models at hand. */
-const CHANGES = ["pull", "push", "create", "copy", "delete"] as const;
+export const CHANGES = ["pull", "push", "create", "copy", "delete"] as const;
 /** Body of `/api/show`, which once went by `name`. */
-const SHOW = v.object({ model: maybe(MODEL_FIELD.model), name: maybe(MODEL_FIELD.model) }, "an object");
+export const SHOW = v.object(
+  { model: maybe(MODEL_FIELD.model), name: maybe(MODEL_FIELD.model) },
+  "an object",
+);
 
 type Call = Context<RouteEnvironment>;
 
@@ -45,7 +48,7 @@ export function ollamaRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
   for (const change of CHANGES) {
     app.on(["POST", "DELETE"], `/api/${change}`, () => {
       throw new NodeError(
-        "unsupported",
+        "denied",
         `Cannot ${change} models: this API only asks them, wanted kwaainet models (add, remove) on the node's machine`,
       );
     });

@@ -26,17 +26,20 @@ const PART = v.variant("type", [
   v.object({ type: v.literal("text"), text }),
   v.object({ type: v.literal("refusal"), refusal: text }),
 ], 'a part of type "text"');
-const CONTENT = maybe(v.union([text, v.array(PART)], "text or a list of text parts"));
+/** Content of a message. */
+export const CONTENT = maybe(v.union([text, v.array(PART)], "text or a list of text parts"));
 const CALL = v.object({
   id: text,
   function: v.object({ name: text, arguments: maybe(text) }, "a function"),
 }, "a call of a tool");
+/** The same before it is looked into, which {@linkcode contentOf} does. */
+export const RAW_CONTENT = v.optional(v.unknown());
 const MESSAGE = v.object({
   role: v.picklist(
     ["system", "developer", "user", "assistant", "tool", "function"],
     "system, developer, user, assistant or tool",
   ),
-  content: v.optional(v.unknown()),
+  content: RAW_CONTENT,
   name: maybe(text),
   tool_calls: maybe(v.array(CALL, "a list")),
   tool_call_id: maybe(text),

@@ -44,7 +44,7 @@ const PROMPT = v.union(
 );
 
 /** Body of `/v1/completions`. */
-const COMPLETIONS = v.object({
+export const COMPLETIONS = v.object({
   ...MODEL_FIELD,
   ...SAMPLING_FIELDS,
   ...STREAM_FIELDS,

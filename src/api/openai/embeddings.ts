@@ -15,9 +15,15 @@ import { MODEL_FIELD, text } from "./fields.ts";
 const MAX_TEXTS = 2048;
 
 const ids = v.pipe(v.array(wholeIn(0, 2 ** 31)), v.minLength(1, "one token id or more"));
-const EMBEDDINGS = v.object({
+/** What is embedded; {@linkcode answerEmbeddings} wants something in it. */
+export const INPUT = v.union(
+  [text, v.array(text), ids, v.array(ids)],
+  "text, token ids, or a list of one of them",
+);
+/** Body of `/v1/embeddings`. */
+export const EMBEDDINGS = v.object({
   ...MODEL_FIELD,
-  input: v.union([text, v.array(text), ids, v.array(ids)], "text, token ids, or a list of one of them"),
+  input: INPUT,
   encoding_format: maybe(v.picklist(["float", "base64"], '"float" or "base64"')),
   dimensions: maybe(wholeIn(1, 2 ** 31)),
 }, "an object");

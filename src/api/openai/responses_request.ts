@@ -11,11 +11,22 @@ import { fieldError } from "../wrong_field.ts";
 import { FUNCTION, toolOf } from "./chat_request.ts";
 import { FORMAT, formOf, MODEL_FIELD, SAMPLING_FIELDS, samplingOf, text } from "./fields.ts";
 
-const ITEM = v.looseObject({ type: maybe(text), role: maybe(text) }, "an item");
+/** An item of the input, before it is looked into. */
+export const ITEM = v.looseObject({ type: maybe(text), role: maybe(text) }, "an item");
 const CHOICE = v.union([
   v.picklist(["auto", "none", "required"]),
   v.object({ type: v.literal("function"), name: text }),
 ], '"auto", "none", "required" or a function');
+
+/** Tools, before they are looked into. */
+export const RAW_TOOLS = v.pipe(
+  v.array(v.unknown(), "a list of tools"),
+  v.maxLength(128, "128 tools or fewer"),
+);
+/** A tool. */
+export const TOOL = v.object({ type: v.literal("function", '"function"'), ...FUNCTION.entries }, "a tool");
+/** An answer that was kept: this node keeps none. */
+export const KEPT = v.optional(v.unknown());
 
 /** Body of `/v1/responses`. */
 export const RESPONSES = v.object({
@@ -25,14 +36,14 @@ export const RESPONSES = v.object({
   instructions: maybe(text),
   max_output_tokens: maybe(wholeIn(1, 2 ** 31)),
   stream: maybe(v.boolean("true or false")),
-  tools: maybe(v.pipe(v.array(v.unknown(), "a list of tools"), v.maxLength(128, "128 tools or fewer"))),
+  tools: maybe(RAW_TOOLS),
   tool_choice: maybe(CHOICE),
   parallel_tool_calls: maybe(v.boolean("true or false")),
   text: maybe(v.object({ format: maybe(FORMAT) }, "an object")),
   top_logprobs: maybe(wholeIn(0, 20)),
   include: maybe(v.array(text, "a list of texts")),
-  previous_response_id: maybe(text),
-  conversation: v.optional(v.unknown()),
+  previous_response_id: KEPT,
+  conversation: KEPT,
   background: maybe(v.boolean("true or false")),
   store: maybe(v.boolean("true or false")),
   metadata: maybe(jsonObject),
@@ -69,11 +80,7 @@ function toolsOf(body: ResponsesBody) {
   const { tools = [], tool_choice: choice, parallel_tool_calls: parallel } = body;
   if (tools.length === 0) return {};
   const definitions = tools.map((tool, i) => {
-    const { success, output, issues } = v.safeParse(
-      v.object({ type: v.literal("function", '"function"'), ...FUNCTION.entries }, "a tool"),
-      tool,
-      { abortEarly: true },
-    );
+    const { success, output, issues } = v.safeParse(TOOL, tool, { abortEarly: true });
     if (success) return toolOf(output);
     throw issueError(issues[0], `tools.${i}`);
   });

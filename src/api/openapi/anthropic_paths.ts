@@ -1,0 +1,60 @@
+/**
+ * Routes of Anthropic's messages.
+ *
+ * @module
+ */
+import { BLOCK, CONTENT, COUNT as COUNTED, MESSAGES } from "../anthropic/request.ts";
+import { answer, failures, jsonAnswer, operation, type Part } from "./operation.ts";
+import { COUNT, listOf, oneOf, orNull, type Schema, schemaOf, shape, TEXT } from "./schema.ts";
+
+const refusals = failures("AnthropicError", 400, 401, 403, 404, 413, 429, 500, 502, 503, 504);
+const INSTEAD: ReadonlyMap<unknown, Schema> = new Map([
+  [CONTENT, { anyOf: [TEXT, listOf(schemaOf(BLOCK))] }],
+]);
+const BLOCKS = listOf({
+  anyOf: [
+    shape({ type: { const: "text" }, text: TEXT }),
+    shape({ type: { const: "tool_use" }, id: TEXT, name: TEXT, input: { type: "object" } }),
+  ],
+});
+const MESSAGE = shape({
+  id: TEXT,
+  type: { const: "message" },
+  role: { const: "assistant" },
+  model: TEXT,
+  content: BLOCKS,
+  stop_reason: oneOf("end_turn", "stop_sequence", "max_tokens", "tool_use"),
+  stop_sequence: orNull(TEXT),
+  usage: shape({
+    input_tokens: COUNT,
+    cache_creation_input_tokens: COUNT,
+    cache_read_input_tokens: COUNT,
+    output_tokens: COUNT,
+  }),
+});
+
+/** By path. */
+export const ANTHROPIC_PATHS: Readonly<Record<string, Part>> = {
+  "/v1/messages": {
+    post: operation({
+      tag: "anthropic",
+      summary: "Answers a conversation.",
+      body: schemaOf(MESSAGES, INSTEAD),
+      answers: {
+        200: answer("Whole, or in events where `stream` is true.", {
+          "application/json": MESSAGE,
+          "text/event-stream": TEXT,
+        }),
+        ...refusals,
+      },
+    }),
+  },
+  "/v1/messages/count_tokens": {
+    post: operation({
+      tag: "anthropic",
+      summary: "How many tokens a conversation has.",
+      body: schemaOf(COUNTED, INSTEAD),
+      answers: { 200: jsonAnswer("The number.", shape({ input_tokens: COUNT })), ...refusals },
+    }),
+  },
+};

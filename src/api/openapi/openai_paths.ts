@@ -1,0 +1,212 @@
+/**
+ * Routes of OpenAI's API.
+ *
+ * @module
+ */
+import { CHAT, CONTENT, RAW_CONTENT } from "../openai/chat_request.ts";
+import { COMPLETIONS } from "../openai/completions.ts";
+import { EMBEDDINGS, INPUT } from "../openai/embeddings.ts";
+import { ITEM, KEPT, RAW_TOOLS, RESPONSES, TOOL } from "../openai/responses_request.ts";
+import { answer, failures, inPath, jsonAnswer, operation, type Part } from "./operation.ts";
+import { ANY, COUNT, listOf, NUMBER, oneOf, orNull, type Schema, schemaOf, shape, TEXT } from "./schema.ts";
+
+const EVENTS = "text/event-stream";
+const refusals = (...more: readonly number[]) =>
+  failures("Error", 400, 401, 403, 404, 413, 429, 500, ...more);
+const MAKING = [502, 503, 504];
+
+const KWAAI = shape({
+  passes: COUNT,
+  guessed: COUNT,
+  seconds: NUMBER,
+  first_token_seconds: NUMBER,
+  hops: listOf(shape({ peer: TEXT, blocks: listOf(COUNT) })),
+  "joules?": NUMBER,
+  "method?": TEXT,
+});
+const USAGE = shape({
+  prompt_tokens: COUNT,
+  completion_tokens: COUNT,
+  total_tokens: COUNT,
+  prompt_tokens_details: shape({ cached_tokens: COUNT }),
+});
+const SCORE = { token: TEXT, logprob: NUMBER, bytes: listOf(COUNT) };
+const SCORED = listOf(shape({ ...SCORE, top_logprobs: listOf(shape(SCORE)) }));
+const CALL = shape({
+  id: TEXT,
+  type: { const: "function" },
+  function: shape({ name: TEXT, arguments: TEXT }),
+});
+const FINISH = orNull(oneOf("stop", "length", "tool_calls"));
+const head = (object: string): Readonly<Record<string, Schema>> => ({
+  id: TEXT,
+  object: { const: object },
+  created: COUNT,
+  model: TEXT,
+});
+
+const MODEL = shape({
+  id: TEXT,
+  object: { const: "model" },
+  created: COUNT,
+  owned_by: TEXT,
+  max_model_len: COUNT,
+  runs: oneOf("solo", "swarm"),
+});
+const CHATTED = shape({
+  ...head("chat.completion"),
+  choices: listOf(shape({
+    index: COUNT,
+    message: shape({
+      role: { const: "assistant" },
+      content: orNull(TEXT),
+      refusal: { type: "null" },
+      "tool_calls?": listOf(CALL),
+    }),
+    logprobs: orNull(shape({ content: SCORED, refusal: { type: "null" } })),
+    finish_reason: FINISH,
+  })),
+  usage: USAGE,
+  "kwaai?": KWAAI,
+});
+const COMPLETED = shape({
+  ...head("text_completion"),
+  choices: listOf(shape({
+    text: TEXT,
+    index: COUNT,
+    logprobs: orNull(shape({
+      tokens: listOf(TEXT),
+      token_logprobs: listOf(orNull(NUMBER)),
+      top_logprobs: listOf(orNull({ type: "object", additionalProperties: NUMBER })),
+      text_offset: listOf(COUNT),
+    })),
+    finish_reason: FINISH,
+  })),
+  usage: USAGE,
+  "kwaai?": KWAAI,
+});
+const RESPONDED = shape({
+  id: TEXT,
+  object: { const: "response" },
+  created_at: COUNT,
+  model: TEXT,
+  status: oneOf("completed", "incomplete"),
+  error: { type: "null" },
+  incomplete_details: orNull(shape({ reason: TEXT })),
+  instructions: orNull(TEXT),
+  max_output_tokens: orNull(COUNT),
+  output: listOf(shape({ id: TEXT, type: oneOf("message", "function_call"), status: TEXT })),
+  parallel_tool_calls: { type: "boolean" },
+  store: { const: false },
+  temperature: NUMBER,
+  text: { type: "object" },
+  tool_choice: ANY,
+  tools: listOf(ANY),
+  top_p: NUMBER,
+  usage: shape({
+    input_tokens: COUNT,
+    input_tokens_details: shape({ cached_tokens: COUNT }),
+    output_tokens: COUNT,
+    output_tokens_details: shape({ reasoning_tokens: COUNT }),
+    total_tokens: COUNT,
+  }),
+  metadata: { type: "object" },
+  "kwaai?": KWAAI,
+});
+const EMBEDDED = shape({
+  object: { const: "list" },
+  data: listOf(shape({
+    object: { const: "embedding" },
+    index: COUNT,
+    embedding: { anyOf: [listOf(NUMBER), { type: "string", contentEncoding: "base64" }] },
+  })),
+  model: TEXT,
+  usage: shape({ prompt_tokens: COUNT, total_tokens: COUNT }),
+});
+
+const PARTS: Schema = {
+  anyOf: [TEXT, listOf(shape({ type: oneOf("input_text", "output_text", "text"), text: TEXT }))],
+};
+const typed = (type: string, more: Readonly<Record<string, Schema>>): Schema =>
+  shape({ type: { const: type }, ...more });
+const INPUT_ITEM: Schema = {
+  anyOf: [
+    shape({
+      "type?": { enum: ["message", null] },
+      role: oneOf("system", "developer", "user", "assistant"),
+      content: PARTS,
+    }),
+    typed("function_call", { call_id: TEXT, name: TEXT, arguments: TEXT }),
+    typed("function_call_output", { call_id: TEXT, output: PARTS }),
+    typed("reasoning", {}),
+  ],
+};
+
+const FILLED: Schema = { type: "string", minLength: 1 };
+const IDS: Schema = { ...listOf({ type: "integer", minimum: 0, maximum: 2 ** 31 }), minItems: 1 };
+const TO_EMBED: Schema = {
+  anyOf: [FILLED, IDS, ...[FILLED, IDS].map((one) => ({ ...listOf(one), minItems: 1, maxItems: 2048 }))],
+};
+
+const made = (summary: string, body: Schema, answered: Schema): Part => ({
+  post: operation({
+    tag: "openai",
+    summary,
+    body,
+    answers: {
+      200: answer("Whole, or in parts where `stream` is true.", {
+        "application/json": answered,
+        [EVENTS]: TEXT,
+      }),
+      ...refusals(...MAKING),
+    },
+  }),
+});
+
+/** By path. */
+export const OPENAI_PATHS: Readonly<Record<string, Part>> = {
+  "/v1/models": {
+    get: operation({
+      tag: "openai",
+      summary: "The models that answer.",
+      answers: {
+        200: jsonAnswer("Models.", shape({ object: { const: "list" }, data: listOf(MODEL) })),
+        ...failures("Error", 401, 403, 429, 500),
+      },
+    }),
+  },
+  "/v1/models/{id}": {
+    get: operation({
+      tag: "openai",
+      summary: "One model.",
+      parameters: [inPath("id")],
+      answers: { 200: jsonAnswer("The model.", MODEL), ...failures("Error", 401, 403, 404, 429, 500, 503) },
+    }),
+  },
+  "/v1/chat/completions": made(
+    "Answers a conversation.",
+    schemaOf(CHAT, new Map([[RAW_CONTENT, schemaOf(CONTENT)]])),
+    CHATTED,
+  ),
+  "/v1/completions": made("Continues a text.", { ...schemaOf(COMPLETIONS), required: ["prompt"] }, COMPLETED),
+  "/v1/responses": made(
+    "Answers a conversation in items. Nothing is kept.",
+    schemaOf(
+      RESPONSES,
+      new Map<unknown, Schema>([
+        [ITEM, INPUT_ITEM],
+        [RAW_TOOLS, { ...listOf(schemaOf(TOOL)), maxItems: 128 }],
+        [KEPT, { type: "null" }],
+      ]),
+    ),
+    RESPONDED,
+  ),
+  "/v1/embeddings": {
+    post: operation({
+      tag: "openai",
+      summary: "Embeds texts.",
+      body: schemaOf(EMBEDDINGS, new Map([[INPUT, TO_EMBED]])),
+      answers: { 200: jsonAnswer("The vectors, of length 1.", EMBEDDED), ...refusals(...MAKING) },
+    }),
+  },
+};
