@@ -132,10 +132,17 @@ export const NODE_PATHS: Readonly<Record<string, Part>> = {
     }),
   },
   "/": watched("The page of the node.", { 200: answer("The page.", { "text/html": TEXT }) }),
-  "/assets/{name}": {
+  "/assets/{name}": pageFile("A file of the page."),
+  "/map": watched("The map of the swarm.", { 200: answer("The page.", { "text/html": TEXT }) }),
+  "/map/assets/{name}": pageFile("A file of the map."),
+};
+
+/** A file that a page loads. */
+function pageFile(summary: string) {
+  return {
     get: operation({
       tag: "node",
-      summary: "A file of the page.",
+      summary,
       parameters: [inPath("name")],
       answers: {
         200: answer("The file.", { "text/javascript": ANY, "text/css": ANY }),
@@ -143,5 +150,5 @@ export const NODE_PATHS: Readonly<Record<string, Part>> = {
         ...failures("Error", 401, 403, 404, 429, 500),
       },
     }),
-  },
-};
+  };
+}
