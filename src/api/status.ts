@@ -111,6 +111,8 @@ export interface StatusDocument {
   };
   /** Null where nothing is to be served. */
   readonly serving: ServingStatus | null;
+  /** Requests of tools that are being answered, and those that wait for their turn. */
+  readonly answers?: { readonly running: number; readonly waiting: number };
   readonly energy: EnergyStatus;
   readonly work: WorkStatus;
   readonly policy: PolicyStatus;

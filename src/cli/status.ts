@@ -31,7 +31,7 @@ export const statusVerb: Verb = {
 
 /** The same for people. */
 function statusLines(status: StatusDocument): string[] {
-  const { serving, dht, work, readiness, policy, energy } = status;
+  const { serving, dht, work, readiness, policy, energy, answers } = status;
   const served = serving === null
     ? "Serves     nothing: a node of the DHT only"
     : `Serves     blocks ${serving.blocks[0]}:${
@@ -47,6 +47,9 @@ function statusLines(status: StatusDocument): string[] {
     `Network    ${status.network}, ${dht.peers} peers, ${dht.valid} of ${dht.entries} entries valid`,
     `Reachable  ${status.reachability.state}: ${status.reachability.reason}`,
     served,
+    ...(answers === undefined
+      ? []
+      : [`Answers    ${answers.running} being made, ${answers.waiting} waiting`]),
     `Work       ${work.steps} steps, ${work.tokens} tokens, ${work.failedSteps} failed`,
     `Energy     ${energyLine(energy)}`,
     ...(policy.action === "contribute" ? [] : [`Policy     ${words(policy)}`]),

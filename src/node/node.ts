@@ -68,8 +68,6 @@ export async function openNode(
     servedBytes: () => account.totals.bytesIn + account.totals.bytesOut,
     gramsPerKwh: () => carbon.books.snapshot().intensity ?? undefined,
   }));
-  const status = (): StatusDocument =>
-    nodeStatus({ world, plan, network, health, account, contribution, meter, model, startedAtMs });
   const text = rooms.use(openText(world, {
     rpc: network.rpc,
     dht: network.dht,
@@ -78,6 +76,8 @@ export async function openNode(
     loaded: () => model.loaded,
     ...textLimits(plan.config),
   }));
+  const status = (): StatusDocument =>
+    nodeStatus({ world, plan, network, health, account, contribution, meter, model, text, startedAtMs });
   const api = rooms.use(
     parts.openApi(world, plan, {
       status,

@@ -68,7 +68,7 @@ export const textLimits = (
 /** Models that answer. Dispose to close what they hold. */
 export interface NodeText extends TextModels, AsyncDisposable {
   /** Answers that are being made, and requests that wait. */
-  readonly load: { readonly answering: number; readonly waiting: number };
+  readonly load: { readonly running: number; readonly waiting: number };
 }
 
 /** Opens nothing yet: tokenizer and head are loaded with the first question. */
@@ -101,7 +101,7 @@ class OneModel implements NodeText {
   }
 
   get load() {
-    return { answering: this.#gate.inside, waiting: this.#gate.waiting };
+    return { running: this.#gate.inside, waiting: this.#gate.waiting };
   }
 
   list(): readonly TextModelCard[] {

@@ -10,6 +10,7 @@ import type { Account } from "./account.ts";
 import type { Contribution } from "./contribute.ts";
 import type { Health } from "./health.ts";
 import type { NodeModel } from "./node_model.ts";
+import type { NodeText } from "./open_text.ts";
 import type { Network } from "./parts.ts";
 import type { NodePlan } from "./plan.ts";
 
@@ -23,12 +24,13 @@ export interface StatusParts {
   readonly contribution: Contribution;
   readonly meter: EnergyMeter;
   readonly model: NodeModel;
+  readonly text: Pick<NodeText, "load">;
   readonly startedAtMs: number;
 }
 
 /** What a node tells about itself, as of now. */
 export function nodeStatus(
-  { world, plan, network, health, account, contribution, meter, model: { serving }, startedAtMs }:
+  { world, plan, network, health, account, contribution, meter, model: { serving }, text, startedAtMs }:
     StatusParts,
 ): StatusDocument {
   const { sessions: _, ...work } = account.totals;
@@ -41,6 +43,7 @@ export function nodeStatus(
     reachability: network.reachability,
     dht: { ...network.dht.status(), lastAnnounceAt: serving?.announcedAtMs ?? null },
     serving: plan.model === undefined ? null : serving?.status() ?? loadingStatus(plan),
+    answers: text.load,
     energy: energyStatusOf(meter.snapshot()),
     work,
     policy: policyStatus(contribution.decision),

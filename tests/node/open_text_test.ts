@@ -94,7 +94,7 @@ Deno.test("blocks that nobody serves make the model unreachable, not unknown", a
   assertEquals(test.text.list()[0]!.runs, "swarm");
   const error = await assertRejects(() => say(model, "and"), NodeError, "served by nobody");
   assertEquals(error.code, "unreachable");
-  assertEquals(test.text.load, { answering: 0, waiting: 0 });
+  assertEquals(test.text.load, { running: 0, waiting: 0 });
 });
 
 Deno.test("the output matrix is in memory only while somebody asks", async () => {
@@ -120,11 +120,11 @@ Deno.test("whoever finds all places taken is told so, and an answer that is left
   };
   const first = model.answer(request, signal);
   await first.next();
-  assertEquals(test.text.load.answering, 1);
+  assertEquals(test.text.load.running, 1);
   const error = await assertRejects(() => say(model, "and"), NodeError, "being answered");
   assertEquals(error.code, "busy");
   await first.return();
-  assertEquals(test.text.load.answering, 0);
+  assertEquals(test.text.load.running, 0);
   await say(model, "and");
 });
 

@@ -78,6 +78,7 @@ export const STATUS = shape({
     "modelBlocks?": COUNT,
     "announced?": ANNOUNCED,
   })),
+  "answers?": shape({ running: COUNT, waiting: COUNT }),
   energy: shape({ ...FIGURE, "joulesPerToken?": JOULES_PER_TOKEN }),
   work: shape({
     steps: COUNT,

@@ -49,10 +49,15 @@ function showStatus() {
   showPublic(status);
   put("sessions", status.serving === null ? UNKNOWN : figure(status.serving.sessions));
   put("cache", status.serving === null ? UNKNOWN : figure(status.serving.cacheTokensLeft));
-  const { tokens, steps, failedSteps } = status.work;
+  const { work: { tokens, steps, failedSteps }, answers } = status;
+  const asked = answers === undefined
+    ? ""
+    : `${figure(answers.running)} answers being made, ${figure(answers.waiting)} waiting; `;
   put(
     "work-note",
-    `${figure(tokens)} tokens in ${figure(steps)} steps since the start, ${figure(failedSteps)} failed`,
+    `${asked}${figure(tokens)} tokens in ${figure(steps)} steps since the start, ${
+      figure(failedSteps)
+    } failed`,
   );
   showPolicy(status.policy);
 }
