@@ -113,6 +113,9 @@ async function* feedPrompt(
   { sequence, prompt, held, best }: TokenRun,
   signal: AbortSignal,
 ): AsyncGenerator<PromptPass, Float32Array, void> {
+  if (sequence.position < held) {
+    throw new RangeError(`Cannot go on at position ${held}: the sequence holds ${sequence.position}`);
+  }
   if (sequence.position > held) sequence.rewind(held);
   for (let at = held;;) {
     const end = Math.min(prompt.length, at + PROMPT_PASS);

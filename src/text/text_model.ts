@@ -123,9 +123,9 @@ class AnsweringModel implements TextModel {
       isWhole = false;
       throw asUnreachable(error);
     } finally {
-      // the last token was chosen and not taken in
-      const held = isWhole && !signal.aborted ? [...plan.ids, ...made.slice(0, -1)] : undefined;
-      await lease.release(held);
+      // the last token was chosen and not taken in; who left early left a prompt half read
+      const ids = [...plan.ids, ...made.slice(0, -1)].slice(0, lease.sequence.position);
+      await lease.release(isWhole && !signal.aborted ? ids : undefined);
     }
   }
 

@@ -20,7 +20,7 @@ async function scene({ isLoaded = true, failing = false } = {}) {
   const rooms = new AsyncDisposableStack();
   const folder = rooms.use(await temporaryFolder());
   const path = `${folder.path}/tiny.gguf`;
-  await writeTinyGguf(path, { ...TINY, vocab: TINY_VOCABULARY, blocks: 2 });
+  await writeTinyGguf(path, { ...TINY, vocab: TINY_VOCABULARY, blocks: 2, context: 1024 });
   const model = rooms.use(await openModel(path, signal));
   const backend = createReferenceBackend({ availableBytes: () => 1e9, pause: () => Promise.resolve() });
   const blocks = rooms.use(await backend.load(model, { start: 0, end: 2 }, OPTIONS, signal));
@@ -132,4 +132,22 @@ Deno.test("a node without a model says so to whoever asks", async () => {
   await using test = await scene({ failing: true });
   assertEquals(test.text.list(), []);
   await assertRejects(() => test.text.open(undefined, signal), NodeError, "no model");
+});
+
+Deno.test("a prompt that was left half read is no wrong beginning for the next request", async () => {
+  await using test = await scene();
+  const model = await test.text.open(undefined, signal);
+  const prompt = { kind: "text" as const, text: "and the is an all er on in ".repeat(40) };
+  const request = { prompt, maxTokens: 4, sampling: { temperature: 0 } };
+  const left = model.answer(request, signal);
+  const first = await left.next();
+  assert(first.value?.kind === "prompt" && first.value.done < first.value.total, JSON.stringify(first));
+  await left.return();
+  const again = await Array.fromAsync(model.answer(request, signal));
+  await using other = await scene();
+  const anew = await Array.fromAsync((await other.text.open(undefined, signal)).answer(request, signal));
+  const ids = (events: typeof anew) => events.flatMap((event) => event.kind === "end" ? event.ids ?? [] : []);
+  assertEquals(ids(again), ids(anew));
+  const end = again.at(-1)!;
+  assert(end.kind === "end" && end.usage.cachedTokens === first.value.done);
 });

@@ -164,3 +164,9 @@ Deno.test("generateTokens throws the reason of its signal", async () => {
   );
   assertEquals(sequence.passes.length, 1);
 });
+
+Deno.test("generateTokens does not go on behind what a sequence does not hold", async () => {
+  const sequence = toy();
+  sequence.ids.push(1, 2);
+  await assertRejects(() => make(sequence, { prompt: [1, 2, 3, 4, 5], held: 4 }), RangeError, "holds 2");
+});
