@@ -76,6 +76,7 @@ const SUITES: readonly Suite[] = [
       deno,
       "tests/e2e/node_test.ts",
       "tests/e2e/serve_test.ts",
+      "tests/e2e/text_test.ts",
       "tests/e2e/energy_test.ts",
       "tests/e2e/policy_test.ts",
       "tests/e2e/page_test.ts",

@@ -22,7 +22,8 @@ import { readFinalNorm } from "../text/embed.ts";
 import { type Forms, openForms } from "../text/grammar.ts";
 import { Gate } from "../text/gate.ts";
 import { IdleHead, type LentHead } from "../text/idle_head.ts";
-import { chainSequence, openSoloSequence, type Sequence } from "../text/sequence.ts";
+import { chainSequence, type Sequence } from "../text/sequence.ts";
+import { openSoloSequence } from "../text/solo_sequence.ts";
 import { Sequences } from "../text/sequences.ts";
 import { textModel } from "../text/text_model.ts";
 import type { TextModel, TextModelCard, TextModels } from "../text/types.ts";
@@ -202,7 +203,7 @@ class OneModel implements NodeText {
       using parts = new DisposableStack();
       const lent = parts.use(await head.borrow(signal));
       const sequence = await this.#sequenceOf(
-        { lent, swarm, energyOf, own: ownNow()?.blocks },
+        { lent, swarm, energyOf, own: () => ownNow()?.blocks },
         total,
         capacity,
         signal,
@@ -217,15 +218,17 @@ class OneModel implements NodeText {
       readonly lent: LentHead;
       readonly swarm: Swarm;
       readonly energyOf: (cache: KvCache) => SessionEnergy | undefined;
-      readonly own: LoadedBlocks | undefined;
+      readonly own: () => LoadedBlocks | undefined;
     },
     total: number,
     capacity: number,
     signal: AbortSignal,
   ): Promise<Sequence> {
     const { rpc: { self } } = this.#context;
-    if (own !== undefined && lengthOf(own.range) === total) {
-      return await openSoloSequence({ self, blocks: own, lent, energyOf }, capacity, signal);
+    const here = own();
+    if (here !== undefined && lengthOf(here.range) === total) {
+      const model = { self, blocks: own, count: total, lent, energyOf };
+      return await openSoloSequence(this.#world, model, capacity, signal);
     }
     const size = { batch: 1, maxLength: capacity };
     return chainSequence(lent, await openSwarmChain(this.#world, swarm, size, signal), capacity);

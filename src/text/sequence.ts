@@ -4,10 +4,9 @@
  * @module
  */
 import type { Activations } from "../base/tensor.ts";
-import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
+import type { TextHead } from "../compute/backend.ts";
 import type { LentHead } from "./idle_head.ts";
-import { type Chain, type Hop, requireReached } from "../petals/client/chain.ts";
-import type { SessionEnergy } from "../petals/report.ts";
+import type { Chain, Hop } from "../petals/client/chain.ts";
 
 /** Which scores are wanted. */
 export interface WantedScores {
@@ -65,7 +64,7 @@ class ChainSequence implements Sequence {
     wanted: WantedScores,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    return await score(this.head, await this.states(ids, signal), wanted, signal);
+    return await scoreLast(this.head, await this.states(ids, signal), wanted, signal);
   }
 
   async states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
@@ -80,8 +79,8 @@ class ChainSequence implements Sequence {
   }
 }
 
-/** Scores of the last positions. */
-async function score(
+/** Scores of the last positions of `states`. */
+export async function scoreLast(
   head: TextHead,
   { data, tokens }: Activations,
   { scored, best }: WantedScores,
@@ -92,80 +91,4 @@ async function score(
   return best === undefined || head.bestLogits === undefined
     ? await head.logits(last, scored, signal)
     : await head.bestLogits(last, scored, best, signal);
-}
-
-/** All blocks of a model in this process, and its head. */
-export interface SoloModel {
-  readonly self: string;
-  readonly blocks: LoadedBlocks;
-  /** Given back when the sequence is disposed. */
-  readonly lent: LentHead;
-  /** What the steps over a cache cost so far. */
-  readonly energyOf?: (cache: KvCache) => SessionEnergy | undefined;
-}
-
-/** A sequence over blocks that are all here. Throws as `openCache` does. */
-export async function openSoloSequence(
-  model: SoloModel,
-  capacity: number,
-  signal: AbortSignal,
-): Promise<Sequence> {
-  const cache = await model.blocks.openCache({ range: model.blocks.range, batch: 1, capacity }, signal);
-  return new SoloSequence(model, cache);
-}
-
-class SoloSequence implements Sequence {
-  readonly canRewind = true;
-  #rewindTo: number | undefined;
-
-  constructor(readonly model: SoloModel, readonly cache: KvCache) {}
-
-  get position(): number {
-    return this.#rewindTo ?? this.cache.length;
-  }
-  get capacity(): number {
-    return this.cache.capacity;
-  }
-  get hops(): readonly Hop[] {
-    const { self, blocks, energyOf } = this.model;
-    return [{ peerId: self, blocks: blocks.range, energy: energyOf?.(this.cache) }];
-  }
-
-  rewind(position: number): void {
-    requireReached(position, this.position);
-    if (position < this.position) this.#rewindTo = position;
-  }
-
-  async feed(
-    ids: readonly number[],
-    { scored, best }: WantedScores,
-    signal: AbortSignal,
-  ): Promise<Float32Array<ArrayBuffer>> {
-    const { blocks, lent: { head } } = this.model;
-    if (blocks.scores === undefined) {
-      return await score(head, await this.states(ids, signal), { scored, best }, signal);
-    }
-    const step = { ids, scored, ...this.#rewound(), ...(best === undefined ? {} : { best }) };
-    const scores = await blocks.scores(step, this.cache, head, signal);
-    this.#rewindTo = undefined;
-    return scores;
-  }
-
-  async states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
-    const { blocks, lent: { head } } = this.model;
-    const data = await head.embed(ids, signal);
-    const input = { batch: 1, tokens: ids.length, hidden: head.hiddenSize, data };
-    const output = await blocks.step({ input, ...this.#rewound() }, this.cache, signal);
-    this.#rewindTo = undefined;
-    return { ...input, data: output };
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    using _lent = this.model.lent;
-    await this.cache[Symbol.asyncDispose]();
-  }
-
-  #rewound(): { readonly rewindTo?: number } {
-    return this.#rewindTo === undefined ? {} : { rewindTo: this.#rewindTo };
-  }
 }

@@ -1,9 +1,11 @@
-import { assertEquals, assertThrows } from "@std/assert";
-import type { TextHead } from "../../src/compute/backend.ts";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { NodeError } from "../../src/base/errors.ts";
+import type { LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
 import { openSwarmChain } from "../../src/petals/client/swarm_chain.ts";
-import { chainSequence, openSoloSequence, type Sequence } from "../../src/text/sequence.ts";
+import { chainSequence, type Sequence } from "../../src/text/sequence.ts";
+import { openSoloSequence } from "../../src/text/solo_sequence.ts";
 import { HIDDEN, loadedToy, ToySwarm } from "../petals/client/toy_swarm.ts";
-import { fakeWorld } from "../support/world.ts";
+import { fakeWorld, settle } from "../support/world.ts";
 
 const never = new AbortController().signal;
 
@@ -28,7 +30,8 @@ function scene() {
     return { head, [Symbol.dispose]: () => void lent-- };
   };
   const blocks = loadedToy({ start: 0, end: 3 });
-  const solo = () => openSoloSequence({ self: "me", blocks, lent: lend() }, 64, never);
+  const solo = () =>
+    openSoloSequence(fakeWorld(), { self: "me", blocks: () => blocks, count: 3, lent: lend() }, 64, never);
   const chain = async () => {
     const toy = new ToySwarm(fakeWorld(), 3);
     toy.add("A", 0, 3, { version: "0.1.0+kwaainet" });
@@ -61,4 +64,55 @@ Deno.test("a sequence says the same over blocks that are here and over a chain o
     assertEquals([here.hops[0]!.peerId, there.hops[0]!.peerId, lent(), blocks.caches], ["me", "A", 2, 1]);
   }
   assertEquals([lent(), blocks.caches], [0, 0]);
+});
+
+Deno.test("a text over blocks that are here goes on when their engine died, as if it had not", async () => {
+  const world = fakeWorld();
+  const calm = loadedToy({ start: 0, end: 3 });
+  const lent = { head, [Symbol.dispose]: () => {} };
+  await using quiet = await openSoloSequence(
+    world,
+    { self: "me", blocks: () => calm, count: 3, lent },
+    64,
+    never,
+  );
+  const first: LoadedBlocks = loadedToy({ start: 0, end: 3 });
+  let now: LoadedBlocks | undefined = first;
+  await using shaken = await openSoloSequence(
+    world,
+    { self: "me", blocks: () => now, count: 3, lent },
+    64,
+    never,
+  );
+  for (const sequence of [quiet, shaken]) {
+    await sequence.feed([1, 2, 3, 4], { scored: 1 }, never);
+    sequence.rewind(3);
+  }
+  first.step = () => Promise.reject(new NodeError("unreachable", "Cannot compute: the engine process ended"));
+  now = undefined;
+  const answer = shaken.feed([5], { scored: 1 }, never);
+  await world.clock.advance(2000);
+  now = loadedToy({ start: 0, end: 3 });
+  await world.clock.advance(300);
+  assertEquals(await answer, await quiet.feed([5], { scored: 1 }, never));
+  assertEquals(shaken.position, 4);
+});
+
+Deno.test("a text waits a minute for an engine that does not come back, and not for who left", async () => {
+  const world = fakeWorld();
+  const lent = { head, [Symbol.dispose]: () => {} };
+  for (const leaves of [new AbortController(), undefined]) {
+    const first: LoadedBlocks = loadedToy({ start: 0, end: 3 });
+    let now: LoadedBlocks | undefined = first;
+    const model = { self: "me", blocks: () => now, count: 3, lent };
+    await using sequence = await openSoloSequence(world, model, 64, never);
+    first.step = () => Promise.reject(new NodeError("unreachable", "Cannot compute: gone"));
+    now = undefined;
+    const answer = sequence.feed([1], { scored: 1 }, leaves?.signal ?? never);
+    const failed = assertRejects(() => answer, Error, leaves === undefined ? "not loaded" : "left");
+    await settle();
+    leaves?.abort(new Error("left"));
+    if (leaves === undefined) await world.clock.advance(61_000);
+    await failed;
+  }
 });

@@ -10,7 +10,7 @@ import { planChat } from "../../src/node/plan_chat.ts";
 import { readFinalNorm } from "../../src/text/embed.ts";
 import { Gate } from "../../src/text/gate.ts";
 import { openForms } from "../../src/text/grammar.ts";
-import { openSoloSequence } from "../../src/text/sequence.ts";
+import { openSoloSequence } from "../../src/text/solo_sequence.ts";
 import { Sequences } from "../../src/text/sequences.ts";
 import { textModel } from "../../src/text/text_model.ts";
 import type { Prompt, TextModel, TextRequest } from "../../src/text/types.ts";
@@ -36,7 +36,12 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
       await using sequences = new Sequences(
         world,
         (room) =>
-          openSoloSequence({ self: "me", blocks, lent: { head, [Symbol.dispose]: () => {} } }, room, signal),
+          openSoloSequence(
+            world,
+            { self: "me", blocks: () => blocks, count, lent: { head, [Symbol.dispose]: () => {} } },
+            room,
+            signal,
+          ),
       );
       const tokenizer = openTokenizer(files);
       using forms = openForms(() => ({

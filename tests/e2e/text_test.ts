@@ -1,0 +1,138 @@
+/** Answers of a running node: alone, through others, when the engine dies, and when whoever asked leaves. */
+import { assert, assertEquals } from "@std/assert";
+import { TINY, writeTinyGguf } from "../support/tiny_model.ts";
+import { TINY_VOCABULARY } from "../support/tiny_tokenizer.ts";
+import { alone, ask, FLAVOUR, Program, withFolder } from "./program.ts";
+
+const TOKENS = 60;
+
+async function tinyModel(folder: string): Promise<string> {
+  const path = `${folder}/tiny.gguf`;
+  await writeTinyGguf(path, { ...TINY, vocab: TINY_VOCABULARY, context: 1024, seed: 5 });
+  return path;
+}
+
+/** Parts of a completion as they come; `onPart` hears how many there were. */
+async function complete(api: string, tokens = TOKENS, onPart: (count: number) => unknown = () => {}) {
+  const answer = await fetch(`${api}/v1/completions`, {
+    method: "POST",
+    body: JSON.stringify({
+      prompt: "and the all",
+      max_tokens: tokens,
+      temperature: 0,
+      stream: true,
+      seed: 1,
+    }),
+  });
+  assertEquals(answer.status, 200);
+  let text = "";
+  let count = 0;
+  let last = "";
+  for await (const part of answer.body!.pipeThrough(new TextDecoderStream())) {
+    for (const [, data] of part.matchAll(/^data: (.*)$/gm)) {
+      last = data!;
+      if (data === "[DONE]") continue;
+      const { choices, error } = JSON.parse(data!);
+      if (error) throw new Error(error.message);
+      text += choices[0]?.text ?? "";
+      await onPart(++count);
+    }
+  }
+  assertEquals(last, "[DONE]");
+  return text;
+}
+
+Deno.test(`${FLAVOUR}: an answer goes on when the engine of its node is killed, and says the same`, () =>
+  withFolder(async (folder) => {
+    const model = await tinyModel(folder);
+    await using node = Program.start([...alone(`${folder}/data`), "--model", model]);
+    const { api } = await node.event("ready");
+    const calm = await complete(api);
+    let killed = false;
+    const shaken = await complete(api, TOKENS, async (count) => {
+      if (count !== 3) return;
+      Deno.kill(await node.engine(), "SIGKILL");
+      killed = true;
+    });
+    assert(killed);
+    assertEquals(shaken, calm);
+    assertEquals(await node.stop(), 0);
+  }));
+
+Deno.test(`${FLAVOUR}: a node that only asks answers alone, and through two others as one machine does`, () =>
+  withFolder(async (folder) => {
+    const model = await tinyModel(folder);
+    const start = async (name: string, ...args: string[]) => {
+      const program = Program.start([
+        ...alone(`${folder}/${name}`),
+        "--model",
+        model,
+        "--dtype",
+        "f32",
+        ...args,
+      ]);
+      return { program, ready: await program.event("ready") };
+    };
+    const solo = await start("solo", "--no-serve");
+    await using _solo = solo.program;
+    const first = await start("first", "--blocks", "0:2");
+    await using _first = first.program;
+    const peers = ["--initial-peers", first.ready["addresses"][0]];
+    const second = await start("second", "--blocks", "2:4", ...peers);
+    await using _second = second.program;
+    const asks = await start("asks", "--no-serve", "--set", "text.solo=never", ...peers);
+    await using _asks = asks.program;
+    const alone_ = await complete(solo.ready["api"]);
+    assertEquals(await complete(asks.ready["api"]), alone_);
+    assertEquals(await complete(first.ready["api"]), alone_);
+
+    const { out, code } = await ask(["blocks", "--data-dir", `${folder}/asks`, "--json"]);
+    assertEquals(code, 0);
+    const { models: [known] } = JSON.parse(out);
+    assertEquals([known.coverage, known.missing, known.servers.length], [[1, 1, 1, 1], [], 2]);
+    const peersKnown = JSON.parse((await ask(["peers", "--data-dir", `${folder}/asks`, "--json"])).out);
+    assert(peersKnown.peers.some(({ connected }: { connected: boolean }) => connected));
+
+    // half of the model leaves: the others say so, with when to ask again
+    assertEquals(await second.program.stop(), 0);
+    const refused = await fetch(`${asks.ready["api"]}/v1/completions`, {
+      method: "POST",
+      body: JSON.stringify({ prompt: "x y z", max_tokens: 4 }),
+    });
+    const { error } = await refused.json();
+    assertEquals([refused.status, refused.headers.get("retry-after") !== null], [503, true], error.message);
+  }));
+
+Deno.test(`${FLAVOUR}: whoever leaves ends the computing`, () =>
+  withFolder(async (folder) => {
+    const model = await tinyModel(folder);
+    await using node = Program.start([...alone(`${folder}/data`), "--model", model]);
+    const { api } = await node.event("ready");
+    const leaves = new AbortController();
+    const answer = await fetch(`${api}/v1/completions`, {
+      method: "POST",
+      body: JSON.stringify({
+        prompt: "and",
+        max_tokens: 900,
+        temperature: 1,
+        seed: 1,
+        stream: true,
+        logit_bias: { 2: -100 },
+      }),
+      signal: leaves.signal,
+    });
+    const reader = answer.body!.getReader();
+    await reader.read();
+    leaves.abort();
+    await reader.read().catch(() => {});
+    const running = async () =>
+      (await (await fetch(`${api}/api/v1/status`)).json()).answers.running as number;
+    for (let tries = 0; await running() > 0; tries++) {
+      assert(tries < 100, "the answer still runs");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    const steps = async () => (await (await fetch(`${api}/api/v1/status`)).json()).work.steps as number;
+    const before = await steps();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assertEquals(await steps(), before);
+  }));
