@@ -21,9 +21,10 @@ export const BLOCK = v.variant("type", [
   // what the model thought before is not told again
   v.object({ type: v.picklist(["thinking", "redacted_thinking"]) }),
 ], "text, tool_use or tool_result");
-/** Text or blocks. */
-export const CONTENT = v.pipe(
-  v.unknown(),
+/** Content before it is looked into: text, or blocks. */
+export const RAW_CONTENT = v.unknown();
+const CONTENT = v.pipe(
+  RAW_CONTENT,
   // told apart before they are checked, so that a wrong block is named by its place
   v.transform((content) => typeof content === "string" ? [{ type: "text", text: content }] : content),
   v.array(BLOCK, "text or a list of blocks"),

@@ -18,11 +18,8 @@ const CHOICE = v.union([
   v.object({ type: v.literal("function"), name: text }),
 ], '"auto", "none", "required" or a function');
 
-/** Tools, before they are looked into. */
-export const RAW_TOOLS = v.pipe(
-  v.array(v.unknown(), "a list of tools"),
-  v.maxLength(128, "128 tools or fewer"),
-);
+/** A tool, before it is looked into. */
+export const RAW_TOOL = v.unknown();
 /** A tool. */
 export const TOOL = v.object({ type: v.literal("function", '"function"'), ...FUNCTION.entries }, "a tool");
 /** An answer that was kept: this node keeps none. */
@@ -36,7 +33,7 @@ export const RESPONSES = v.object({
   instructions: maybe(text),
   max_output_tokens: maybe(wholeIn(1, 2 ** 31)),
   stream: maybe(v.boolean("true or false")),
-  tools: maybe(RAW_TOOLS),
+  tools: maybe(v.pipe(v.array(RAW_TOOL, "a list of tools"), v.maxLength(128, "128 tools or fewer"))),
   tool_choice: maybe(CHOICE),
   parallel_tool_calls: maybe(v.boolean("true or false")),
   text: maybe(v.object({ format: maybe(FORMAT) }, "an object")),

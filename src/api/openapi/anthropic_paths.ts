@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { BLOCK, CONTENT, COUNT as COUNTED, MESSAGES } from "../anthropic/request.ts";
-import { answer, failures, jsonAnswer, operation, type Part } from "./operation.ts";
+import { BLOCK, COUNT as COUNTED, MESSAGES, RAW_CONTENT } from "../anthropic/request.ts";
+import { answer, failures, jsonAnswer, operation, type Part, STREAM } from "./operation.ts";
 import { COUNT, listOf, oneOf, orNull, type Schema, schemaOf, shape, TEXT } from "./schema.ts";
 
 const refusals = failures("AnthropicError", 400, 401, 403, 404, 413, 429, 500, 502, 503, 504);
 const INSTEAD: ReadonlyMap<unknown, Schema> = new Map([
-  [CONTENT, { anyOf: [TEXT, listOf(schemaOf(BLOCK))] }],
+  [RAW_CONTENT, { anyOf: [TEXT, listOf(schemaOf(BLOCK))] }],
 ]);
 const BLOCKS = listOf({
   anyOf: [
@@ -43,7 +43,7 @@ export const ANTHROPIC_PATHS: Readonly<Record<string, Part>> = {
       answers: {
         200: answer("Whole, or in events where `stream` is true.", {
           "application/json": MESSAGE,
-          "text/event-stream": TEXT,
+          "text/event-stream": STREAM,
         }),
         ...refusals,
       },

@@ -5,7 +5,7 @@
  */
 import { PAUSE } from "../pause.ts";
 import { ENERGY, POLICY, RANGE, STATUS } from "./node_schemas.ts";
-import { answer, failures, inPath, jsonAnswer, operation, type Part, query } from "./operation.ts";
+import { answer, failures, inPath, jsonAnswer, operation, type Part, query, STREAM } from "./operation.ts";
 import { ANY, COUNT, FLAG, listOf, NUMBER, oneOf, orNull, schemaOf, shape, TEXT } from "./schema.ts";
 
 const SCHEMA = { const: 1 };
@@ -106,7 +106,7 @@ export const NODE_PATHS: Readonly<Record<string, Part>> = {
   "/api/v1/status": watched("All figures of the node.", { 200: jsonAnswer("The figures.", STATUS) }),
   "/api/v1/energy": watched("Energy and carbon.", { 200: jsonAnswer("The figures.", ENERGY) }),
   "/api/v1/events": watched("What changes, as it changes; the answer does not end.", {
-    200: answer("Events `time`, `status` and `energy`.", { "text/event-stream": TEXT }),
+    200: answer("Events `time`, `status` and `energy`.", { "text/event-stream": STREAM }),
   }, 503),
   "/api/v1/peers": watched("Peers that the node knows.", { 200: jsonAnswer("The peers.", PEERS) }),
   "/api/v1/swarm": {

@@ -6,7 +6,7 @@
 import { EMBED, EMBEDDINGS } from "../ollama/embed.ts";
 import { CHAT, GENERATE, IMAGES } from "../ollama/request.ts";
 import { CHANGES, SHOW } from "../ollama/routes.ts";
-import { answer, failures, jsonAnswer, operation, type Part } from "./operation.ts";
+import { answer, failures, jsonAnswer, operation, type Part, STREAM } from "./operation.ts";
 import { COUNT, FLAG, listOf, NUMBER, type Schema, schemaOf, shape, TEXT } from "./schema.ts";
 
 const NO_IMAGES: ReadonlyMap<unknown, Schema> = new Map([
@@ -73,7 +73,7 @@ const made = (summary: string, body: Schema, piece: Readonly<Record<string, Sche
   post(summary, body, {
     200: answer("Lines of JSON, or one object where `stream` is false.", {
       "application/json": answered(piece),
-      "application/x-ndjson": TEXT,
+      "application/x-ndjson": STREAM,
     }),
   });
 

@@ -6,9 +6,21 @@
 import { CHAT, CONTENT, RAW_CONTENT } from "../openai/chat_request.ts";
 import { COMPLETIONS } from "../openai/completions.ts";
 import { EMBEDDINGS, INPUT } from "../openai/embeddings.ts";
-import { ITEM, KEPT, RAW_TOOLS, RESPONSES, TOOL } from "../openai/responses_request.ts";
-import { answer, failures, inPath, jsonAnswer, operation, type Part } from "./operation.ts";
-import { ANY, COUNT, listOf, NUMBER, oneOf, orNull, type Schema, schemaOf, shape, TEXT } from "./schema.ts";
+import { ITEM, KEPT, RAW_TOOL, RESPONSES, TOOL } from "../openai/responses_request.ts";
+import { answer, failures, inPath, jsonAnswer, operation, type Part, STREAM } from "./operation.ts";
+import {
+  ANY,
+  COUNT,
+  listOf,
+  NUMBER,
+  oneOf,
+  orNull,
+  type Schema,
+  schemaOf,
+  shape,
+  TEXT,
+  withFields,
+} from "./schema.ts";
 
 const EVENTS = "text/event-stream";
 const refusals = (...more: readonly number[]) =>
@@ -148,6 +160,10 @@ const TO_EMBED: Schema = {
   anyOf: [FILLED, IDS, ...[FILLED, IDS].map((one) => ({ ...listOf(one), minItems: 1, maxItems: 2048 }))],
 };
 
+const TO_CONTINUE: Schema = {
+  anyOf: [TEXT, IDS, ...[TEXT, IDS].map((one) => ({ ...listOf(one), minItems: 1, maxItems: 128 }))],
+};
+
 const made = (summary: string, body: Schema, answered: Schema): Part => ({
   post: operation({
     tag: "openai",
@@ -156,7 +172,7 @@ const made = (summary: string, body: Schema, answered: Schema): Part => ({
     answers: {
       200: answer("Whole, or in parts where `stream` is true.", {
         "application/json": answered,
-        [EVENTS]: TEXT,
+        [EVENTS]: STREAM,
       }),
       ...refusals(...MAKING),
     },
@@ -185,19 +201,32 @@ export const OPENAI_PATHS: Readonly<Record<string, Part>> = {
   },
   "/v1/chat/completions": made(
     "Answers a conversation.",
-    schemaOf(CHAT, new Map([[RAW_CONTENT, schemaOf(CONTENT)]])),
+    {
+      ...schemaOf(CHAT, new Map([[RAW_CONTENT, schemaOf(CONTENT)]])),
+      anyOf: [
+        { properties: { top_logprobs: { type: "null" } } },
+        { properties: { logprobs: { const: true } }, required: ["logprobs"] },
+      ],
+    },
     CHATTED,
   ),
-  "/v1/completions": made("Continues a text.", { ...schemaOf(COMPLETIONS), required: ["prompt"] }, COMPLETED),
+  "/v1/completions": made(
+    "Continues a text.",
+    withFields(schemaOf(COMPLETIONS), { prompt: TO_CONTINUE, suffix: { enum: ["", null] } }, ["prompt"]),
+    COMPLETED,
+  ),
   "/v1/responses": made(
     "Answers a conversation in items. Nothing is kept.",
-    schemaOf(
-      RESPONSES,
-      new Map<unknown, Schema>([
-        [ITEM, INPUT_ITEM],
-        [RAW_TOOLS, { ...listOf(schemaOf(TOOL)), maxItems: 128 }],
-        [KEPT, { type: "null" }],
-      ]),
+    withFields(
+      schemaOf(
+        RESPONSES,
+        new Map<unknown, Schema>([
+          [ITEM, INPUT_ITEM],
+          [RAW_TOOL, schemaOf(TOOL)],
+          [KEPT, { type: "null" }],
+        ]),
+      ),
+      { background: { enum: [false, null] } },
     ),
     RESPONDED,
   ),

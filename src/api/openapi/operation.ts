@@ -23,10 +23,15 @@ export interface OperationParts {
   readonly answers: Readonly<Record<number, Part>>;
 }
 
+/** Content that is told by its type alone: OpenAPI 3.1 has no word for the parts of a stream. */
+export const STREAM = undefined;
+
 /** An answer with one or more types of content. */
-export const answer = (words: string, content: Readonly<Record<string, Schema>>): Part => ({
+export const answer = (words: string, content: Readonly<Record<string, Schema | undefined>>): Part => ({
   description: words,
-  content: Object.fromEntries(Object.entries(content).map(([type, schema]) => [type, { schema }])),
+  content: Object.fromEntries(
+    Object.entries(content).map(([type, schema]) => [type, schema === undefined ? {} : { schema }]),
+  ),
 });
 
 /** A JSON answer. */

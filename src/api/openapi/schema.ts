@@ -41,6 +41,13 @@ export function shape(fields: Readonly<Record<string, Schema>>): Schema {
   };
 }
 
+/** An object of which some fields are described more closely than they are checked at first. */
+export const withFields = (
+  schema: Schema,
+  fields: Readonly<Record<string, Schema>>,
+  required: readonly string[] = schema["required"] as string[],
+): Schema => ({ ...schema, properties: { ...schema["properties"] as object, ...fields }, required });
+
 /** What a body is checked by, as a schema. `instead` holds schemas of what is checked in a second step. */
 export function schemaOf(
   checked: v.GenericSchema,

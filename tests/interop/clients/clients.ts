@@ -38,19 +38,21 @@ export async function runCommand(
   name: string,
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  cwd = ".",
 ): Promise<string> {
   const { success, stdout, stderr } = await new Deno.Command(`${venv}/bin/${name}`, {
     args: [...args],
+    cwd,
     env: { NO_PROXY: "127.0.0.1,localhost", ...env },
     stdin: "null",
     stdout: "piped",
     stderr: "piped",
     // a client that waits for what never comes
-    signal: AbortSignal.timeout(120_000),
+    signal: AbortSignal.timeout(240_000),
   }).output();
   const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
   if (!success) {
-    throw new Error(`${name} ${args[0]} failed: ${text(stderr).slice(-3000)}${text(stdout).slice(-3000)}`);
+    throw new Error(`${name} ${args[0]} failed: ${text(stderr).slice(-3000)}${text(stdout).slice(-6000)}`);
   }
   return text(stdout);
 }
