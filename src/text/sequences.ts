@@ -9,8 +9,10 @@ import type { Sequence } from "./sequence.ts";
 
 /** Sequences kept. */
 const KEPT = 4;
-/** For how long. */
-const KEPT_MS = 300_000;
+/** For how long: Petals 2.2 ends a session that makes no step for 300 s. */
+const KEPT_MS = 240_000;
+/** Age above which one is not kept any more: Petals 2.2 ends every session after 1800 s. */
+const MAX_AGE_MS = 1_500_000;
 /** Tokens in common from which on it is worth it. */
 const LEAST_COMMON = 16;
 
@@ -46,6 +48,8 @@ export interface Lease {
 interface Kept {
   readonly sequence: Sequence;
   readonly ids: readonly number[];
+  /** Monotonic ms. */
+  readonly openedAtMs: number;
   readonly over: AbortController;
 }
 
@@ -72,7 +76,7 @@ export class Sequences implements AsyncDisposable {
     const best = this.#bestFor(ids, room);
     if (best !== undefined) {
       this.#forget(best.kept);
-      return this.#lease(best.kept.sequence, best.common);
+      return this.#lease(best.kept.sequence, best.common, best.kept.openedAtMs);
     }
     try {
       return this.#lease(await this.open(room, signal), 0);
@@ -95,14 +99,15 @@ export class Sequences implements AsyncDisposable {
     await this.clear();
   }
 
-  #lease(sequence: Sequence, held: number): Lease {
+  #lease(sequence: Sequence, held: number, openedAtMs = this.#world.clock.monotonic()): Lease {
     return {
       sequence,
       held,
       release: async (ids) => {
-        if (ids === undefined || ids.length < LEAST_COMMON || this.#closed) {
+        const isOld = this.#world.clock.monotonic() - openedAtMs > MAX_AGE_MS;
+        if (ids === undefined || ids.length < LEAST_COMMON || isOld || this.#closed) {
           await sequence[Symbol.asyncDispose]();
-        } else await this.#keep(sequence, ids);
+        } else await this.#keep({ sequence, ids, openedAtMs, over: new AbortController() });
       },
     };
   }
@@ -119,8 +124,7 @@ export class Sequences implements AsyncDisposable {
     return best;
   }
 
-  async #keep(sequence: Sequence, ids: readonly number[]): Promise<void> {
-    const kept = { sequence, ids, over: new AbortController() };
+  async #keep(kept: Kept): Promise<void> {
     this.#kept.add(kept);
     this.#world.clock.sleep(KEPT_MS, kept.over.signal).then(() => this.#close(kept)).catch(() => {});
     if (this.#kept.size > KEPT) {

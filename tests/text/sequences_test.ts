@@ -53,13 +53,13 @@ Deno.test("one that cannot go back is lent only to go on", async () => {
   assertEquals((await sequences.lend(count(31), 100, never)).held, 30);
 });
 
-Deno.test("four are kept, the oldest goes first, and all after five minutes", async () => {
+Deno.test("four are kept, the oldest goes first, and all after four minutes", async () => {
   const { sequences, opened, world } = scene();
   const leases = await Promise.all(count(5).map((i) => sequences.lend(count(20, 100 * i), 100, never)));
   for (const [i, lease] of leases.entries()) await lease.release(count(20, 100 * i));
   assertEquals(opened.map(({ closed }) => closed), [true, false, false, false, false]);
   assertEquals(sequences.size, 4);
-  await world.clock.advance(300_000);
+  await world.clock.advance(240_000);
   assertEquals(opened.every(({ closed }) => closed), true);
   assertEquals(world.clock.sleepers, 0);
 });
@@ -89,4 +89,18 @@ Deno.test("disposing closes those kept, and those given back later", async () =>
   await out.release(count(20));
   await settle();
   assertEquals(opened.map(({ closed }) => closed), [true, true]);
+});
+
+Deno.test("one that is old is not kept again: servers end their sessions after half an hour", async () => {
+  const { sequences, opened, world } = scene();
+  let lease = await sequences.lend(count(20), 100, never);
+  for (let minutes = 0; minutes < 24; minutes += 3) {
+    await lease.release(count(20));
+    await world.clock.advance(3 * 60_000);
+    lease = await sequences.lend(count(30), 100, never);
+  }
+  assertEquals(opened.length, 1);
+  await world.clock.advance(2 * 60_000);
+  await lease.release(count(20));
+  assertEquals([opened[0]!.closed, sequences.size], [true, 0]);
 });
