@@ -49,9 +49,12 @@ export class Bans {
     return banMs;
   }
 
-  /** Records a success: failures before it are forgotten. */
+  /**
+   * Records a success: failures before it are forgotten. One that is unfit stays so for its time: steps that were under way
+   * when it was found out prove nothing.
+   */
   forgive(peer: PeerId): void {
-    this.#bans.delete(peer);
+    if (this.kindOf(peer) !== "unfit") this.#bans.delete(peer);
   }
 
   /** Why the peer is banned now; `undefined` when it is not. */

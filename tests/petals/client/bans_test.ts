@@ -40,3 +40,14 @@ Deno.test("Bans remembers a thousand peers and no more", () => {
   assertEquals(bans.kindOf("peer 500"), "failed");
   assert(bans.kindOf("peer 1499") !== undefined);
 });
+
+Deno.test("Bans are not lifted by a success for one that is unfit", async () => {
+  const clock = new FakeClock();
+  const bans = new Bans(clock);
+  bans.ban("liar", "unfit");
+  bans.forgive("liar");
+  assertEquals(bans.kindOf("liar"), "unfit");
+  await clock.advance(15_000);
+  bans.forgive("liar");
+  assertEquals([bans.kindOf("liar"), bans.ban("liar", "failed")], [undefined, 15_000]);
+});
