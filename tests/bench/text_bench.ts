@@ -21,7 +21,7 @@ const [rounds = "5", ...wanted] = Deno.args;
 const count = Number(rounds);
 const scenes: Readonly<Record<string, () => Promise<void>>> = {
   solo: () => besideBare("one node, whole model, over HTTP", soloNode),
-  two: () => besideBare("two nodes on loopback, 0:15 and 15:30", twoNodes),
+  two: () => besideBare("two nodes on loopback, 0:15 and 15:30, the first one asked", twoNodes),
   share: shareScene,
   draft: () => draftScene(count),
   killed: () => killedScene(count),
@@ -41,10 +41,7 @@ async function twoNodes(rooms: AsyncDisposableStack): Promise<string> {
   const first = rooms.use(await startNode("--model", model, "--blocks", "0:15"));
   const peers = ["--initial-peers", first.address];
   rooms.use(await startNode("--model", model, "--blocks", "15:30", ...peers));
-  const asks = rooms.use(
-    await startNode("--model", model, "--no-serve", "--set", "text.solo=never", ...peers),
-  );
-  return asks.api;
+  return first.api;
 }
 
 async function besideBare(what: string, open: (rooms: AsyncDisposableStack) => Promise<string>) {
