@@ -73,8 +73,12 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   app.get("/api/v1/energy", (context) => context.json(options.energy()));
   if (options.carbonAware !== undefined) app.route("/emissions", carbonAwareRoutes(options.carbonAware));
   if (options.text !== undefined) {
-    const { text: models, world } = options;
-    const parts: TextRouteParts = { models, world, version: () => options.status().version };
+    const { text: models, world, log } = options;
+    const parts: TextRouteParts = {
+      models,
+      world: { ...world, log },
+      version: () => options.status().version,
+    };
     app.all(OLLAMA_PATH, lazyRoutes(async () => (await import("./ollama/routes.ts")).ollamaRoutes(parts)));
     const messages = lazyRoutes(async () => (await import("./anthropic/routes.ts")).anthropicRoutes(parts));
     for (const path of ["/v1/messages", "/v1/messages/count_tokens"]) app.all(path, messages);

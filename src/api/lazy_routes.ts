@@ -18,7 +18,7 @@ export interface RouteEnvironment {
 /** What routes that make text work with. */
 export interface TextRouteParts {
   readonly models: TextModels;
-  readonly world: Pick<World, "clock" | "random">;
+  readonly world: Pick<World, "clock" | "log" | "random">;
   /** Version of the program. */
   readonly version: () => string;
 }

@@ -9,15 +9,24 @@ import { fieldError } from "./wrong_field.ts";
 
 /** Longest part of a wrong value that is shown. */
 const MAX_SHOWN = 40;
+/** Lists and objects within each other: what is written back, or given to a template, is gone through by recursion. */
+const MAX_DEPTH = 128;
 
 /** The JSON body of a request, checked. Throws `NodeError` `usage` that names the field. */
 export async function readBody<S extends v.GenericSchema>(
   request: Request,
   schema: S,
 ): Promise<v.InferOutput<S>> {
+  const json = await request.text();
+  if (isDeeper(json, MAX_DEPTH)) {
+    throw new NodeError(
+      "usage",
+      `Cannot read the request: its body has more than ${MAX_DEPTH} lists and objects within each other, wanted fewer`,
+    );
+  }
   let value: unknown;
   try {
-    value = JSON.parse(await request.text());
+    value = JSON.parse(json);
   } catch (error) {
     if (!(error instanceof SyntaxError)) throw error;
     throw new NodeError("usage", "Cannot read the request: its body is no JSON, wanted a JSON object");
@@ -25,6 +34,23 @@ export async function readBody<S extends v.GenericSchema>(
   const { success, output, issues } = v.safeParse(schema, value, { abortEarly: true });
   if (success) return output;
   throw issueError(issues[0]);
+}
+
+/** Whether JSON has more than `most` lists and objects within each other. One pass, whatever the text. */
+function isDeeper(json: string, most: number): boolean {
+  let depth = 0;
+  let isText = false;
+  for (let at = 0; at < json.length; at++) {
+    const mark = json[at];
+    if (isText) {
+      if (mark === "\\") at++;
+      else if (mark === '"') isText = false;
+    } else if (mark === '"') isText = true;
+    else if (mark === "[" || mark === "{") {
+      if (++depth > most) return true;
+    } else if (mark === "]" || mark === "}") depth--;
+  }
+  return false;
 }
 
 /** The failure of a field that is not there. */

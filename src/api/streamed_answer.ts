@@ -6,12 +6,15 @@
 import { encodeUtf8 } from "../base/bytes.ts";
 import { openFirstOf } from "../base/deadline.ts";
 import { NodeError } from "../base/errors.ts";
+import type { Log } from "../base/world.ts";
 
 /** How an answer is written. */
 export interface StreamForm {
   readonly contentType: string;
   /** What is written in place of the rest when `parts` fails in the middle. */
   readonly failed: (error: unknown) => string;
+  /** Hears of failures in the middle that are our own. */
+  readonly log: Log;
 }
 
 /**
@@ -20,7 +23,7 @@ export interface StreamForm {
  * `signal` aborts, the signal that `open` got aborts and the parts end.
  */
 export async function streamedAnswer(
-  { contentType, failed }: StreamForm,
+  { contentType, failed, log }: StreamForm,
   open: (signal: AbortSignal) => AsyncGenerator<string, void, void>,
   signal: AbortSignal,
 ): Promise<Response> {
@@ -52,6 +55,7 @@ export async function streamedAnswer(
         controller.close();
       } catch (error) {
         if (either.signal.aborted) return controller.error(error);
+        if (!(error instanceof NodeError)) log.warn("API answer failed in the middle", { error });
         controller.enqueue(encodeUtf8(failed(error)));
         controller.close();
       }

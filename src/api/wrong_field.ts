@@ -16,6 +16,10 @@ class WrongField extends Error {
 export const fieldError = (param: string, words: string): NodeError =>
   new NodeError("usage", `Cannot answer: ${param} ${words}`, { cause: new WrongField(param) });
 
+/** The same failure as that of the field `param`. */
+export const inField = (param: string, { code, message }: NodeError): NodeError =>
+  new NodeError(code, message, { cause: new WrongField(param) });
+
 /** The field that `error` is the failure of, if it is of one. */
 export const fieldOf = (error: Error): string | undefined =>
   error.cause instanceof WrongField ? error.cause.param : undefined;

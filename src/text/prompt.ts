@@ -7,6 +7,7 @@ import { NodeError } from "../base/errors.ts";
 import type { ChatTemplate } from "../model/chat_template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { TextRequest } from "./types.ts";
+import { partError } from "./wrong_part.ts";
 
 /** New tokens where nobody says how many: an answer, not the whole context. */
 const USUAL_NEW_TOKENS = 1024;
@@ -14,8 +15,8 @@ const USUAL_NEW_TOKENS = 1024;
 /** The template, or `NodeError` `usage` where the model has none. */
 export function requireTemplate(template: ChatTemplate | undefined, id: string): ChatTemplate {
   if (template !== undefined) return template;
-  throw new NodeError(
-    "usage",
+  throw partError(
+    "prompt",
     `Cannot put a conversation to ${id}: it has no chat template, wanted a text to continue (/v1/completions, generate)`,
   );
 }
@@ -25,15 +26,15 @@ export function idsOfPrompt(tokenizer: Tokenizer, prompt: string | readonly numb
   const ids = typeof prompt === "string" ? tokenizer.encode(prompt) : prompt;
   if (ids.length > 0) return ids;
   if (tokenizer.bosId !== undefined) return [tokenizer.bosId];
-  throw new NodeError("usage", "Cannot generate: the prompt is empty, wanted at least one token");
+  throw partError("prompt", "Cannot generate: the prompt is empty, wanted at least one token");
 }
 
 /** Ids within the vocabulary, or `NodeError` `usage`. */
 export function checkIds(ids: readonly number[], vocabularySize: number): void {
   const wrong = ids.find((id) => !(Number.isSafeInteger(id) && id >= 0 && id < vocabularySize));
   if (wrong === undefined) return;
-  throw new NodeError(
-    "usage",
+  throw partError(
+    "prompt",
     `Cannot use token ${wrong}: it is in no vocabulary, wanted 0 to ${vocabularySize - 1}`,
   );
 }
@@ -48,8 +49,8 @@ export function newTokensWithin(
     throw new NodeError("usage", `Cannot generate: maxTokens is ${maxTokens}, wanted 1 or more`);
   }
   if (promptTokens >= contextLength) {
-    throw new NodeError(
-      "usage",
+    throw partError(
+      "prompt",
       `Cannot generate: the prompt has ${promptTokens} tokens, wanted less than the model's ${contextLength}`,
     );
   }

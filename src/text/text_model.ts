@@ -30,6 +30,7 @@ import type {
   TextModelCard,
   TextRequest,
 } from "./types.ts";
+import { inPart, partError } from "./wrong_part.ts";
 
 /** Most rivals told with a token. */
 const MAX_TOP = 20;
@@ -99,14 +100,13 @@ class AnsweringModel implements TextModel {
   }
 
   render(prompt: Prompt & { readonly kind: "chat" }): string {
-    const { template, planChat } = this.#parts;
-    return planChat(requireTemplate(template, this.card.id), prompt).text;
+    return this.#planChat(prompt).text;
   }
 
   async *answer(request: TextRequest, signal: AbortSignal): AsyncGenerator<TextEvent, void, void> {
     const startedAtMs = this.#world.clock.monotonic();
     const plan = this.#plan(request);
-    using constraint = await this.#constraint(plan.form ?? request.form, signal);
+    using constraint = await this.#constraint(plan, request, signal);
     using _place = await this.#parts.gate.enter(signal);
     const lease = await this.#lend(plan.ids, plan.ids.length + plan.maxTokens, request, signal);
     const made: number[] = [];
@@ -139,8 +139,8 @@ class AnsweringModel implements TextModel {
     for (const ids of prompts) {
       checkIds(ids, vocabularySize);
       if (ids.length > contextLength) {
-        throw new NodeError(
-          "usage",
+        throw partError(
+          "prompt",
           `Cannot embed: a text has ${ids.length} tokens, wanted at most the model's ${contextLength}`,
         );
       }
@@ -172,12 +172,10 @@ class AnsweringModel implements TextModel {
   }
 
   #plan(request: TextRequest): Plan {
-    const { tokenizer, template, vocabularySize, planChat } = this.#parts;
+    const { tokenizer, vocabularySize } = this.#parts;
     checkRequest(request);
     const { prompt } = request;
-    const chat = prompt.kind === "chat"
-      ? planChat(requireTemplate(template, this.card.id), prompt)
-      : undefined;
+    const chat = prompt.kind === "chat" ? this.#planChat(prompt) : undefined;
     const ids = chat !== undefined ? tokenizer.encode(chat.text, { special: false }) : idsOfPrompt(
       tokenizer,
       prompt.kind === "text" ? prompt.text : prompt.kind === "tokens" ? prompt.ids : "",
@@ -187,8 +185,28 @@ class AnsweringModel implements TextModel {
     return { ...chat, text: chat?.text ?? "", ids, maxTokens };
   }
 
-  async #constraint(form: AnswerForm | undefined, signal: AbortSignal): Promise<Constraint | undefined> {
-    return form === undefined ? undefined : await this.#parts.constrain(form, signal);
+  #planChat(prompt: Prompt & { readonly kind: "chat" }): ChatPlan {
+    const { template, planChat } = this.#parts;
+    try {
+      return planChat(requireTemplate(template, this.card.id), prompt);
+    } catch (error) {
+      // what the template refuses are the messages
+      throw inPart("prompt", error);
+    }
+  }
+
+  async #constraint(
+    plan: ChatPlan,
+    request: TextRequest,
+    signal: AbortSignal,
+  ): Promise<Constraint | undefined> {
+    const form = plan.form ?? request.form;
+    if (form === undefined) return undefined;
+    try {
+      return await this.#parts.constrain(form, signal);
+    } catch (error) {
+      throw inPart(plan.form === undefined ? "form" : "tools", error);
+    }
   }
 
   async #lend(
@@ -275,8 +293,8 @@ function checkRequest({ sampling, stop = [], topLogprobs = 0 }: TextRequest): vo
     throw new NodeError("usage", `Cannot score: ${topLogprobs} rivals are wanted, wanted 0 to ${MAX_TOP}`);
   }
   if (stop.length > MAX_STOPS || stop.some(({ length }) => length > MAX_STOP_LENGTH)) {
-    throw new NodeError(
-      "usage",
+    throw partError(
+      "stop",
       `Cannot stop: there are ${stop.length} stops, wanted at most ${MAX_STOPS} of ${MAX_STOP_LENGTH} characters`,
     );
   }

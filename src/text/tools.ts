@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { ChatMessage, ChatTemplate } from "../model/chat_template.ts";
 import { CALL_TAGS, type CallStyle, callStyle } from "./call_style.ts";
@@ -11,6 +10,7 @@ import { looseSchema } from "./loose_schema.ts";
 import { callMessages, withToolText } from "./tool_messages.ts";
 import { ToolParser } from "./tool_parser.ts";
 import type { AnswerForm, Prompt, ToolDefinition } from "./types.ts";
+import { partError } from "./wrong_part.ts";
 
 /** Tools of one request. */
 const MAX_TOOLS = 128;
@@ -65,7 +65,7 @@ function checkTools(tools: readonly ToolDefinition[]): void {
 }
 
 const fault = (what: string, wanted: string) =>
-  new NodeError("usage", `Cannot offer tools: ${what}, wanted ${wanted}`);
+  partError("tools", `Cannot offer tools: ${what}, wanted ${wanted}`);
 
 /** The tools one of which must be called; `undefined` where none must. */
 function forcedTools(
@@ -76,7 +76,7 @@ function forcedTools(
   const chosen = choice === "required" ? tools : tools.filter(({ name }) => name === choice.name);
   if (chosen.length > 0) return chosen;
   const named = choice === "required" ? "there are none" : `there is no ${JSON.stringify(choice.name)}`;
-  throw new NodeError("usage", `Cannot force a call: ${named}, wanted tools that are offered`);
+  throw partError("tools", `Cannot force a call: ${named}, wanted tools that are offered`);
 }
 
 /** As OpenAI's API writes a tool, and templates read it. */

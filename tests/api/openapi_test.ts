@@ -5,6 +5,7 @@ import { anthropicRoutes } from "../../src/api/anthropic/routes.ts";
 import { apiHandler, type ApiOptions } from "../../src/api/handler.ts";
 import { ollamaRoutes } from "../../src/api/ollama/routes.ts";
 import { openaiRoutes } from "../../src/api/openai/routes.ts";
+import { fakeWorld } from "../support/world.ts";
 import { apiOptions, asker, energyOf, statusDocument } from "./support.ts";
 
 interface Document {
@@ -35,7 +36,7 @@ const documentOf = async (options: Partial<ApiOptions> = whole): Promise<Documen
 
 Deno.test("the OpenAPI document has every route that the handler has, and no other", async () => {
   using handler = apiHandler(apiOptions(whole));
-  const parts = { models: text, world: apiOptions().world, version: () => "" };
+  const parts = { models: text, world: fakeWorld(), version: () => "" };
   const routes = [
     ...handler.routes,
     ...openaiRoutes(parts).routes,

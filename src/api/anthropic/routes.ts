@@ -39,7 +39,7 @@ async function messages({ models, world }: TextRouteParts, call: Call): Promise<
   }
   const failed = (error: unknown) => eventOf("error", failureBody(failureOf(error), call.env));
   return await streamedAnswer(
-    { contentType: "text/event-stream", failed },
+    { contentType: "text/event-stream", failed, log: world.log },
     (signal) => told(new MessageStream(name), model.answer(request, signal)),
     signal,
   );

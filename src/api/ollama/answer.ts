@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Log } from "../../base/world.ts";
 import type { ScoredToken, TextEvent, TextUsage, ToolCall } from "../../text/types.ts";
 import { failureOf } from "../http_error.ts";
 import { streamedAnswer, type StreamForm } from "../streamed_answer.ts";
@@ -14,6 +15,7 @@ export interface OllamaForm {
   /** As the client named it. */
   readonly model: string;
   readonly now: () => number;
+  readonly log: Log;
   /** What a piece of the answer stands in: `message` of chats, `response` of prompts. */
   readonly piece: (text: string, calls: readonly ToolCall[]) => object;
   /** What the last line has beside that, from the ids of the answer. */
@@ -22,14 +24,14 @@ export interface OllamaForm {
 
 type Answer = (signal: AbortSignal) => AsyncGenerator<TextEvent, void, void>;
 
-const NDJSON: StreamForm = {
+const NDJSON: Omit<StreamForm, "log"> = {
   contentType: "application/x-ndjson",
   failed: (error) => lineOf({ error: failureOf(error).message }),
 };
 
 /** An answer line by line, as it comes. */
 export const streamOf = (form: OllamaForm, answer: Answer, signal: AbortSignal): Promise<Response> =>
-  streamedAnswer(NDJSON, (signal) => lines(form, answer(signal)), signal);
+  streamedAnswer({ ...NDJSON, log: form.log }, (signal) => lines(form, answer(signal)), signal);
 
 async function* lines(
   form: OllamaForm,

@@ -60,7 +60,8 @@ async function converse({ models, world }: TextRouteParts, call: Call): Promise<
   const body = await readBody(call.req.raw, CHAT);
   const chat = chatPrompt(body);
   const model = await models.open(body.model, call.env.signal);
-  const form: OllamaForm = { model: body.model, now: world.clock.now, piece: messageOf, last: () => ({}) };
+  const { clock: { now }, log } = world;
+  const form: OllamaForm = { model: body.model, now, log, piece: messageOf, last: () => ({}) };
   if (chat.messages.length === 0) return loaded(form, body);
   const prompt = continuedPrompt(model, chat);
   return await answerWith(form, model, { prompt, ...answerSettings(body) }, call, body);
@@ -73,6 +74,7 @@ async function generate({ models, world }: TextRouteParts, call: Call): Promise<
   const form: OllamaForm = {
     model: body.model,
     now: world.clock.now,
+    log: world.log,
     piece: (response, _calls) => ({ response }),
     last: (answered) => ids === undefined ? {} : { context: [...ids(), ...answered] },
   };

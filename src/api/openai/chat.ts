@@ -11,6 +11,7 @@ import { streamedAnswer } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";
 import { CHAT, type ChatBody, chatRequest } from "./chat_request.ts";
 import { nthRequest } from "./fields.ts";
+import { askerBy } from "./refusals.ts";
 import {
   dataOf,
   DONE,
@@ -36,12 +37,12 @@ export async function answerChat(
   const head = { id: newId(world, "chatcmpl-"), created: secondsNow(world), model: model.card.id };
   if (body.stream === true) {
     const open = (signal: AbortSignal) => chunks({ head, body, request, model }, signal);
-    return await streamedAnswer(eventStream(facts), open, facts.signal);
+    return await streamedAnswer(eventStream(facts, world), open, facts.signal);
   }
   const choices: object[] = [];
   const usages: TextUsage[] = [];
   for (let index = 0; index < (body.n ?? 1); index++) {
-    const answer = await wholeAnswer(model.answer(nthRequest(request, index), facts.signal));
+    const answer = await wholeAnswer(askModel(model, nthRequest(request, index), facts.signal));
     const { text, calls, tokens, end } = answer;
     usages.push(end.usage);
     choices.push({
@@ -56,13 +57,12 @@ export async function answerChat(
       finish_reason: finishReason(end.reason),
     });
   }
-  const last = usages.at(-1);
   return Response.json({
     ...head,
     object: "chat.completion",
     choices,
     usage: usageOf(usages),
-    ...(last === undefined ? {} : kwaaiOf(last)),
+    ...kwaaiOf(usages),
   });
 }
 
@@ -85,7 +85,7 @@ async function* chunks(
     const choice = (delta: object, tokens: readonly ScoredToken[] = [], finish: string | null = null) =>
       chunk([{ index, delta, logprobs: scoresOf(body, tokens), finish_reason: finish }]);
     let opened = false;
-    for await (const event of model.answer(nthRequest(request, index), signal)) {
+    for await (const event of askModel(model, nthRequest(request, index), signal)) {
       if (event.kind === "prompt") yield promptComment(event);
       if (!opened && event.kind !== "prompt") {
         opened = true;
@@ -99,10 +99,12 @@ async function* chunks(
       }
     }
   }
-  const last = usages.at(-1);
-  if (wantsUsage && last !== undefined) yield chunk([], { usage: usageOf(usages), ...kwaaiOf(last) });
+  if (wantsUsage) yield chunk([], { usage: usageOf(usages), ...kwaaiOf(usages) });
   yield DONE;
 }
+
+/** What is refused is told by the names that fields have here. */
+const askModel = askerBy({ prompt: "messages", tools: "tools", form: "response_format", stop: "stop" });
 
 const callOf = ({ id, name, arguments: given }: ToolCall): object => ({
   id,

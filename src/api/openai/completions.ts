@@ -31,6 +31,7 @@ import {
   secondsNow,
   usageOf,
 } from "./parts.ts";
+import { askerBy } from "./refusals.ts";
 
 /** New tokens where nobody says how many; OpenAI's own default. */
 const USUAL_TOKENS = 16;
@@ -84,33 +85,29 @@ export async function answerCompletions(
   };
   if (body.stream === true) {
     const open = (signal: AbortSignal) => chunks({ head, body, questions, model }, signal);
-    return await streamedAnswer(eventStream(facts), open, facts.signal);
+    return await streamedAnswer(eventStream(facts, world), open, facts.signal);
   }
   const choices: object[] = [];
   const usages: TextUsage[] = [];
   for (const [index, question] of questions.entries()) {
     const told = new Choice(body, question);
-    for await (const event of model.answer(question.request, facts.signal)) {
+    for await (const event of askModel(model, question.request, facts.signal)) {
       told.add(event);
       if (event.kind === "end") usages.push(event.usage);
     }
     choices.push(told.take(index));
   }
-  const last = usages.at(-1);
-  const usage = totalUsage(usages, body);
-  return Response.json({ ...head, choices, usage, ...(last === undefined ? {} : kwaaiOf(last)) });
+  return Response.json({ ...head, choices, usage: totalUsage(usages, body), ...kwaaiOf(usages) });
 }
 
-function checkBody({ n = 1, best_of: best = n, suffix = "", prompt, stream }: Body): void {
+function checkBody({ n = 1, best_of: best = n, suffix = "", prompt }: Body): void {
   if (prompt === undefined) throw missingField("prompt");
   if (best !== n) throw fieldError("best_of", `is ${best}, wanted the same as n (${n})`);
   if (suffix !== "") throw fieldError("suffix", "is given and the model does not insert, wanted none");
   if (Array.isArray(prompt) && prompt.length > MAX_PROMPTS && typeof prompt[0] !== "number") {
     throw fieldError("prompt", `holds ${prompt.length} texts, wanted at most ${MAX_PROMPTS}`);
   }
-  if (stream === true && Array.isArray(prompt) && prompt.length === 0) {
-    throw fieldError("prompt", "is empty, wanted a text");
-  }
+  if (Array.isArray(prompt) && prompt.length === 0) throw fieldError("prompt", "is empty, wanted a text");
 }
 
 function promptsOf({ prompt = "" }: Body): readonly Prompt[] {
@@ -191,13 +188,17 @@ class Choice {
     return {
       tokens: this.#tokens.map(({ text }) => text),
       token_logprobs: this.#tokens.map(({ logprob }) => logprob),
-      top_logprobs: this.#tokens.map(({ top, logprob }) =>
-        logprob === null ? null : Object.fromEntries(top.map(({ text, logprob }) => [text, logprob]))
-      ),
+      top_logprobs: this.#tokens.map(({ top, logprob }) => logprob === null ? null : bestByText(top)),
       text_offset: textOffset,
     };
   }
 }
+
+/** Rivals by text. Tokens may share one, as parts of letters do: the likeliest of them, which come first, stands for it. */
+const bestByText = (top: ScoredToken["top"]): object =>
+  Object.fromEntries(top.toReversed().map(({ text, logprob }) => [text, logprob]));
+
+const askModel = askerBy({ prompt: "prompt", stop: "stop" });
 
 interface Asked {
   readonly head: object;
@@ -216,7 +217,7 @@ async function* chunks(
   const usages: TextUsage[] = [];
   for (const [index, question] of questions.entries()) {
     const told = new Choice(body, question);
-    for await (const event of model.answer(question.request, signal)) {
+    for await (const event of askModel(model, question.request, signal)) {
       if (event.kind === "prompt") yield promptComment(event);
       else {
         told.add(event);
@@ -225,10 +226,7 @@ async function* chunks(
       }
     }
   }
-  const last = usages.at(-1);
-  if (wantsUsage && last !== undefined) {
-    yield chunk([], { usage: totalUsage(usages, body), ...kwaaiOf(last) });
-  }
+  if (wantsUsage) yield chunk([], { usage: totalUsage(usages, body), ...kwaaiOf(usages) });
   yield DONE;
 }
 

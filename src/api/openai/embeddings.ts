@@ -10,6 +10,7 @@ import type { TextRouteParts } from "../lazy_routes.ts";
 import { maybe, readBody, wholeIn } from "../request_body.ts";
 import { fieldError } from "../wrong_field.ts";
 import { MODEL_FIELD, text } from "./fields.ts";
+import { inItsField } from "./refusals.ts";
 
 /** Texts of one request, as OpenAI bounds them. */
 const MAX_TEXTS = 2048;
@@ -47,7 +48,9 @@ export async function answerEmbeddings(
   if (body.dimensions !== undefined && body.dimensions !== hiddenSize) {
     throw fieldError("dimensions", `is ${body.dimensions}, wanted ${hiddenSize}, which ${id} has`);
   }
-  const found = await model.embed(inputs, signal);
+  const found = await model.embed(inputs, signal).catch((error) => {
+    throw inItsField(error, { prompt: "input" });
+  });
   const tokens = found.reduce((sum, { tokens }) => sum + tokens, 0);
   return Response.json({
     object: "list",

@@ -80,6 +80,10 @@ export const FORMAT = v.variant("type", [
     type: v.literal("json_schema"),
     json_schema: maybe(v.object({ schema: maybe(jsonObject) }, "an object")),
     schema: maybe(jsonObject),
+    // responses tell them again
+    name: maybe(text),
+    description: maybe(text),
+    strict: maybe(v.boolean("true or false")),
   }),
 ], 'an object whose type is "text", "json_object" or "json_schema"');
 

@@ -35,19 +35,28 @@ export function usageOf(all: readonly TextUsage[]): object {
   };
 }
 
-/** What this program tells beyond: who computed, how long, and what it cost. No field of OpenAI's. */
-export const kwaaiOf = (
-  { hops, joules, method, seconds, firstTokenSeconds, passes, guessed }: TextUsage,
-): object => ({
-  kwaai: {
-    passes,
-    guessed,
-    seconds,
-    first_token_seconds: firstTokenSeconds,
-    hops: hops.map(({ peerId, blocks: { start, end } }) => ({ peer: peerId, blocks: [start, end] })),
-    ...(joules === undefined ? {} : { joules, method }),
-  },
-});
+/**
+ * What this program tells beyond: who computed at the end, how long all of it took, and what all of it cost where all
+ * answers tell. No field of OpenAI's.
+ */
+export function kwaaiOf(all: readonly TextUsage[]): object {
+  const last = all.at(-1);
+  if (last === undefined || (last.hops.length === 0 && last.joules === undefined)) return {};
+  const sum = (read: (usage: TextUsage) => number) => all.reduce((total, usage) => total + read(usage), 0);
+  const methods = new Set(all.flatMap(({ method = [] }) => method));
+  return {
+    kwaai: {
+      passes: sum(({ passes }) => passes),
+      guessed: sum(({ guessed }) => guessed),
+      seconds: sum(({ seconds }) => seconds),
+      first_token_seconds: all[0]!.firstTokenSeconds,
+      hops: last.hops.map(({ peerId, blocks: { start, end } }) => ({ peer: peerId, blocks: [start, end] })),
+      ...(all.every(({ joules }) => joules !== undefined)
+        ? { joules: sum(({ joules = 0 }) => joules), method: [...methods].join(", ") }
+        : {}),
+    },
+  };
+}
 
 /** A token's probability, as chat and responses tell it. */
 export const logprobOf = (token: ScoredToken): object => ({
@@ -55,10 +64,13 @@ export const logprobOf = (token: ScoredToken): object => ({
   top_logprobs: token.top.map(bare),
 });
 
+/** Part of a letter, or a letter that is none: which bytes it stands for is not known. */
+const INCOMPLETE = "\uFFFD";
+
 const bare = ({ text, logprob }: TokenScore): object => ({
   token: text,
   logprob: logprob ?? 0,
-  bytes: [...encodeUtf8(text)],
+  bytes: text.includes(INCOMPLETE) ? null : [...encodeUtf8(text)],
 });
 
 /** One event of a stream of server-sent events whose data is JSON. */
@@ -72,7 +84,8 @@ export const promptComment = ({ done, total }: { readonly done: number; readonly
   `: prompt ${done} of ${total} tokens\n\n`;
 
 /** Server-sent events; a failure in the middle is one more of them. */
-export const eventStream = (facts: RequestFacts): StreamForm => ({
+export const eventStream = (facts: RequestFacts, { log }: Pick<World, "log">): StreamForm => ({
   contentType: "text/event-stream; charset=utf-8",
+  log,
   failed: (error) => dataOf(failureBody(failureOf(error), facts)),
 });

@@ -12,6 +12,7 @@ import { readBody } from "../request_body.ts";
 import { streamedAnswer, type StreamForm } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";
 import { kwaaiOf, logprobOf, newId, promptComment, secondsNow } from "./parts.ts";
+import { askerBy } from "./refusals.ts";
 import { RESPONSES, type ResponsesBody, responsesRequest } from "./responses_request.ts";
 
 /** Answers, whole or in events. Nothing is kept. */
@@ -24,11 +25,12 @@ export async function answerResponses(
   const request = responsesRequest(body);
   const model = await models.open(body.model, facts.signal);
   const writer = new ResponseWriter(world, body, model);
-  const answer = (signal: AbortSignal) => model.answer(request, signal);
+  const answer = (signal: AbortSignal) => askModel(model, request, signal);
   if (body.stream === true) {
     const form: StreamForm = {
       contentType: "text/event-stream; charset=utf-8",
       failed: (error) => writer.failed(error),
+      log: world.log,
     };
     return await streamedAnswer(form, (signal) => writer.events(answer(signal)), facts.signal);
   }
@@ -39,6 +41,8 @@ export async function answerResponses(
   ];
   return Response.json(writer.response(output, end));
 }
+
+const askModel = askerBy({ prompt: "input", tools: "tools", form: "text.format" });
 
 type End = TextEvent & { readonly kind: "end" };
 type Status = "in_progress" | "completed" | "incomplete" | "failed";
@@ -87,7 +91,7 @@ class ResponseWriter {
       reasoning: { effort: null, summary: null },
       store: false,
       temperature: temperature ?? 1,
-      text: text ?? { format: { type: "text" } },
+      text: { ...text, format: text?.format ?? { type: "text" } },
       tool_choice: choice ?? "auto",
       tools: tools ?? [],
       top_p: topP ?? 1,
@@ -95,7 +99,7 @@ class ResponseWriter {
       usage: end === undefined ? null : usageOf(end.usage),
       user: null,
       metadata: metadata ?? {},
-      ...(end === undefined ? {} : kwaaiOf(end.usage)),
+      ...(end === undefined ? {} : kwaaiOf([end.usage])),
     };
   }
 

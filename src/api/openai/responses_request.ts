@@ -75,7 +75,10 @@ export function responsesRequest(body: ResponsesBody): TextRequest {
 
 function toolsOf(body: ResponsesBody) {
   const { tools = [], tool_choice: choice, parallel_tool_calls: parallel } = body;
-  if (tools.length === 0) return {};
+  if (tools.length === 0) {
+    if (choice === undefined || choice === "auto" || choice === "none") return {};
+    throw fieldError("tool_choice", "asks for a call without tools, wanted tools");
+  }
   const definitions = tools.map((tool, i) => {
     const { success, output, issues } = v.safeParse(TOOL, tool, { abortEarly: true });
     if (success) return toolOf(output);

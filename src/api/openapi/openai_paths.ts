@@ -42,7 +42,7 @@ const USAGE = shape({
   total_tokens: COUNT,
   prompt_tokens_details: shape({ cached_tokens: COUNT }),
 });
-const SCORE = { token: TEXT, logprob: NUMBER, bytes: listOf(COUNT) };
+const SCORE = { token: TEXT, logprob: NUMBER, bytes: orNull(listOf(COUNT)) };
 const SCORED = listOf(shape({ ...SCORE, top_logprobs: listOf(shape(SCORE)) }));
 const CALL = shape({
   id: TEXT,

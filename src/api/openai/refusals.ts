@@ -1,0 +1,36 @@
+/**
+ * What a model refuses, told by the field that it stands in.
+ *
+ * @module
+ */
+import { NodeError } from "../../base/errors.ts";
+import type { TextEvent, TextModel, TextRequest } from "../../text/types.ts";
+import { partOf, type RequestPart } from "../../text/wrong_part.ts";
+import { inField } from "../wrong_field.ts";
+
+/** Fields of a route, by the part of a request that stands in them. */
+export type PartFields = Readonly<Partial<Record<RequestPart, string>>>;
+
+/** The same failure with the field that it is of, where there is one. */
+export function inItsField(error: unknown, fields: PartFields): unknown {
+  const part = partOf(error);
+  const field = part === undefined ? undefined : fields[part];
+  return error instanceof NodeError && field !== undefined ? inField(field, error) : error;
+}
+
+/** Asks a model. What it throws names fields of the route. */
+export type AskModel = (
+  model: TextModel,
+  request: TextRequest,
+  signal: AbortSignal,
+) => AsyncGenerator<TextEvent, void, void>;
+
+/** The way in which a route asks models. */
+export const askerBy = (fields: PartFields): AskModel =>
+  async function* (model, request, signal) {
+    try {
+      yield* model.answer(request, signal);
+    } catch (error) {
+      throw inItsField(error, fields);
+    }
+  };
