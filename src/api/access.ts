@@ -57,7 +57,7 @@ export function accessDoor(random: World["random"], options: AccessOptions): Doo
     }
     if (isPreflight(request)) return preflightAnswer(request);
     if (HEALTH_ROUTES.includes(facts.path)) return await answer(request, facts);
-    if (apiKeys.length > 0 && !await isKey(presentedKey(headers))) {
+    if (apiKeys.length > 0 && !isKey(presentedKey(headers))) {
       return noKey(failureResponse(NO_KEY, facts), headers);
     }
     return await slots.answer(() => answer(request, facts)) ?? failureResponse(fullOf(slots), facts);

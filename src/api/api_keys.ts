@@ -3,8 +3,7 @@
  *
  * @module
  */
-import { timingSafeEqual } from "node:crypto";
-import { encodeUtf8 } from "../base/bytes.ts";
+import { createHash, timingSafeEqual } from "node:crypto";
 import { NodeError } from "../base/errors.ts";
 
 /** Longest key that is looked at. */
@@ -58,14 +57,13 @@ function passwordOf(credentials: string): string | undefined {
  * Tells whether a text is one of `keys`. Digests are compared, each with every key, so that the time taken tells nothing
  * of how much of a key was right.
  */
-export function keyRing(keys: readonly string[]): (presented: string | undefined) => Promise<boolean> {
-  const digests = Promise.all(keys.map(digestOf));
-  return async (presented) => {
+export function keyRing(keys: readonly string[]): (presented: string | undefined) => boolean {
+  const digests = keys.map(digestOf);
+  return (presented) => {
     if (presented === undefined || presented.length > MAX_KEY_LENGTH) return false;
-    const digest = await digestOf(presented);
-    return (await digests).filter((other) => timingSafeEqual(other, digest)).length > 0;
+    const digest = digestOf(presented);
+    return digests.filter((other) => timingSafeEqual(other, digest)).length > 0;
   };
 }
 
-const digestOf = async (text: string): Promise<Uint8Array> =>
-  new Uint8Array(await crypto.subtle.digest("SHA-256", encodeUtf8(text)));
+const digestOf = (text: string): Uint8Array => createHash("sha256").update(text, "utf8").digest();
