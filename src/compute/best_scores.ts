@@ -9,6 +9,24 @@ import { NodeError } from "../base/errors.ts";
 /** Most scores of a row that are packed. */
 export const MAX_BEST = 1024;
 
+/** Indices of the `count` highest scores, highest first, the lowest index among equals; what is no number never counts. */
+export function bestIndices(scores: Float32Array, count: number): number[] {
+  const kept: number[] = [];
+  if (count === 0) return kept;
+  let least = -Infinity;
+  for (let i = 0; i < scores.length; i++) {
+    const score = scores[i]!;
+    if (!(score > least) && kept.length === count) continue;
+    if (Number.isNaN(score)) continue;
+    let at = kept.length;
+    while (at > 0 && score > scores[kept[at - 1]!]!) at--;
+    kept.splice(at, 0, i);
+    if (kept.length > count) kept.pop();
+    if (kept.length === count) least = scores[kept[count - 1]!]!;
+  }
+  return kept;
+}
+
 /**
  * The `best` highest scores of each row of `[rows, width]`, the lowest index among equals: for each its index and its value,
  * both as 32 bits. Rows that have fewer numbers are filled with index -1.
@@ -18,23 +36,12 @@ export function packBest(scores: Float32Array, width: number, best: number): Flo
   const packed = new Float32Array(rows * best * 2);
   const indices = new Int32Array(packed.buffer);
   for (let row = 0; row < rows; row++) {
-    const start = row * width;
-    const kept: number[] = [];
-    let least = -Infinity;
-    for (let i = 0; i < width; i++) {
-      const score = scores[start + i]!;
-      if (!(score > least) && kept.length === best) continue;
-      if (Number.isNaN(score)) continue;
-      let at = kept.length;
-      while (at > 0 && score > scores[start + kept[at - 1]!]!) at--;
-      kept.splice(at, 0, i);
-      if (kept.length > best) kept.pop();
-      if (kept.length === best) least = scores[start + kept[best - 1]!]!;
-    }
+    const scored = scores.subarray(row * width, (row + 1) * width);
+    const kept = bestIndices(scored, best);
     for (let i = 0; i < best; i++) {
       const at = (row * best + i) * 2;
       indices[at] = kept[i] ?? -1;
-      packed[at + 1] = kept[i] === undefined ? 0 : scores[start + kept[i]!]!;
+      packed[at + 1] = kept[i] === undefined ? 0 : scored[kept[i]!]!;
     }
   }
   return packed;

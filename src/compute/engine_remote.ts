@@ -23,6 +23,7 @@ import {
   checkCacheSize,
   checkCacheSpace,
   checkCacheStep,
+  checkIds,
   checkTextStep,
 } from "./check_step.ts";
 import type { EngineConnection } from "./engine_connection.ts";
@@ -346,9 +347,7 @@ export class RemoteHead implements TextHead, Reloadable {
 
   async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
     const { connection, handle } = this.#here();
-    // what does not fit into 32 bits is no token either
-    const wrong = ids.find((id) => id !== (id | 0));
-    if (wrong !== undefined) throw new RangeError(`Cannot embed token ${wrong}: it is in no vocabulary`);
+    checkIds(ids);
     const { payload } = await connection.call({ act: "embed", head: handle }, [Int32Array.from(ids)], signal);
     return floatsOf(payload);
   }

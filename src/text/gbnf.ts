@@ -4,7 +4,6 @@
  * @module
  */
 import {
-  choice,
   type Expression,
   type Grammar,
   grammarFault,
@@ -14,7 +13,7 @@ import {
   text,
 } from "./grammar_rules.ts";
 import { LAST_LETTER, type LetterRange } from "./letter_set.ts";
-import { letterClass, Letters } from "./letters.ts";
+import { letterClass, Letters, readOptions } from "./letters.ts";
 
 const NAME = /[a-zA-Z0-9_-]/;
 const ESCAPES: Readonly<Record<string, number>> = {
@@ -56,11 +55,7 @@ export function readGbnf(source: string): Grammar {
   return { root: "root", rules };
 }
 
-function readChoice(letters: Letters): Expression {
-  const options = [readSequence(letters)];
-  while (letters.take("|")) options.push(readSequence(letters));
-  return options.length === 1 ? options[0]! : choice(...options);
-}
+const readChoice = (letters: Letters): Expression => readOptions(letters, () => readSequence(letters));
 
 function readSequence(letters: Letters): Expression {
   const parts: Expression[] = [];

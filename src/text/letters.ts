@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Expression, grammarFault } from "./grammar_rules.ts";
+import { choice, type Expression, grammarFault } from "./grammar_rules.ts";
 import type { NodeError } from "../base/errors.ts";
 import { LAST_LETTER, type LetterRange } from "./letter_set.ts";
 
@@ -117,4 +117,11 @@ export function letterClass(
   return ranges.length === 0
     ? { kind: "letter", ranges: [[1, LAST_LETTER]], isNegated: false }
     : { kind: "letter", ranges, isNegated };
+}
+
+/** Options with `|` between them, one or more. */
+export function readOptions(letters: Letters, read: () => Expression): Expression {
+  const options = [read()];
+  while (letters.take("|")) options.push(read());
+  return options.length === 1 ? options[0]! : choice(...options);
 }

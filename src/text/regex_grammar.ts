@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { choice, type Expression, type Grammar, repeat, sequence, text } from "./grammar_rules.ts";
+import { type Expression, type Grammar, repeat, sequence, text } from "./grammar_rules.ts";
 import { type LetterRange, otherLetters } from "./letter_set.ts";
-import { letterClass, Letters } from "./letters.ts";
+import { letterClass, Letters, readOptions } from "./letters.ts";
 
 const DIGITS: readonly LetterRange[] = [[0x30, 0x39]];
 const WORD: readonly LetterRange[] = [[0x30, 0x39], [0x41, 0x5a], [0x5f, 0x5f], [0x61, 0x7a]];
@@ -54,11 +54,7 @@ export function readRegex(pattern: string): Grammar {
   return { root: "root", rules: new Map([["root", root]]) };
 }
 
-function readChoice(letters: Letters): Expression {
-  const options = [readSequence(letters)];
-  while (letters.take("|")) options.push(readSequence(letters));
-  return options.length === 1 ? options[0]! : choice(...options);
-}
+const readChoice = (letters: Letters): Expression => readOptions(letters, () => readSequence(letters));
 
 function readSequence(letters: Letters): Expression {
   const parts: Expression[] = [];

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { bestIndices } from "../compute/best_scores.ts";
 import type { ScoredToken } from "./types.ts";
 
 /** Text of one token by its id. */
@@ -28,7 +29,7 @@ export function scoreToken(
 ): ScoredToken {
   const total = logSumExp(scores);
   const entry = (id: number) => ({ id, text: textOf(id), logprob: scores[id]! - total });
-  return { ...entry(id), top: bestIds(scores, top).map(entry) };
+  return { ...entry(id), top: bestIndices(scores, top).map(entry) };
 }
 
 /** Logarithm of the sum of all weights, scaled so that none overflows. */
@@ -44,22 +45,6 @@ function logSumExp(scores: Float32Array): number {
     if (!Number.isNaN(score)) sum += Math.exp(score - highest);
   }
   return highest + Math.log(sum);
-}
-
-/** The best `count` ids, best first, the lowest id among equals. */
-function bestIds(scores: Float32Array, count: number): number[] {
-  const best: number[] = [];
-  if (count === 0) return best;
-  for (let id = 0; id < scores.length; id++) {
-    const score = scores[id]!;
-    if (Number.isNaN(score)) continue;
-    if (best.length === count && !(score > scores[best[count - 1]!]!)) continue;
-    let at = best.length;
-    while (at > 0 && score > scores[best[at - 1]!]!) at--;
-    best.splice(at, 0, id);
-    if (best.length > count) best.pop();
-  }
-  return best;
 }
 
 /**

@@ -5,6 +5,9 @@
  */
 import type { Activations } from "../../base/tensor.ts";
 
+/** Values of one request: a message of float32 values stays below 2 MiB, half of what any peer takes. */
+export const MAX_REQUEST_ELEMENTS = ((2 << 20) - (64 << 10)) / 4;
+
 /**
  * Parts of at most `maxElements` values, at least one token each, in order; one part when there are no tokens.
  *
@@ -46,6 +49,17 @@ export function firstTokens(parts: readonly Activations[], tokens: number): Acti
     left -= part.tokens;
   }
   return kept;
+}
+
+/** The last `count` tokens of each row. Throws `RangeError` where there are fewer. */
+export function lastTokens({ batch, tokens, hidden, data }: Activations, count: number): Activations {
+  if (count > tokens) throw new RangeError(`Cannot take the last ${count} tokens of ${tokens}`);
+  const last = new Float32Array(batch * count * hidden);
+  for (let row = 0; row < batch; row++) {
+    const end = (row + 1) * tokens * hidden;
+    last.set(data.subarray(end - count * hidden, end), row * count * hidden);
+  }
+  return { batch, tokens: count, hidden, data: last };
 }
 
 /** Inverse of {@linkcode splitTokens}. `parts` are at least one, of equal batch and hidden size. */

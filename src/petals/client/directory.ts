@@ -14,6 +14,8 @@ import { serversIn, type SwarmServer } from "./announced.ts";
 
 /** Models read of the list that anyone may write to. */
 const MAX_MODELS = 1000;
+/** Age up to which what was read of the DHT is used: petals' `update_period`. */
+export const VIEW_AGE_MS = 60_000;
 /** Models named in an error. */
 const MODELS_SHOWN = 8;
 

@@ -3,31 +3,28 @@
  *
  * @module
  */
+import { viewOf } from "../../base/bytes.ts";
 import { openDeadline } from "../../base/deadline.ts";
-import { messageOf, NodeError } from "../../base/errors.ts";
+import { messageOf } from "../../base/errors.ts";
 import { type Activations, type BlockRange, containsRange, type PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
-import { joinTokens } from "./activations.ts";
+import { joinTokens, lastTokens, MAX_REQUEST_ELEMENTS } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
 import type { Bans } from "./bans.ts";
-import type { Directory } from "./directory.ts";
+import { type Directory, VIEW_AGE_MS } from "./directory.ts";
 import type { OpenHopAt } from "./hop.ts";
 import { uuid } from "./uuid.ts";
 
 /** Positions of a session that are computed again at most: a check must stay small beside the work it checks. */
 const MAX_TOKENS = 512;
-/** Values sent in one request, as the chain bounds them. */
-const MAX_ELEMENTS = ((2 << 20) - (64 << 10)) / 4;
 /** Longest check. */
 const CHECK_MS = 60_000;
-/** Age up to which what was read of the DHT is used. */
-const VIEW_AGE_MS = 60_000;
 
 /** A step that was answered. */
 export interface AnsweredStep {
   readonly server: SwarmServer;
   readonly blocks: BlockRange;
-  /** All inputs of the session up to and with this step, in order. */
+  /** All inputs of the session up to and with this step, in order; copied where they are kept. */
   readonly inputs: readonly Activations[];
   /** What the server answered to the last of them. */
   readonly output: Activations;
@@ -78,10 +75,11 @@ export class SpotChecks {
 
   /** Checks the step, or not, by chance. Never waits and never throws. */
   consider(step: AnsweredStep): void {
-    if (this.#share === 0 || this.#running !== undefined || !fits(step)) return;
-    const drawn = new DataView(this.#world.random(4).buffer).getUint32(0) / 2 ** 32;
-    if (drawn >= this.#share) return;
-    this.#running = this.#check(step).catch((error) => {
+    if (this.#share === 0 || this.#running !== undefined) return;
+    const drawn = viewOf(this.#world.random(4)).getUint32(0) / 2 ** 32;
+    if (drawn >= this.#share || !fits(step)) return;
+    // the session goes on meanwhile
+    this.#running = this.#check({ ...step, inputs: [...step.inputs] }).catch((error) => {
       this.#count("failed");
       this.#world.log.debug("Step not checked", { peer: step.server.peerId, reason: messageOf(error) });
     }).finally(() => this.#running = undefined);
@@ -147,7 +145,8 @@ export class SpotChecks {
 function fits({ inputs }: AnsweredStep): boolean {
   const tokens = inputs.reduce((sum, input) => sum + input.tokens, 0);
   const [first] = inputs;
-  return first !== undefined && tokens <= MAX_TOKENS && tokens * first.batch * first.hidden <= MAX_ELEMENTS;
+  return first !== undefined && tokens <= MAX_TOKENS &&
+    tokens * first.batch * first.hidden <= MAX_REQUEST_ELEMENTS;
 }
 
 /**
@@ -190,14 +189,4 @@ export function agree(a: Activations, b: Activations, tolerance: number): boolea
     if (!(Math.sqrt(difference) <= tolerance * Math.sqrt(length))) return false;
   }
   return true;
-}
-
-function lastTokens({ batch, tokens, hidden, data }: Activations, count: number): Activations {
-  if (count > tokens) throw new NodeError("malformed", `Cannot compare ${count} tokens: ${tokens} came`);
-  const last = new Float32Array(batch * count * hidden);
-  for (let row = 0; row < batch; row++) {
-    const end = (row + 1) * tokens * hidden;
-    last.set(data.subarray(end - count * hidden, end), row * count * hidden);
-  }
-  return { batch, tokens: count, hidden, data: last };
 }

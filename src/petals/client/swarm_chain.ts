@@ -7,16 +7,15 @@ import { NodeError } from "../../base/errors.ts";
 import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { NextServer } from "../wire/metadata.ts";
-import { firstTokens, joinTokens, splitTokens } from "./activations.ts";
+import { firstTokens, joinTokens, MAX_REQUEST_ELEMENTS, splitTokens } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
 import { type Chain, type Hop, requireReached } from "./chain.ts";
 import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
+import { VIEW_AGE_MS } from "./directory.ts";
 import { findRoute, type Route, type RouteStop } from "./route.ts";
 import type { Swarm } from "./swarm.ts";
 import { uuid } from "./uuid.ts";
 
-/** Age up to which what was read of the DHT is used: petals' `update_period`. */
-const VIEW_AGE_MS = 60_000;
 /** The same after a server failed: others may have noticed, and announced, something. */
 const MEND_VIEW_AGE_MS = 5_000;
 /** Servers tried in the place of others in one step. */
@@ -25,8 +24,6 @@ const MAX_TRIES_PER_STEP = 32;
 const MAX_RETRIES_PER_STEP = 3;
 /** Pause before such a try, times those so far. */
 const RETRY_PAUSE_MS = 1_000;
-/** Elements of one request: a message of float32 values stays below 2 MiB, half of what any peer takes. */
-const MAX_REQUEST_ELEMENTS = ((2 << 20) - (64 << 10)) / 4;
 
 /**
  * Chooses the servers of a session. Nothing is sent before the first step.
@@ -172,7 +169,7 @@ class SwarmChain implements Chain {
       link.stale = false;
       link.history.push(input);
       this.#swarm.bans.forgive(server.peerId);
-      this.#swarm.checks.consider({ server, blocks, inputs: [...link.history], output });
+      this.#swarm.checks.consider({ server, blocks, inputs: link.history, output });
       return output;
     } catch (error) {
       await closeLinks([link]);
