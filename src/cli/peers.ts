@@ -4,11 +4,9 @@
  * @module
  */
 import type { PeerDocument, PeersDocument } from "../api/swarm.ts";
-import { askNode } from "./ask_node.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { printable } from "./output.ts";
-import { loadSettings } from "./settings.ts";
-import { listenForSignals } from "./signals.ts";
+import { showAnswer } from "./show_answer.ts";
 import type { Verb } from "./verb.ts";
 
 /** Lists the peers that the running node knows. */
@@ -19,13 +17,8 @@ export const peersVerb: Verb = {
   wordCount: [0, 0],
   flags: [...CONFIG_FLAGS, JSON_FLAG],
   more: "Exit code 3 when no node runs on the data folder.",
-  async run(invocation) {
-    const { paths } = loadSettings(invocation, this.flags);
-    using stop = listenForSignals();
-    const document = await askNode<PeersDocument>(paths, "/api/v1/peers", stop.signal);
-    if (invocation.flags.has("json")) invocation.output.json(document);
-    else for (const line of peerLines(document)) invocation.output.line(line);
-    return 0;
+  run(invocation) {
+    return showAnswer<PeersDocument>(invocation, this.flags, "/api/v1/peers", peerLines);
   },
 };
 

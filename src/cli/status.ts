@@ -6,9 +6,7 @@
 import type { StatusDocument } from "../api/status.ts";
 import { words } from "../policy/decide.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
-import { askNode } from "./ask_node.ts";
-import { loadSettings } from "./settings.ts";
-import { listenForSignals } from "./signals.ts";
+import { showAnswer } from "./show_answer.ts";
 import type { Verb } from "./verb.ts";
 
 /** Tells what the running node does. */
@@ -19,13 +17,8 @@ export const statusVerb: Verb = {
   wordCount: [0, 0],
   flags: [...CONFIG_FLAGS, JSON_FLAG],
   more: "Exit code 3 when no node runs on the data folder.",
-  async run(invocation) {
-    const { paths } = loadSettings(invocation, this.flags);
-    using stop = listenForSignals();
-    const status = await askNode<StatusDocument>(paths, "/api/v1/status", stop.signal);
-    if (invocation.flags.has("json")) invocation.output.json(status);
-    else for (const line of statusLines(status)) invocation.output.line(line);
-    return 0;
+  run(invocation) {
+    return showAnswer<StatusDocument>(invocation, this.flags, "/api/v1/status", statusLines);
   },
 };
 

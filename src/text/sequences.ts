@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { codeOf, NodeError } from "../base/errors.ts";
+import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { Sequence } from "./sequence.ts";
 
@@ -83,7 +83,7 @@ export class Sequences implements AsyncDisposable {
     } catch (error) {
       // the memory that kept ones hold may be what is missing
       if (this.#kept.size === 0 || signal.aborted || !(error instanceof NodeError)) throw error;
-      if (codeOf(error, "corrupt") === "not_found") throw error;
+      if (error.code === "not_found") throw error;
       await this.clear();
       return this.#lease(await this.open(room, signal), 0);
     }

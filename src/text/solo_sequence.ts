@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { codeOf, messageOf, NodeError } from "../base/errors.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
 import type { Activations } from "../base/tensor.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
@@ -175,4 +175,4 @@ class SoloSequence implements Sequence {
 
 /** Whether the engine died or is being started again. */
 const isDeath = (error: unknown): boolean =>
-  error instanceof NodeError && ["unreachable", "busy"].includes(codeOf(error, "corrupt"));
+  error instanceof NodeError && (error.code === "unreachable" || error.code === "busy");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { codeOf, messageOf, NodeError } from "../base/errors.ts";
+import { NodeError } from "../base/errors.ts";
 import { viewOf } from "../base/bytes.ts";
 import type { World } from "../base/world.ts";
 import { MAX_BEST } from "../compute/best_scores.ts";
@@ -302,6 +302,6 @@ function checkRequest({ sampling, stop = [], topLogprobs = 0 }: TextRequest): vo
 
 /** Blocks that nobody serves: the model is there and cannot be asked now. */
 function asUnreachable(error: unknown): unknown {
-  if (!(error instanceof NodeError) || codeOf(error, "corrupt") !== "not_found") return error;
-  return new NodeError("unreachable", messageOf(error), { cause: error });
+  if (!(error instanceof NodeError) || error.code !== "not_found") return error;
+  return new NodeError("unreachable", error.message, { cause: error });
 }

@@ -6,39 +6,11 @@ import { openApiServer, splitHostPort } from "../../src/api/server.ts";
 import type { Readiness, StatusDocument } from "../../src/api/status.ts";
 import { NodeError } from "../../src/base/errors.ts";
 import { fakeWorld } from "../support/world.ts";
+import { energyOf, statusDocument } from "./support.ts";
 
-const statusWith = (readiness: Readiness): StatusDocument => ({
-  schema: 1,
-  version: "0.1.0",
-  peerId: "12D3KooTest",
-  addresses: ["/ip4/127.0.0.1/tcp/1/p2p/12D3KooTest"],
-  network: "private",
-  reachability: { state: "unknown", reason: "nobody has proved it" },
-  dht: { peers: 2, entries: 3, valid: 3, lastAnnounceAt: null },
-  serving: null,
-  energy: {
-    watts: null,
-    joules: null,
-    kind: "none",
-    scope: null,
-    source: null,
-    uncertainty: null,
-    coverage: 0,
-  },
-  work: { steps: 0, failedSteps: 0, tokens: 0, prefillTokens: 0, bytesIn: 0, bytesOut: 0, computeMs: 0 },
-  policy: { action: "contribute", share: 1, because: [], until: null },
-  readiness,
-  degraded: [],
-  uptimeSeconds: 5,
-});
+const statusWith = (readiness: Readiness): StatusDocument => statusDocument({ readiness });
 
-const energy = (): EnergyDocument => ({
-  schema: 1,
-  node: statusWith({ ready: true }).energy,
-  sources: [],
-  tokens: 0,
-  idleWatts: null,
-});
+const energy = (): EnergyDocument => energyOf(statusDocument());
 const metricsWith = (status: StatusDocument): MetricsInput => ({
   status,
   energy: { node: status.energy, sources: [], tokens: 0, idleWatts: null, samples: 0, samplerSeconds: 0 },

@@ -13,6 +13,11 @@ export interface Asset {
   readonly text: string;
 }
 
+/** A script of a page. */
+export const scriptAsset = (name: string, text: string): Asset => ({ name, type: "text/javascript", text });
+/** A style sheet of a page. */
+export const styleAsset = (name: string, text: string): Asset => ({ name, type: "text/css", text });
+
 /** Answers for files; `undefined` for a name that is none of them. */
 export type AnswerAsset = (request: Request) => Promise<Response | undefined>;
 

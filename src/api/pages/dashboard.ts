@@ -8,7 +8,7 @@ import uplotScript from "uplot/script" with { type: "text" };
 import uplotStyle from "uplot/style" with { type: "text" };
 import type { RouteEnvironment } from "../lazy_routes.ts";
 import type { StatusDocument } from "../status.ts";
-import { type Asset, assetAnswers, pageResponse } from "./assets.ts";
+import { type Asset, assetAnswers, pageResponse, scriptAsset, styleAsset } from "./assets.ts";
 import chatScript from "./client/chat.js" with { type: "text" };
 import dashboardScript from "./client/dashboard.js" with { type: "text" };
 import machineScript from "./client/machine.js" with { type: "text" };
@@ -24,20 +24,18 @@ import { escapeHtml, verdictOf } from "./verdict.ts";
 const withoutBanner = (script: string): string =>
   script.replace(/^\/\*![^*]*\*\//, "/*! uPlot 1.6.32, (c) 2022 Leon Sorokin, MIT licence */");
 
-const script = (name: string, text: string): Asset => ({ name, type: "text/javascript", text });
-
 /** Files of the page. */
 export const DASHBOARD_ASSETS: readonly Asset[] = [
-  script("uplot.js", withoutBanner(uplotScript)),
-  { name: "uplot.css", type: "text/css", text: uplotStyle },
-  { name: "dashboard.css", type: "text/css", text: style },
-  { name: "plain.css", type: "text/css", text: plainStyle },
-  script("dashboard.js", dashboardScript),
-  script("machine.js", machineScript),
-  script("plot.js", plotScript),
-  script("read.js", readScript),
-  script("words.js", wordsScript),
-  script("chat.js", chatScript),
+  scriptAsset("uplot.js", withoutBanner(uplotScript)),
+  styleAsset("uplot.css", uplotStyle),
+  styleAsset("dashboard.css", style),
+  styleAsset("plain.css", plainStyle),
+  scriptAsset("dashboard.js", dashboardScript),
+  scriptAsset("machine.js", machineScript),
+  scriptAsset("plot.js", plotScript),
+  scriptAsset("read.js", readScript),
+  scriptAsset("words.js", wordsScript),
+  scriptAsset("chat.js", chatScript),
 ];
 
 /** The page with what is true without a script: whether others reach this node. */

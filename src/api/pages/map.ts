@@ -5,7 +5,7 @@
  */
 import { Hono } from "hono";
 import type { RouteEnvironment } from "../lazy_routes.ts";
-import { type Asset, assetAnswers, pageResponse } from "./assets.ts";
+import { type Asset, assetAnswers, pageResponse, scriptAsset, styleAsset } from "./assets.ts";
 import plainStyle from "./client/plain.css" with { type: "text" };
 import baseStyle from "./client/dashboard.css" with { type: "text" };
 import style from "./client/map.css" with { type: "text" };
@@ -20,25 +20,23 @@ import mapWordsScript from "./client/map_words.js" with { type: "text" };
 import readScript from "./client/read.js" with { type: "text" };
 import wordsScript from "./client/words.js" with { type: "text" };
 
-const script = (name: string, text: string): Asset => ({ name, type: "text/javascript", text });
-
 /** The page; it tells nothing by itself, and so is the same for everyone. */
 export const MAP_PAGE: string = page;
 
 /** Files of the page. */
 export const MAP_ASSETS: readonly Asset[] = [
-  { name: "dashboard.css", type: "text/css", text: baseStyle },
-  { name: "map.css", type: "text/css", text: style },
-  { name: "plain.css", type: "text/css", text: plainStyle },
-  script("map.js", mapScript),
-  script("map_details.js", detailsScript),
-  script("map_list.js", listScript),
-  script("map_row.js", rowScript),
-  script("map_rows.js", rowsScript),
-  script("map_strip.js", stripScript),
-  script("map_words.js", mapWordsScript),
-  script("read.js", readScript),
-  script("words.js", wordsScript),
+  styleAsset("dashboard.css", baseStyle),
+  styleAsset("map.css", style),
+  styleAsset("plain.css", plainStyle),
+  scriptAsset("map.js", mapScript),
+  scriptAsset("map_details.js", detailsScript),
+  scriptAsset("map_list.js", listScript),
+  scriptAsset("map_row.js", rowScript),
+  scriptAsset("map_rows.js", rowsScript),
+  scriptAsset("map_strip.js", stripScript),
+  scriptAsset("map_words.js", mapWordsScript),
+  scriptAsset("read.js", readScript),
+  scriptAsset("words.js", wordsScript),
 ];
 
 const answerAsset = assetAnswers(MAP_ASSETS);

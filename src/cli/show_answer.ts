@@ -1,0 +1,24 @@
+/**
+ * Verbs that show what the running node answers on one route.
+ *
+ * @module
+ */
+import { askNode } from "./ask_node.ts";
+import { loadSettings } from "./settings.ts";
+import { listenForSignals } from "./signals.ts";
+import type { Flag, Invocation } from "./verb.ts";
+
+/** Asks `route` and shows the answer: as it is with `--json`, else as `lines` of it. The exit code. Throws as `askNode`. */
+export async function showAnswer<T extends object>(
+  invocation: Invocation,
+  flags: readonly Flag[],
+  route: string,
+  lines: (answer: T) => readonly string[],
+): Promise<number> {
+  const { paths } = loadSettings(invocation, flags);
+  using stop = listenForSignals();
+  const answer = await askNode<T>(paths, route, stop.signal);
+  if (invocation.flags.has("json")) invocation.output.json(answer);
+  else for (const line of lines(answer)) invocation.output.line(line);
+  return 0;
+}
