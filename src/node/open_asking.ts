@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { messageOf, NodeError } from "../base/errors.ts";
+import { orAbort } from "../base/deadline.ts";
+import { NodeError } from "../base/errors.ts";
 import type { LoadedBlocks } from "../compute/backend.ts";
 import { dhtPrefixOf } from "../config/network_profile.ts";
 import { requirePrefix } from "../petals/uid.ts";
@@ -66,7 +67,7 @@ async function ask(
     const why = solo === "never" ? "text.solo says so" : "it does not fit into this node's memory";
     say({ kind: "progress", text: `${model.id} is asked through the swarm: ${why}` });
     health.done("model");
-    return await untilAborted(signal);
+    return await orAbort(new Promise<never>(() => {}), signal);
   }
   while (true) {
     say({ kind: "progress", text: `Loading all ${blocks} blocks of ${model.id} with ${engine.name}` });
@@ -83,11 +84,4 @@ async function ask(
     world.log.warn("The blocks of the model are loaded again", { model: model.id });
     await world.clock.sleep(PAUSE_MS, signal);
   }
-}
-
-async function untilAborted(signal: AbortSignal): Promise<void> {
-  if (!signal.aborted) {
-    await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
-  }
-  throw new NodeError("aborted", messageOf(signal.reason));
 }

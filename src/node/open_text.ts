@@ -89,14 +89,16 @@ class OneModel implements NodeText {
   readonly #context: TextContext;
   readonly #gate: Gate;
   readonly #end = new AbortController();
-  #card: TextModelCard | undefined;
+  /** The model, once it is open. */
+  #base: TextBase | undefined;
+  #card: Promise<TextModelCard> | undefined;
   #opening: Promise<Opened> | undefined;
 
   constructor(world: World, context: TextContext) {
     this.#world = world;
     this.#context = context;
     this.#gate = new Gate(context.limits);
-    context.base().then((base) => this.#describe(base)).catch((error) => {
+    context.base().then((base) => this.#base = base).catch((error) => {
       world.log.debug("No model to ask", { reason: messageOf(error) });
     });
   }
@@ -105,8 +107,10 @@ class OneModel implements NodeText {
     return { running: this.#gate.inside, waiting: this.#gate.waiting };
   }
 
-  list(): readonly TextModelCard[] {
-    return this.#card === undefined ? [] : [{ ...this.#card, runs: this.#runs(this.#card.blocks) }];
+  async list(): Promise<readonly TextModelCard[]> {
+    if (this.#base === undefined) return [];
+    const card = await this.#cardOf(this.#base.model);
+    return [{ ...card, runs: this.#runs(card.blocks) }];
   }
 
   async open(id: string | undefined, signal: AbortSignal): Promise<TextModel> {
@@ -138,20 +142,27 @@ class OneModel implements NodeText {
     return loaded !== undefined && lengthOf(loaded.range) === blocks ? "solo" : "swarm";
   }
 
-  async #describe({ model }: TextBase): Promise<void> {
-    this.#card = await modelCard(model, await model.tokenizer(this.#end.signal), "swarm");
+  /** Read with the first question: the tables of a tokenizer take a tenth of a second and 20 MB to look at. */
+  #cardOf(model: ModelSource, reading?: Promise<TokenizerFiles | undefined>): Promise<TextModelCard> {
+    return this.#card ??= (reading ?? model.tokenizer(this.#end.signal))
+      .then((files) => modelCard(model, files, "swarm"))
+      .catch((error) => {
+        this.#card = undefined; // the next question tries again
+        throw error;
+      });
   }
 
   async #open(base: TextBase): Promise<Opened> {
     const { signal } = this.#end;
     const { model, engine } = base;
-    const files = await model.tokenizer(signal);
+    const reading = model.tokenizer(signal);
+    const files = await reading;
     const tokenizer = openTokenizer(requireTokenizer(files, model.id));
     const head = new IdleHead(this.#world, (signal) => engine.loadHead(model, signal));
     const { architecture } = model;
     const { draftTokens } = this.#context;
     const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
-    const card = this.#card ??= await modelCard(model, files, "swarm");
+    const card = await this.#cardOf(model, reading);
     const forms = openForms(() => ({
       vocabulary: rawVocabulary(files!),
       endIds: tokenizer.endIds,

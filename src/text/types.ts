@@ -209,8 +209,8 @@ export interface TextModel {
 
 /** The models that this node answers with. */
 export interface TextModels {
-  /** Those at hand; empty where none is, and while it is not yet known. */
-  list(): readonly TextModelCard[];
+  /** Those at hand; empty where none is, and while it is not yet open. */
+  list(): Promise<readonly TextModelCard[]>;
   /**
    * The model of that id (`:latest` may follow); the first of the list for `undefined`. Waits while it is being opened.
    * Throws `NodeError` `not_found` with what there is, `unreachable` while none can be opened.

@@ -17,7 +17,7 @@ interface Document {
 }
 
 const never = () => Promise.reject(new TypeError("nobody was to ask"));
-const text = { list: () => [], open: never };
+const text = { list: () => Promise.resolve([]), open: never };
 const carbonAware = { names: () => [], observed: () => [], forecast: () => undefined, now: () => 0 };
 const whole: Partial<ApiOptions> = {
   status: () => statusDocument(),

@@ -22,6 +22,14 @@ async function scene({ isLoaded = true, failing = false } = {}) {
   const path = `${folder.path}/tiny.gguf`;
   await writeTinyGguf(path, { ...TINY, vocab: TINY_VOCABULARY, blocks: 2, context: 1024 });
   const model = rooms.use(await openModel(path, signal));
+  const tokenizer = model.tokenizer.bind(model);
+  let reads = 0;
+  Object.assign(model, {
+    tokenizer: (signal: AbortSignal) => {
+      reads++;
+      return tokenizer(signal);
+    },
+  });
   const backend = createReferenceBackend({ availableBytes: () => 1e9, pause: () => Promise.resolve() });
   const blocks = rooms.use(await backend.load(model, { start: 0, end: 2 }, OPTIONS, signal));
   let heads = 0;
@@ -59,6 +67,7 @@ async function scene({ isLoaded = true, failing = false } = {}) {
     world,
     text,
     heads: () => heads,
+    reads: () => reads,
     unload: () => loaded = undefined,
     [Symbol.asyncDispose]: () => rooms.disposeAsync(),
   };
@@ -81,7 +90,7 @@ Deno.test("the node's model answers alone where all its blocks are here, by its 
     peerId: "client",
     blocks: { start: 0, end: 2 },
   }]]);
-  assertEquals(test.text.list().map(({ id, runs, chats, blocks }) => [id, runs, chats, blocks]), [
+  assertEquals((await test.text.list()).map(({ id, runs, chats, blocks }) => [id, runs, chats, blocks]), [
     ["tiny", "solo", true, 2],
   ]);
   const error = await assertRejects(() => test.text.open("other", signal), NodeError, "wanted tiny");
@@ -91,7 +100,7 @@ Deno.test("the node's model answers alone where all its blocks are here, by its 
 Deno.test("blocks that nobody serves make the model unreachable, not unknown", async () => {
   await using test = await scene({ isLoaded: false });
   const model = await test.text.open(undefined, signal);
-  assertEquals(test.text.list()[0]!.runs, "swarm");
+  assertEquals((await test.text.list())[0]!.runs, "swarm");
   const error = await assertRejects(() => say(model, "and"), NodeError, "served by nobody");
   assertEquals(error.code, "unreachable");
   assertEquals(test.text.load, { running: 0, waiting: 0 });
@@ -130,7 +139,7 @@ Deno.test("whoever finds all places taken is told so, and an answer that is left
 
 Deno.test("a node without a model says so to whoever asks", async () => {
   await using test = await scene({ failing: true });
-  assertEquals(test.text.list(), []);
+  assertEquals(await test.text.list(), []);
   await assertRejects(() => test.text.open(undefined, signal), NodeError, "no model");
 });
 
@@ -150,4 +159,14 @@ Deno.test("a prompt that was left half read is no wrong beginning for the next r
   assertEquals(ids(again), ids(anew));
   const end = again.at(-1)!;
   assert(end.kind === "end" && end.usage.cachedTokens === first.value.done);
+});
+
+Deno.test("a model is read for its card when somebody asks, not at the start, and once", async () => {
+  await using test = await scene();
+  assertEquals(test.reads(), 0);
+  await Promise.all([test.text.list(), test.text.list()]);
+  assertEquals(test.reads(), 1);
+  await test.text.open(undefined, signal);
+  await test.text.list();
+  assertEquals(test.reads(), 2);
 });

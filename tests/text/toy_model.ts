@@ -51,8 +51,8 @@ export class ToyModels implements TextModels {
 
   constructor(readonly cards: readonly TextModelCard[] = [TOY_CARD]) {}
 
-  list(): readonly TextModelCard[] {
-    return this.cards;
+  list(): Promise<readonly TextModelCard[]> {
+    return Promise.resolve(this.cards);
   }
 
   open(id: string | undefined): Promise<TextModel> {

@@ -33,8 +33,8 @@ export function ollamaRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
   const app = new Hono<RouteEnvironment>();
   const { models } = parts;
   app.get("/api/version", (call) => call.json({ version: OLLAMA_VERSION, kwaainet: parts.version() }));
-  app.get("/api/tags", (call) => call.json({ models: models.list().map(tagOf) }));
-  app.get("/api/ps", (call) => call.json({ models: models.list().map(runningOf) }));
+  app.get("/api/tags", async (call) => call.json({ models: (await models.list()).map(tagOf) }));
+  app.get("/api/ps", async (call) => call.json({ models: (await models.list()).map(runningOf) }));
   app.post("/api/show", async (call) => {
     const { name, model = name } = await readBody(call.req.raw, SHOW);
     if (model === undefined) throw missingField("model");

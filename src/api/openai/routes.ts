@@ -15,7 +15,10 @@ import { answerResponses } from "./responses.ts";
 export function openaiRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
   const app = new Hono<RouteEnvironment>();
   const { models } = parts;
-  app.get("/v1/models", (call) => call.json({ object: "list", data: models.list().map(modelOf) }));
+  app.get(
+    "/v1/models",
+    async (call) => call.json({ object: "list", data: (await models.list()).map(modelOf) }),
+  );
   app.get("/v1/models/:id{.+}", async (call) => {
     const { card } = await models.open(call.req.param("id"), call.env.signal);
     return call.json(modelOf(card));
