@@ -4,14 +4,16 @@
  * @module
  */
 import { orAbort } from "../base/deadline.ts";
-import { NodeError } from "../base/errors.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
 import type { LoadedBlocks } from "../compute/backend.ts";
 import { dhtPrefixOf } from "../config/network_profile.ts";
+import type { ModelSource } from "../model/source.ts";
 import { requirePrefix } from "../petals/uid.ts";
+import type { Engine } from "./engine.ts";
 import type { TextBase } from "./open_text.ts";
 import type { Asking, ServingContext } from "./parts.ts";
 import type { ServingParts } from "./serving_parts.ts";
-import { blocksThatFit, memoryNeed } from "./span.ts";
+import { blocksThatFit, configuredNeed } from "./span.ts";
 
 /** Pause before blocks that an engine lost are loaded again. */
 const PAUSE_MS = 1_000;
@@ -60,28 +62,49 @@ async function ask(
   await using engine = await parts.openEngine(context, model, signal);
   tell({ model, prefix, engine });
   const { blocks } = model.architecture;
-  const { dtype, "compute.reserve_bytes": reserve, "text.solo": solo } = plan.config;
-  const need = memoryNeed(model, dtype, model.architecture.contextLength);
-  const fits = blocksThatFit(need, parts.availableBytes(), reserve) >= blocks;
+  const { "compute.reserve_bytes": reserve, "text.solo": solo } = plan.config;
+  const fits = blocksThatFit(configuredNeed(model, plan.config), parts.availableBytes(), reserve) >= blocks;
   if (solo === "never" || (solo === "auto" && !fits)) {
     const why = solo === "never" ? "text.solo says so" : "it does not fit into this node's memory";
     say({ kind: "progress", text: `${model.id} is asked through the swarm: ${why}` });
     health.done("model");
     return await orAbort(new Promise<never>(() => {}), signal);
   }
-  while (true) {
+  const { clock, log } = world;
+  for (let life = 1;; life++) {
     say({ kind: "progress", text: `Loading all ${blocks} blocks of ${model.id} with ${engine.name}` });
-    await using loaded = await engine.load(model, { start: 0, end: blocks }, signal);
-    state.loaded = loaded;
-    context.account.onAccelerator = loaded.deviceKind === "card";
-    health.done("model");
-    health.recover("engine");
     try {
-      health.degrade("engine", await engine.death(signal));
-    } finally {
-      state.loaded = undefined;
+      health.degrade("engine", await holdUntilDeath({ context, state, model, engine }, signal));
+    } catch (error) {
+      // what cannot be loaded at first never can; later the engine may only need another start
+      if (signal.aborted || life === 1) throw error;
+      health.degrade("engine", messageOf(error));
     }
-    world.log.warn("The blocks of the model are loaded again", { model: model.id });
-    await world.clock.sleep(PAUSE_MS, signal);
+    log.warn("The blocks of the model are loaded again", { model: model.id });
+    await clock.sleep(PAUSE_MS, signal);
+  }
+}
+
+interface Held {
+  readonly context: ServingContext;
+  readonly state: Told["state"];
+  readonly model: ModelSource;
+  readonly engine: Engine;
+}
+
+/** All blocks, from loading to the death of their process; why it died. */
+async function holdUntilDeath(
+  { context: { account, health }, state, model, engine }: Held,
+  signal: AbortSignal,
+): Promise<string> {
+  await using loaded = await engine.load(model, { start: 0, end: model.architecture.blocks }, signal);
+  state.loaded = loaded;
+  account.onAccelerator = loaded.deviceKind === "card";
+  health.done("model");
+  health.recover("engine");
+  try {
+    return await engine.death(signal);
+  } finally {
+    state.loaded = undefined;
   }
 }

@@ -18,7 +18,7 @@ import type { Serving, ServingContext } from "./parts.ts";
 import { serveUntilDeath } from "./serve_blocks.ts";
 import type { ServingParts, Span } from "./serving_parts.ts";
 import { ServingState } from "./serving_state.ts";
-import { blocksThatFit, chooseRange, memoryNeed, requireRange } from "./span.ts";
+import { blocksThatFit, chooseRange, configuredNeed, requireRange } from "./span.ts";
 
 /** Longest wait for the first try to join: blocks are chosen by what others serve, but not at any price. */
 const JOIN_WAIT_MS = 10_000;
@@ -126,7 +126,7 @@ async function rangeOf(
 ): Promise<BlockRange> {
   if (plan.range !== undefined) return plan.range;
   const { config } = plan;
-  const need = memoryNeed(model, config.dtype, config["sessions.cache_tokens"] ?? 8192);
+  const need = configuredNeed(model, config);
   const total = model.architecture.blocks;
   const fit = blocksThatFit(need, availableBytes, config["compute.reserve_bytes"]);
   if (fit === 0) {

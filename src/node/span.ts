@@ -8,6 +8,7 @@ import type { BlockRange, PeerId } from "../base/tensor.ts";
 import type { LoadOptions } from "../compute/backend.ts";
 import { blockHeldBytes, cacheTokenBytes } from "../compute/budget.ts";
 import { isExact } from "../compute/precision.ts";
+import type { Config } from "../config/schema.ts";
 import type { Dht } from "../dht/dht.ts";
 import { BLOCK_PARTS, blockTensorName } from "../model/slice.ts";
 import type { ModelSource } from "../model/source.ts";
@@ -45,6 +46,13 @@ export function memoryNeed(model: ModelSource, dtype: LoadOptions["dtype"], cach
     cacheTokens,
   };
 }
+
+/** Positions of attention memory that are reckoned with where the settings name none. */
+const USUAL_CACHE_TOKENS = 8192;
+
+/** The same as the settings say. */
+export const configuredNeed = (model: ModelSource, config: Config): MemoryNeed =>
+  memoryNeed(model, config.dtype, config["sessions.cache_tokens"] ?? USUAL_CACHE_TOKENS);
 
 /** How many blocks fit into `availableBytes`, `reserveBytes` left to others; 0 when not even one does. */
 export function blocksThatFit(need: MemoryNeed, availableBytes: number, reserveBytes: number): number {
