@@ -86,6 +86,18 @@ Deno.test("a polled channel leaves alone who asks for it, gives up on silence, a
   assert(world.clock.sleepers === 0);
 });
 
+Deno.test("closing a polled channel waits for the program that its reader is about to end", async () => {
+  const ended = Promise.withResolvers<bigint>();
+  const read = () => ended.promise;
+  const channel = openPolledChannel(fakeWorld(), { ...options(read), isObedient: true });
+  let isClosed = false;
+  const closed = channel[Symbol.asyncDispose]().then(() => isClosed = true);
+  await settle();
+  assertEquals(isClosed, false);
+  ended.reject(new NodeError("aborted", "The program was killed"));
+  await closed;
+});
+
 Deno.test("what a polled channel says of a failure names no more than our own words do", async () => {
   const world = fakeWorld();
   await using channel = openPolledChannel(

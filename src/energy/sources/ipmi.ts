@@ -62,6 +62,7 @@ export async function findIpmi(
     relativeUncertainty: UNCERTAINTY,
     timeoutMs: TIMEOUT_MS,
     read: ask,
+    isObedient: true,
   });
   const close = () => channel[Symbol.asyncDispose]();
   return [{

@@ -69,6 +69,7 @@ function sourceOf(world: World, { periodMs, ask, close }: Way): Extract<Finding,
     relativeUncertainty: PMIC_UNCERTAINTY,
     timeoutMs: TIMEOUT_MS,
     read: async (signal) => boardMicrowatts(parsePmicListing(await ask(signal))),
+    isObedient: true,
   });
   return {
     ...PLACE,

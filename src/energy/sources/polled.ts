@@ -26,6 +26,8 @@ export interface PolledOptions {
   readonly timeoutMs: number;
   /** Microjoules or microwatts; `undefined` for "none now". Throws a {@linkcode PollFailure} or `NodeError`. */
   readonly read: (signal: AbortSignal) => Promise<bigint | undefined>;
+  /** `read` ends soon after its signal aborts, and closing waits for that: no program outlives its sensor. */
+  readonly isObedient?: boolean;
 }
 
 /** A failure with its word for counting, such as `http_401`, and how long it asks to be left alone. */
@@ -61,6 +63,7 @@ class Polled implements PolledChannel {
   readonly #end = new AbortController();
   readonly #life: Promise<void>;
   readonly #first = Promise.withResolvers<void>();
+  #reading: Promise<unknown> = Promise.resolve();
 
   constructor(readonly world: World, readonly options: PolledOptions) {
     this.id = options.id;
@@ -84,6 +87,7 @@ class Polled implements PolledChannel {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#end.abort(new NodeError("aborted", "The sensor is closed"));
     await this.#life;
+    if (this.options.isObedient) await this.#reading.catch(() => {});
   }
 
   async #run(): Promise<void> {
@@ -115,7 +119,9 @@ class Polled implements PolledChannel {
     const { timeoutMs, read, id } = this.options;
     using deadline = openDeadline(clock, timeoutMs, `ask ${id}`, this.#end.signal);
     try {
-      const value = await orAbort(read(deadline.signal), deadline.signal);
+      const reading = read(deadline.signal);
+      this.#reading = reading;
+      const value = await orAbort(reading, deadline.signal);
       // true at some time between question and answer
       this.#newest = value === undefined ? undefined : { atMs: (startMs + clock.monotonic()) / 2, value };
       this.#failure = undefined;
