@@ -25,12 +25,6 @@ export const engineVerb: Verb = {
     const { backendsIn } = await import("../node/open_compute.ts");
     const { clock } = openSystemWorld({ level: "warn", json: false });
     const parts = { backends: (folders: EngineFolders) => backendsIn(clock, folders), openModel };
-    const code = await runEngineChild(
-      Deno.stdin.readable,
-      Deno.stdout.writable,
-      parts,
-      (words) => output.error(words),
-    );
-    return code;
+    return await runEngineChild(Deno.stdin, Deno.stdout, parts, (words) => output.error(words));
   },
 };

@@ -32,21 +32,37 @@ type Answer =
 type Act<A extends EngineRequest["act"]> = Extract<EngineRequest, { act: A }>;
 type Held = LoadedBlocks | KvCache | TextHead;
 
+/** Where requests come from. */
+export interface RequestSource {
+  /** Fills the first of `into`, at least one, and says how many; `null` at the end. */
+  read(into: Uint8Array): Promise<number | null>;
+}
+
+/** Where answers go. */
+export interface AnswerSink {
+  /** Takes the first of `bytes`, at least one, and says how many. Throws `Deno.errors.BrokenPipe` when nobody reads. */
+  writeSync(bytes: Uint8Array): number;
+}
+
+/** Bytes read at once: as much as a pipe of Linux holds. */
+const READ_BYTES = 64 << 10;
+
 /**
  * Serves requests until `input` ends, which it does when the node ends, whatever way. The exit code: 0, or 1 when
  * what came is no conversation. `complain` takes the words for that.
  */
 export async function runEngineChild(
-  input: ReadableStream<Uint8Array<ArrayBuffer>>,
-  output: WritableStream<Uint8Array<ArrayBuffer>>,
+  input: RequestSource,
+  output: AnswerSink,
   parts: EngineChildParts,
   complain: (words: string) => void,
 ): Promise<number> {
   const session = new ChildSession(output, parts);
   const frames = new FrameReader();
+  const buffer = new Uint8Array(READ_BYTES);
   try {
-    for await (const chunk of input) {
-      for (const frame of frames.push(chunk)) session.take(frame);
+    for (let size = await input.read(buffer); size !== null; size = await input.read(buffer)) {
+      for (const frame of frames.push(buffer.subarray(0, size))) session.take(frame);
     }
     return 0;
   } catch (error) {
@@ -59,15 +75,15 @@ export async function runEngineChild(
 
 class ChildSession {
   readonly #parts: EngineChildParts;
-  readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
+  readonly #output: AnswerSink;
   readonly #running = new Map<number, AbortController>();
   readonly #held = new Map<number, Held>();
   #nextHandle = 1;
   #backend: BlockBackend | undefined;
 
-  constructor(output: WritableStream<Uint8Array<ArrayBuffer>>, parts: EngineChildParts) {
+  constructor(output: AnswerSink, parts: EngineChildParts) {
     this.#parts = parts;
-    this.#writer = output.getWriter();
+    this.#output = output;
   }
 
   /** Begins what a frame asks. Throws `NodeError` `malformed` for a frame that nobody waits on. */
@@ -105,9 +121,16 @@ class ChildSession {
     }
   }
 
-  /** A node that does not read any more has ended, and so does `input`. */
+  /** At once: nobody else is to be served meanwhile, and a way over other threads would cost more. */
   #write(reply: EngineReply, values: readonly Float32Array<ArrayBuffer>[]): void {
-    for (const piece of encodeFrame(reply, values)) this.#writer.write(piece).catch(() => {});
+    try {
+      for (const piece of encodeFrame(reply, values)) {
+        for (let at = 0; at < piece.length;) at += this.#output.writeSync(piece.subarray(at));
+      }
+    } catch (error) {
+      // a node that does not read any more has ended, and so does `input`
+      if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    }
   }
 
   async #answer(

@@ -237,9 +237,10 @@ export class GgmlBlocks implements LoadedBlocks {
   async #run({ graph, shape }: PlacedGraph, blocks: number): Promise<void> {
     const { threads } = this.#parts;
     const startedAtMs = this.#engine.monotonic();
-    await this.#engine.device.compute(graph, threads.threads);
+    const tokens = shape.rows * shape.tokens;
+    await this.#engine.device.compute(graph, { threads: threads.threads, isShort: tokens <= SMALL_STEP });
     // The cost of many tokens depends on their number: single ones tell how the machine is
-    if (shape.rows * shape.tokens > 1) return;
+    if (tokens > 1) return;
     threads.record(`${blocks} ${shape.positions}`, this.#engine.monotonic() - startedAtMs);
   }
 

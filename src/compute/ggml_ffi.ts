@@ -238,10 +238,19 @@ export class GgmlDevice implements Disposable {
     scratch.allocate(graph.handle);
   }
 
-  /** Computes while the event loop goes on. Throws `NodeError` `no_backend` when the device fails. */
-  async compute(graph: GgmlGraph, threads: number): Promise<void> {
+  /**
+   * Computes: short work at once, since the way to another thread and back costs 0.1 ms, long work while the event loop
+   * goes on. Throws `NodeError` `no_backend` when the device fails.
+   */
+  async compute(
+    graph: GgmlGraph,
+    { threads, isShort }: { readonly threads: number; readonly isShort: boolean },
+  ): Promise<void> {
     this.#setThreads(threads);
-    const status = await this.#symbols.computeAside(this.#backend, graph.handle);
+    const { ggml_backend_graph_compute, computeAside } = this.#symbols;
+    const status = isShort
+      ? ggml_backend_graph_compute(this.#backend, graph.handle)
+      : await computeAside(this.#backend, graph.handle);
     if (status !== 0) {
       throw new NodeError("no_backend", `Cannot compute on "${this.description}": ggml answered ${status}`);
     }

@@ -15,6 +15,8 @@ import type { GgmlWeights } from "./ggml_weights.ts";
 
 /** Hidden states that go through the output matrix at once. */
 const CHUNK_ROWS = 32;
+/** So few are computed at once. */
+const SHORT_ROWS = 8;
 
 interface PlacedHead extends Disposable {
   readonly graph: GgmlGraph;
@@ -87,7 +89,7 @@ export class GgmlHead implements TextHead {
         this.#requireLoaded();
         const { graph, hidden: input, scores } = this.#graphFor(end - row);
         graph.set(input, hidden.subarray(row * this.hiddenSize, end * this.hiddenSize));
-        await this.#engine.device.compute(graph, this.#threads);
+        await this.#engine.device.compute(graph, { threads: this.#threads, isShort: end - row <= SHORT_ROWS });
         graph.get(scores, out.subarray(row * this.vocabularySize, end * this.vocabularySize));
       }, signal);
     }

@@ -87,6 +87,7 @@ export const BASE_SYMBOLS = {
   ggml_backend_reg_get_proc_address: { parameters: [P, "buffer"], result: P },
   ggml_backend_get_default_buffer_type: UNARY,
   ggml_backend_free: FREE,
+  ggml_backend_graph_compute: { parameters: [P, P], result: I32 },
   computeAside: {
     name: "ggml_backend_graph_compute",
     parameters: [P, P],

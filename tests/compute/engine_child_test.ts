@@ -76,15 +76,32 @@ function makeToys(): Toys {
 function openChild() {
   const toys = makeToys();
   const requests = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>();
-  const replies = new TransformStream<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>>(
-    undefined,
-    undefined,
-    {
-      highWaterMark: 100,
+  const ready: { reply: EngineReply; payload: Uint8Array<ArrayBuffer> }[] = [];
+  const frames = new FrameReader();
+  let wake = () => {};
+  const output = {
+    // as a full pipe does: no more than a part of long answers
+    writeSync(bytes: Uint8Array) {
+      const part = bytes.slice(0, 100);
+      for (const { header, payload } of frames.push(part)) ready.push({ reply: readReply(header), payload });
+      wake();
+      return part.length;
     },
-  );
+  };
   const complaints: string[] = [];
-  const exit = runEngineChild(requests.readable, replies.writable, {
+  const requested = requests.readable.getReader();
+  let rest: Uint8Array = new Uint8Array(0);
+  const input = {
+    async read(into: Uint8Array) {
+      if (rest.length === 0) rest = (await requested.read()).value ?? rest;
+      if (rest.length === 0) return null;
+      const part = rest.subarray(0, into.length);
+      into.set(part);
+      rest = rest.subarray(part.length);
+      return part.length;
+    },
+  };
+  const exit = runEngineChild(input, output, {
     backends: () => [toys.backend],
     openModel(path) {
       if (path === "/toy") return Promise.resolve(toys.model);
@@ -92,9 +109,6 @@ function openChild() {
     },
   }, (words) => complaints.push(words));
   const writer = requests.writable.getWriter();
-  const reader = replies.readable.getReader();
-  const frames = new FrameReader();
-  const ready: { reply: EngineReply; payload: Uint8Array<ArrayBuffer> }[] = [];
   return {
     ...toys,
     complaints,
@@ -103,13 +117,7 @@ function openChild() {
     send: (header: unknown, ...parts: ArrayBufferView<ArrayBuffer>[]) =>
       writer.write(concatBytes(...encodeFrame(header, parts))),
     async next() {
-      while (ready.length === 0) {
-        const { value, done } = await reader.read();
-        if (done) throw new Error("the child ended");
-        for (const { header, payload } of frames.push(value)) {
-          ready.push({ reply: readReply(header), payload });
-        }
-      }
+      while (ready.length === 0) await new Promise<void>((resolve) => wake = resolve);
       return ready.shift()!;
     },
   };

@@ -14,8 +14,8 @@ if (broken !== undefined && await Deno.stat(broken).then(() => true, () => false
   Deno.exit(3);
 }
 const code = await runEngineChild(
-  Deno.stdin.readable,
-  Deno.stdout.writable,
+  Deno.stdin,
+  Deno.stdout,
   {
     backends: () => [openTestGgml()],
     openModel(path, signal) {
