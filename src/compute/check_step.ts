@@ -69,15 +69,10 @@ export function checkCacheSpace(tokens: number, rewindTo: number | undefined, ca
   }
 }
 
-/** Throws `RangeError` for no ids, ids that are none, or more scores than positions. */
+/** Throws `RangeError` for no ids, ids that do not fit into 32 bits (they are no tokens), or more scores than positions. */
 export function checkTextStep({ ids, scored }: TextStep): void {
-  checkIds(ids);
-  if (ids.length > 0 && isCount(scored) && scored <= ids.length) return;
-  throw new RangeError(`Cannot score ${scored} positions of ${ids.length} tokens`);
-}
-
-/** Throws `RangeError` for ids that do not fit into 32 bits: they are no tokens. */
-export function checkIds(ids: readonly number[]): void {
   const wrong = ids.find((id) => id !== (id | 0));
   if (wrong !== undefined) throw new RangeError(`Cannot embed token ${wrong}: it is in no vocabulary`);
+  if (ids.length > 0 && isCount(scored) && scored <= ids.length) return;
+  throw new RangeError(`Cannot score ${scored} positions of ${ids.length} tokens`);
 }

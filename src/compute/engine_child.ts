@@ -164,8 +164,6 @@ class ChildSession {
         const values = await this.#blocks(request.blocks).forward(step, request.range, signal);
         return { values, ...cpu.told };
       }
-      case "embed":
-        return { values: await this.#head(request.head).embed(idsOf(payload), signal) };
       case "logits":
         return await this.#logits(request, floatsOf(payload), signal);
       case "free":

@@ -55,8 +55,6 @@ const REQUEST = v.variant("act", [
   }),
   /** Payload as for a step. */
   v.object({ ...id, act: v.literal("forward"), blocks: count, range, ...input }),
-  /** Payload: token ids, i32. */
-  v.object({ ...id, act: v.literal("embed"), head: count }),
   /** Payload: hidden states, f32. */
   v.object({ ...id, act: v.literal("logits"), head: count, rows: count, best: v.optional(best) }),
   /** Lets go of whatever `handle` is. */

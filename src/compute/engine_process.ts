@@ -7,6 +7,7 @@ import { openDeadline, openFirstOf } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { BlockRange } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
+import type { ModelSource } from "../model/source.ts";
 import type { EngineName, LoadedBlocks, LoadOptions, TextHead } from "./backend.ts";
 import type { EngineChoice } from "./choose.ts";
 import type { EngineFolders } from "./engine_child.ts";
@@ -128,9 +129,9 @@ export class EngineProcess implements AsyncDisposable {
     return blocks;
   }
 
-  /** Loads embeddings and output matrix; otherwise as `load`. */
-  async loadHead(path: string, options: LoadOptions, signal: AbortSignal): Promise<TextHead> {
-    const head = new RemoteHead({ path, options }, () => this.#loaded.delete(head));
+  /** Loads the output matrix of `model`, which is read until the head is disposed; otherwise as `load`. */
+  async loadHead(model: ModelSource, options: LoadOptions, signal: AbortSignal): Promise<TextHead> {
+    const head = new RemoteHead(model, options, () => this.#loaded.delete(head));
     await this.#loadInto(head, signal);
     return head;
   }

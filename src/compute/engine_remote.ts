@@ -7,6 +7,7 @@ import { NodeError } from "../base/errors.ts";
 import { Lane } from "../base/lane.ts";
 import { unpackBest } from "./best_scores.ts";
 import { type BlockRange, containsRange, type FloatDType, lengthOf } from "../base/tensor.ts";
+import type { ModelSource } from "../model/source.ts";
 import type {
   BlockStep,
   CacheSize,
@@ -23,9 +24,9 @@ import {
   checkCacheSize,
   checkCacheSpace,
   checkCacheStep,
-  checkIds,
   checkTextStep,
 } from "./check_step.ts";
+import { readEmbeddings } from "./embeddings.ts";
 import type { EngineConnection } from "./engine_connection.ts";
 import { type NewRequest, readBlockFacts, readHeadFacts } from "./engine_messages.ts";
 import { floatsOf } from "./engine_wire.ts";
@@ -300,6 +301,7 @@ class RemoteCache implements KvCache {
 
 /** A loaded head. The same object serves over all lives of the process. */
 export class RemoteHead implements TextHead, Reloadable {
+  readonly #model: ModelSource;
   readonly #order: Omit<BlocksOrder, "range">;
   readonly #forget: () => void;
   #facts: ReturnType<typeof readHeadFacts> | undefined;
@@ -307,9 +309,10 @@ export class RemoteHead implements TextHead, Reloadable {
   #lost: Error | undefined;
   #disposed = false;
 
-  /** Not loaded before `reload`. `forget` is called when it is disposed. */
-  constructor(order: Omit<BlocksOrder, "range">, forget: (head: RemoteHead) => void) {
-    this.#order = order;
+  /** Of `model`, which it reads until disposed, but does not own. Otherwise as `RemoteBlocks`. */
+  constructor(model: ModelSource, options: LoadOptions, forget: (head: RemoteHead) => void) {
+    this.#model = model;
+    this.#order = { path: model.path, options };
     this.#forget = () => forget(this);
   }
 
@@ -345,11 +348,10 @@ export class RemoteHead implements TextHead, Reloadable {
     return this.#here().handle;
   }
 
+  /** In this process: the way to the other one costs more than reading a row. */
   async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
-    const { connection, handle } = this.#here();
-    checkIds(ids);
-    const { payload } = await connection.call({ act: "embed", head: handle }, [Int32Array.from(ids)], signal);
-    return floatsOf(payload);
+    this.#here();
+    return await readEmbeddings(this.#model, ids, signal);
   }
 
   async logits(

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { dequantize } from "../model/dequantize.ts";
 import { outputTensorName } from "../model/slice.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { TextHead } from "./backend.ts";
+import { readEmbeddings } from "./embeddings.ts";
 import type { GgmlEngine } from "./ggml_blocks.ts";
 import type { GgmlTensor } from "./ggml_context.ts";
 import type { GgmlScratch } from "./ggml_ffi.ts";
@@ -25,7 +25,7 @@ interface PlacedHead extends Disposable {
   readonly scores: GgmlTensor;
 }
 
-/** See {@linkcode TextHead}. Embeddings are read from the model's file row by row: they take no memory of their own. */
+/** See {@linkcode TextHead}. */
 export class GgmlHead implements TextHead {
   readonly engine = "ggml";
   readonly hiddenSize: number;
@@ -57,19 +57,7 @@ export class GgmlHead implements TextHead {
 
   async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
     this.#requireLoaded();
-    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= this.vocabularySize);
-    if (wrong !== undefined) {
-      throw new RangeError(`Cannot embed token ${wrong}: the vocabulary has ${this.vocabularySize}`);
-    }
-    const { format } = this.#model.tensors.get("token_embd.weight")!;
-    const out = new Float32Array(ids.length * this.hiddenSize);
-    const rows = new Map<number, Float32Array>();
-    for (const id of new Set(ids)) {
-      const bytes = await this.#model.readRows("token_embd.weight", id, id + 1, signal);
-      rows.set(id, dequantize(format, bytes));
-    }
-    ids.forEach((id, i) => out.set(rows.get(id)!, i * this.hiddenSize));
-    return out;
+    return await readEmbeddings(this.#model, ids, signal);
   }
 
   async logits(
@@ -89,7 +77,10 @@ export class GgmlHead implements TextHead {
         this.#requireLoaded();
         const { graph, hidden: input, scores } = this.#graphFor(end - row);
         graph.set(input, hidden.subarray(row * this.hiddenSize, end * this.hiddenSize));
-        await this.#engine.device.compute(graph, { threads: this.#threads, isShort: end - row <= SHORT_ROWS });
+        await this.#engine.device.compute(graph, {
+          threads: this.#threads,
+          isShort: end - row <= SHORT_ROWS,
+        });
         graph.get(scores, out.subarray(row * this.vocabularySize, end * this.vocabularySize));
       }, signal);
     }

@@ -4,9 +4,9 @@
  * @module
  */
 import type { Lane } from "../base/lane.ts";
-import { dequantize } from "../model/dequantize.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { EngineName, TextHead } from "./backend.ts";
+import { readEmbeddings } from "./embeddings.ts";
 
 /** Final norm and output matrix. */
 export interface HeadKernel {
@@ -29,7 +29,7 @@ export interface HostHeadParts {
 /** Hidden states that go through the output matrix at once. */
 const CHUNK_ROWS = 32;
 
-/** See {@linkcode TextHead}. Embeddings are read from the model's file row by row: they take no memory of their own. */
+/** See {@linkcode TextHead}. */
 export class HostHead implements TextHead {
   readonly engine: EngineName;
   readonly hiddenSize: number;
@@ -49,19 +49,7 @@ export class HostHead implements TextHead {
 
   async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
     this.#requireLoaded();
-    const wrong = ids.find((id) => !Number.isInteger(id) || id < 0 || id >= this.vocabularySize);
-    if (wrong !== undefined) {
-      throw new RangeError(`Cannot embed token ${wrong}: the vocabulary has ${this.vocabularySize}`);
-    }
-    const { model } = this.#parts;
-    const { format } = model.tensors.get("token_embd.weight")!;
-    const rows = new Map<number, Float32Array>();
-    for (const id of new Set(ids)) {
-      rows.set(id, dequantize(format, await model.readRows("token_embd.weight", id, id + 1, signal)));
-    }
-    const out = new Float32Array(ids.length * this.hiddenSize);
-    ids.forEach((id, i) => out.set(rows.get(id)!, i * this.hiddenSize));
-    return out;
+    return await readEmbeddings(this.#parts.model, ids, signal);
   }
 
   async logits(

@@ -81,7 +81,7 @@ export async function openEngine(
       return engine.reason;
     },
     load: (model, range, signal) => engine.load(model.path, range, options, signal),
-    loadHead: (model, signal) => engine.loadHead(model.path, options, signal),
+    loadHead: (model, signal) => engine.loadHead(model, options, signal),
     death: (signal) => engine.death(signal),
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   };

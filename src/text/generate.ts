@@ -37,6 +37,8 @@ export interface TokenRun {
   /** Tokens wanted at most, 1 or more. */
   readonly maxTokens: number;
   readonly endIds: ReadonlySet<number>;
+  /** Whoever is told may stop at any token: nothing is computed before that is known. */
+  readonly mayStop?: boolean;
   /** So many of the best scores are all that is needed of each position; all are without it. */
   readonly best?: number | undefined;
   /** Guessing ahead, where the sequence can go back. */
@@ -60,8 +62,9 @@ export interface PromptPass {
 }
 
 /**
- * Takes the prompt in, then chooses tokens until one of `endIds`, which is the last. What is guessed ahead changes nothing: a guess counts only where
- * the picker chooses the same token, and where the best two are nearly equal a pass over that position alone decides.
+ * Takes the prompt in, then chooses tokens until one of `endIds`, which is the last. What is guessed ahead changes nothing:
+ * a guess counts only where the picker chooses the same token, and where the best two are nearly equal a pass over that
+ * position alone decides. Tokens are told while the next pass is under way; who leaves then waits for it.
  */
 export async function* generateTokens(
   run: TokenRun,
@@ -74,13 +77,19 @@ export async function* generateTokens(
   let last = picker.pick(await picker.seen(scores));
   draft?.drafter.push(last);
   made++;
-  yield { kind: "token", id: last, scores, guessed: false };
+  let untold: Token[] = [{ kind: "token", id: last, scores, guessed: false }];
   while (!isOver(last)) {
+    if (run.mayStop) yield* untold.splice(0);
     const base = sequence.position;
     const pass = [last, ...guesses(run, made)];
-    const startedAtMs = run.clock.monotonic();
-    const rows = await sequence.feed(pass, { scored: pass.length, best }, signal);
-    const ms = run.clock.monotonic() - startedAtMs;
+    const feeding = timed(run.clock, sequence.feed(pass, { scored: pass.length, best }, signal));
+    try {
+      yield* untold;
+    } finally {
+      await feeding.catch(() => {}); // one call of a sequence at a time, and its owner may go on with it
+    }
+    untold = [];
+    const { result: rows, ms } = await feeding;
     const width = rows.length / pass.length;
     let right = 0;
     for (let at = 0; at < pass.length; at++) {
@@ -98,7 +107,7 @@ export async function* generateTokens(
       made++;
       const fits = last === pass[at + 1];
       if (fits) right++;
-      yield { kind: "token", id: last, scores, guessed: at > 0 };
+      untold.push({ kind: "token", id: last, scores, guessed: at > 0 });
       if (isOver(last)) break;
       if (fits && !(isAlone && pass.length > 1)) continue;
       if (sequence.position > base + at + 1) sequence.rewind(base + at + 1);
@@ -106,6 +115,15 @@ export async function* generateTokens(
     }
     draft?.length.observe({ positions: pass.length, ms, guessed: pass.length - 1, right });
   }
+  yield* untold;
+}
+
+/** The result of `work` and what it took. It may fail before anybody waits for it. */
+function timed<T>(clock: Clock, work: Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
+  const startedAtMs = clock.monotonic();
+  const done = work.then((result) => ({ result, ms: clock.monotonic() - startedAtMs }));
+  done.catch(() => {});
+  return done;
 }
 
 /** Takes the rest of the prompt in; the scores of what follows it. */

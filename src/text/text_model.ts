@@ -247,6 +247,7 @@ class AnsweringModel implements TextModel {
         held: request.scorePrompt ? plan.ids.length - 1 : lease.held,
         maxTokens: plan.maxTokens,
         endIds: tokenizer.endIds,
+        mayStop: stop.length > 0,
         best: bestNeeded(request, constraint !== undefined),
         draft: sequence.canRewind && this.#parts.draftTokens !== 0
           ? { drafter: new NgramDraft(plan.ids), length: this.#draftLength }

@@ -1,6 +1,7 @@
 /**
  * Text through this program, as ratios within one run: `text_bench.ts [ROUNDS] [SCENE…]`. Scenes: `solo` (one node, whole
- * model, over HTTP, beside the engine alone), `two` (two nodes with half the blocks each), `share` (the client's own share
+ * model, over HTTP, beside the engine alone), `two` (two nodes with half the blocks each),
+ * `third` (a third one that only asks, through both), `share` (the client's own share
  * of a token, through a server that answers at once), `draft` (guesses ahead: tokens a pass, and the gain through a line of
  * 50 ms each way), `killed` (what the death of a server costs), `fair` (50 streams at once).
  * Needs `KWAAI_SMOLLM2` and `native/`. One thread each.
@@ -22,6 +23,7 @@ const count = Number(rounds);
 const scenes: Readonly<Record<string, () => Promise<void>>> = {
   solo: () => besideBare("one node, whole model, over HTTP", soloNode),
   two: () => besideBare("two nodes on loopback, 0:15 and 15:30, the first one asked", twoNodes),
+  third: () => besideBare("a third node that only asks, through both", thirdNode),
   share: shareScene,
   draft: () => draftScene(count),
   killed: () => killedScene(count),
@@ -36,12 +38,22 @@ async function soloNode(rooms: AsyncDisposableStack): Promise<string> {
   return rooms.use(await startNode("--model", Deno.env.get("KWAAI_SMOLLM2")!)).api;
 }
 
-async function twoNodes(rooms: AsyncDisposableStack): Promise<string> {
+/** Two nodes with half the blocks each; the address of the first. */
+async function openHalves(rooms: AsyncDisposableStack) {
   const model = Deno.env.get("KWAAI_SMOLLM2")!;
   const first = rooms.use(await startNode("--model", model, "--blocks", "0:15"));
-  const peers = ["--initial-peers", first.address];
-  rooms.use(await startNode("--model", model, "--blocks", "15:30", ...peers));
-  return first.api;
+  rooms.use(await startNode("--model", model, "--blocks", "15:30", "--initial-peers", first.address));
+  return { first, model };
+}
+
+async function twoNodes(rooms: AsyncDisposableStack): Promise<string> {
+  return (await openHalves(rooms)).first.api;
+}
+
+async function thirdNode(rooms: AsyncDisposableStack): Promise<string> {
+  const { first, model } = await openHalves(rooms);
+  const asks = ["--no-serve", "--set", "text.solo=never", "--initial-peers", first.address];
+  return rooms.use(await startNode("--model", model, ...asks)).api;
 }
 
 async function besideBare(what: string, open: (rooms: AsyncDisposableStack) => Promise<string>) {

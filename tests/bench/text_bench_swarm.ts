@@ -60,7 +60,11 @@ export async function draftScene(rounds: number): Promise<void> {
   say(`\nguessing ahead through 50 ms each way, 96 tokens, ${rounds} rounds, medians`);
   const rows = [["", "tokens a pass", "tok/s without", "tok/s with", "gain", "same text"]];
   for (
-    const [name, prompt, chat] of [["summary", SUMMARY, true], ["code edit", EDIT, false]] as const
+    const [name, prompt, chat] of [
+      ["summary", SUMMARY, true],
+      ["code edit", EDIT, false],
+      ["code edit, asked in a chat", EDIT, true],
+    ] as const
   ) {
     const gains: number[] = [];
     const speeds: [number, number][] = [];

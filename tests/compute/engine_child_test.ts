@@ -158,8 +158,6 @@ Deno.test("engine child serves a session and frees what it is told to", async ()
   assertEquals([...floatsOf(stepped.payload)], [2, 4]);
   await child.send({ id: 5, act: "loadHead", path: "/toy", options: OPTIONS });
   assertEquals((await child.next()).reply.handle, 3);
-  await child.send({ id: 6, act: "embed", head: 3 }, Int32Array.of(4, -1));
-  assertEquals([...floatsOf((await child.next()).payload)], [4, -1]);
   await child.send({ id: 7, act: "logits", head: 3, rows: 1 }, Float32Array.of(1, 2));
   assertEquals([...floatsOf((await child.next()).payload)], [2, 4]);
   for (const handle of [2, 1, 3, 99]) await child.send({ id: 10 + handle, act: "free", handle });
@@ -194,7 +192,7 @@ Deno.test("engine child answers what cannot be done with an error of the same ki
   assertEquals(await kindOf(STEP, Uint8Array.of(1, 2, 3)), "malformed");
   assertEquals(await kindOf({ ...STEP, rewindTo: -1 }, Float32Array.of(1, 2)), "malformed");
   assertEquals(await kindOf({ act: "dance" }), "malformed");
-  assertEquals(await kindOf({ act: "embed", head: 1 }, Int32Array.of(1)), "type");
+  assertEquals(await kindOf({ act: "logits", head: 1, rows: 1 }, Float32Array.of(1)), "type");
   assertEquals(await kindOf({ ...STEP, blocks: 2, cache: 1 }, Float32Array.of(1, 2)), "type");
   await child.writer.close();
   assertEquals(await child.exit, 0);

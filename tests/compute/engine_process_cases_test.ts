@@ -19,7 +19,7 @@ Deno.test({
       name: "ggml",
       probe: () => ggml.probe(),
       load: (model, range, load, signal) => engine.load(model.path, range, load, signal),
-      loadHead: (model, load, signal) => engine.loadHead(model.path, load, signal),
+      loadHead: (model, load, signal) => engine.loadHead(model, load, signal),
     };
     for (const { name, run } of BLOCK_CASES.filter(({ name }) => !OF_MEMORY.has(name))) {
       await t.step(name, () => run(backend));

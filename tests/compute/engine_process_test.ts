@@ -25,6 +25,7 @@ async function openTest(command: readonly string[] = CHILD_COMMAND) {
   const folder = parts.use(await temporaryFolder());
   const path = `${folder.path}/tiny.gguf`;
   await writeTinyGguf(path);
+  const model = parts.use(await openModel(path, signal));
   const world = fakeWorld();
   const states = new StateQueue();
   const engine = parts.use(
@@ -37,6 +38,7 @@ async function openTest(command: readonly string[] = CHILD_COMMAND) {
   );
   return {
     engine,
+    model,
     path,
     world,
     states,
@@ -70,9 +72,8 @@ const isAlive = (pid: number) => Deno.stat(`/proc/${pid}`).then(() => true, () =
 
 processTest("computes what the engine computes in this process, to the last bit", async () => {
   await using test = await openTest();
-  const { engine, path } = test;
+  const { engine, model, path } = test;
   assertEquals(engine.name, "ggml");
-  await using model = await openModel(path, signal);
   await using near = await ggml.load(model, RANGE, OPTIONS, signal);
   await using far = await engine.load(path, RANGE, OPTIONS, signal);
   for (const key of ["device", "hiddenSize", "dtype", "weightBytes", "cacheBytesPerToken"] as const) {
@@ -98,7 +99,7 @@ processTest("computes what the engine computes in this process, to the last bit"
     await near.forward(inputOf(3, 9), RANGE, signal),
   );
   await using nearHead = await ggml.loadHead(model, OPTIONS, signal);
-  await using farHead = await engine.loadHead(path, OPTIONS, signal);
+  await using farHead = await engine.loadHead(model, OPTIONS, signal);
   assertEquals(farHead.vocabularySize, 320);
   assertEquals(await farHead.embed([1, 300], signal), await nearHead.embed([1, 300], signal));
   const { data } = inputOf(1, 2).input;
@@ -107,9 +108,9 @@ processTest("computes what the engine computes in this process, to the last bit"
 
 processTest("scores tokens in one call as head and blocks do in three, also after going back", async () => {
   await using test = await openTest();
-  const { engine, path } = test;
+  const { engine, model, path } = test;
   await using blocks = await engine.load(path, RANGE, OPTIONS, signal);
-  await using head = await engine.loadHead(path, OPTIONS, signal);
+  await using head = await engine.loadHead(model, OPTIONS, signal);
   const size = { range: RANGE, batch: 1, capacity: 20 };
   await using one = await blocks.openCache(size, signal);
   await using three = await blocks.openCache(size, signal);
@@ -158,7 +159,7 @@ processTest("scores tokens in one call as head and blocks do in three, also afte
 
 processTest("hands errors over with their kind, and goes on", async () => {
   await using test = await openTest();
-  const { engine, path } = test;
+  const { engine, model, path } = test;
   const absent = await assertRejects(() => engine.load("/nowhere.gguf", RANGE, OPTIONS, signal), NodeError);
   assertEquals(absent.code, "not_found");
   await assertRejects(() => engine.load(path, { start: 0, end: 5 }, OPTIONS, signal), RangeError);
@@ -170,7 +171,7 @@ processTest("hands errors over with their kind, and goes on", async () => {
   await assertRejects(() => blocks.step({ ...inputOf(1, 1), rows: [3] }, cache, signal), RangeError);
   assertEquals(cache.length, 2);
   await blocks.step(inputOf(1, 2), cache, signal);
-  await using head = await engine.loadHead(path, OPTIONS, signal);
+  await using head = await engine.loadHead(model, OPTIONS, signal);
   for (const id of [320, -1, 0.5, 2 ** 40]) await assertRejects(() => head.embed([id], signal), RangeError);
 });
 
@@ -195,9 +196,9 @@ processTest(
   "killed in the middle of a session fails it at once, starts again and serves the same blocks",
   async () => {
     await using test = await openTest();
-    const { engine, world, states, path } = test;
+    const { engine, world, states, model, path } = test;
     await using blocks = await engine.load(path, RANGE, OPTIONS, signal);
-    await using head = await engine.loadHead(path, OPTIONS, signal);
+    await using head = await engine.loadHead(model, OPTIONS, signal);
     const cache = await blocks.openCache({ range: RANGE, batch: 1, capacity: 2000 }, signal);
     const expected = await blocks.step(inputOf(1, 3), cache, signal);
     const death = engine.death(signal);

@@ -5,7 +5,7 @@ import { type Drafter, generateTokens, PROMPT_PASS, type TokenRun } from "../../
 import { NgramDraft } from "../../src/text/ngram_draft.ts";
 import { Picker } from "../../src/text/pick.ts";
 import { type Sampling, seededDraw } from "../../src/text/sample.ts";
-import { FakeClock } from "../support/world.ts";
+import { FakeClock, settle } from "../support/world.ts";
 import { scoresFor, ToySequence } from "./toy_sequence.ts";
 
 const never = new AbortController().signal;
@@ -140,6 +140,49 @@ Deno.test("guesses never go past the room of the sequence", async () => {
   const drafter: Drafter = { push: () => {}, guess: (count) => Array(count).fill(0) };
   const { ids } = await make(sequence, { maxTokens: 5, ...drafting(drafter, 8) });
   assertEquals(ids.length, 5);
+});
+
+/** A sequence whose passes of one token end when they are let go. */
+class HeldSequence extends ToySequence {
+  readonly held: (() => void)[] = [];
+  override async feed(...[ids, wanted, signal]: Parameters<ToySequence["feed"]>) {
+    const scores = await super.feed(ids, wanted, signal);
+    if (ids.length === 1) await new Promise<void>((resolve) => this.held.push(resolve));
+    return scores;
+  }
+}
+
+function openHeld(more: Partial<TokenRun> = {}) {
+  const sequence = new HeldSequence((ids) => scoresFor(nextOf(ids), VOCABULARY));
+  const picker = new Picker({ sampling: { temperature: 0 }, draw: () => 0, prompt: [1, 2, 3] });
+  const run = { clock: new FakeClock(), sequence, picker, prompt: [1, 2, 3], held: 0, maxTokens: 3 };
+  return { sequence, tokens: generateTokens({ ...run, endIds: new Set([END]), ...more }, never) };
+}
+
+Deno.test("generateTokens tells a token while the next pass is under way, and who leaves waits for that", async () => {
+  const { sequence, tokens } = openHeld();
+  await tokens.next(); // the prompt
+  assertEquals((await tokens.next()).value?.kind, "token");
+  assertEquals([sequence.passes.length, sequence.held.length], [2, 1]);
+  let hasLeft = false;
+  const leaving = tokens.return().then(() => hasLeft = true);
+  await settle();
+  assertEquals(hasLeft, false);
+  sequence.held[0]!();
+  await leaving;
+  assertEquals(sequence.passes.length, 2);
+});
+
+Deno.test("generateTokens computes nothing ahead for who may stop, nor behind the last token", async () => {
+  const stopping = openHeld({ mayStop: true });
+  await stopping.tokens.next();
+  assertEquals((await stopping.tokens.next()).value?.kind, "token");
+  assertEquals(stopping.sequence.passes.length, 1);
+  await stopping.tokens.return();
+  assertEquals(stopping.sequence.passes.length, 1);
+  const { sequence, tokens } = openHeld({ maxTokens: 1 });
+  for await (const _ of tokens);
+  assertEquals(sequence.passes.length, 1);
 });
 
 Deno.test("generateTokens throws the reason of its signal", async () => {
