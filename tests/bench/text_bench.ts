@@ -1,29 +1,53 @@
 /**
  * Text through this program, as ratios within one run: `text_bench.ts [ROUNDS] [SCENE…]`. Scenes: `solo` (one node, whole
- * model, over HTTP, beside the engine alone), `two` (two nodes with half the blocks each),
- * `third` (a third one that only asks, through both), `share` (the client's own share
- * of a token, through a server that answers at once), `draft` (guesses ahead: tokens a pass, and the gain through a line of
- * 50 ms each way), `killed` (what the death of a server costs), `fair` (50 streams at once).
+ * model, over HTTP, beside the engine alone), `two` (two nodes with half the blocks each), `third` (a third one that only
+ * asks, through both), `large` (one and two nodes with random weights of TinyLlama's sizes, 1.1e9 of them: the ways cost
+ * the same, the blocks more; needs 8 GB of memory), `share` (the client's own share of a token, through a server that
+ * answers at once), `draft` (guesses ahead: tokens a pass, and the gain through a line of 50 ms each way), `killed` (what
+ * the death of a server costs), `fair` (50 streams at once).
  * Needs `KWAAI_SMOLLM2` and `native/`. One thread each.
  */
+import { writeTinyGguf } from "../support/tiny_model.ts";
 import {
   type ApiCall,
   askText,
   bare,
   BARE_PROMPT,
   median,
+  MODEL,
   say,
   startNode,
   table,
 } from "./text_bench_help.ts";
 import { draftScene, killedScene, shareScene } from "./text_bench_swarm.ts";
 
+/** What is asked beside the engine alone. */
+interface Comparison {
+  readonly what: string;
+  readonly model: string;
+  readonly prompt: string;
+  /** Opens the nodes; the address of the one that is asked. */
+  readonly open: (rooms: AsyncDisposableStack) => Promise<string>;
+}
+
 const [rounds = "5", ...wanted] = Deno.args;
 const count = Number(rounds);
+const usual = { model: MODEL, prompt: BARE_PROMPT };
 const scenes: Readonly<Record<string, () => Promise<void>>> = {
-  solo: () => besideBare("one node, whole model, over HTTP", soloNode),
-  two: () => besideBare("two nodes on loopback, 0:15 and 15:30, the first one asked", twoNodes),
-  third: () => besideBare("a third node that only asks, through both", thirdNode),
+  solo: () =>
+    besideBare({
+      ...usual,
+      what: "one node, whole model, over HTTP",
+      open: (rooms) => soloNode(rooms, MODEL),
+    }),
+  two: () =>
+    besideBare({
+      ...usual,
+      what: "two nodes on loopback, 0:15 and 15:30, the first one asked",
+      open: async (rooms) => (await openHalves(rooms, MODEL, 30)).api,
+    }),
+  third: () => besideBare({ ...usual, what: "a third node that only asks, through both", open: thirdNode }),
+  large: largeScene,
   share: shareScene,
   draft: () => draftScene(count),
   killed: () => killedScene(count),
@@ -34,37 +58,53 @@ for (const [name, scene] of Object.entries(scenes)) {
 }
 Deno.exit(0);
 
-async function soloNode(rooms: AsyncDisposableStack): Promise<string> {
-  return rooms.use(await startNode("--model", Deno.env.get("KWAAI_SMOLLM2")!)).api;
+async function soloNode(rooms: AsyncDisposableStack, model: string): Promise<string> {
+  return rooms.use(await startNode("--model", model)).api;
 }
 
-/** Two nodes with half the blocks each; the address of the first. */
-async function openHalves(rooms: AsyncDisposableStack) {
-  const model = Deno.env.get("KWAAI_SMOLLM2")!;
-  const first = rooms.use(await startNode("--model", model, "--blocks", "0:15"));
-  rooms.use(await startNode("--model", model, "--blocks", "15:30", "--initial-peers", first.address));
-  return { first, model };
-}
-
-async function twoNodes(rooms: AsyncDisposableStack): Promise<string> {
-  return (await openHalves(rooms)).first.api;
+/** Two nodes with half the blocks each; the first of them. */
+async function openHalves(rooms: AsyncDisposableStack, model: string, blocks: number) {
+  const half = blocks / 2;
+  const first = rooms.use(await startNode("--model", model, "--blocks", `0:${half}`));
+  const peers = ["--initial-peers", first.address];
+  rooms.use(await startNode("--model", model, "--blocks", `${half}:${blocks}`, ...peers));
+  return first;
 }
 
 async function thirdNode(rooms: AsyncDisposableStack): Promise<string> {
-  const { first, model } = await openHalves(rooms);
+  const first = await openHalves(rooms, MODEL, 30);
   const asks = ["--no-serve", "--set", "text.solo=never", "--initial-peers", first.address];
-  return rooms.use(await startNode("--model", model, ...asks)).api;
+  return rooms.use(await startNode("--model", MODEL, ...asks)).api;
 }
 
-async function besideBare(what: string, open: (rooms: AsyncDisposableStack) => Promise<string>) {
+/** Sizes of TinyLlama 1.1B (Zhang et al., 2024). Its values do not matter to the time that they take. */
+async function largeScene() {
+  const model = await Deno.makeTempFile({ suffix: ".gguf" });
+  try {
+    say("\nwriting random weights of TinyLlama's sizes: some minutes");
+    const sizes = { hidden: 2048, ffn: 5632, heads: 32, kvHeads: 4, blocks: 22, vocab: 32000, context: 2048 };
+    await writeTinyGguf(model, { ...sizes, format: "Q4_1" });
+    const large = { model, prompt: "The capital of France is the city that" };
+    const open = (rooms: AsyncDisposableStack) => soloNode(rooms, model);
+    await besideBare({ ...large, what: "1.1e9 weights, one node, over HTTP", open });
+    await besideBare({
+      ...large,
+      what: "1.1e9 weights, two nodes on loopback, 0:11 and 11:22, the first one asked",
+      open: async (rooms) => (await openHalves(rooms, model, 22)).api,
+    });
+  } finally {
+    await Deno.remove(model);
+  }
+}
+
+async function besideBare({ what, model, prompt, open }: Comparison) {
   await using rooms = new AsyncDisposableStack();
-  const api = await open(rooms);
-  const call: ApiCall = { api, prompt: BARE_PROMPT, tokens: 48 };
+  const call: ApiCall = { api: await open(rooms), prompt, tokens: 48 };
   await askText(call);
   const rows: { bare: number; ours: number; bareFirst: number; oursFirst: number }[] = [];
   for (let round = 0; round < count; round++) {
-    const alone = await bare(call.prompt, call.tokens);
-    const ours = await askText({ ...call, prompt: `${round}. ${call.prompt}` });
+    const alone = await bare(model, prompt, call.tokens);
+    const ours = await askText({ ...call, prompt: `${round}. ${prompt}` });
     rows.push({
       bare: alone.tokenMs,
       ours: ours.tokenMs,
@@ -84,7 +124,7 @@ async function besideBare(what: string, open: (rooms: AsyncDisposableStack) => P
       ratio.toFixed(3),
     ],
     [
-      "ms to the first token (256)",
+      "ms to the first token",
       median(rows.map(({ bareFirst }) => bareFirst)).toFixed(0),
       median(rows.map(({ oursFirst }) => oursFirst)).toFixed(0),
       first.toFixed(3),
@@ -94,7 +134,7 @@ async function besideBare(what: string, open: (rooms: AsyncDisposableStack) => P
 
 async function fairScene() {
   await using rooms = new AsyncDisposableStack();
-  const api = await soloNode(rooms);
+  const api = await soloNode(rooms, MODEL);
   const streams = await Promise.all(
     Array.from({ length: 50 }, (_, i) => askText({ api, prompt: `Story ${i}: once`, tokens: 24 })),
   );

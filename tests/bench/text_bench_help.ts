@@ -107,12 +107,19 @@ export async function askText(
   };
 }
 
+/** The model of all scenes but `large`. */
+export const MODEL: string = Deno.env.get("KWAAI_SMOLLM2")!;
+
 /** The engine alone, in a process of its own. */
-export async function bare(prompt: string, tokens: number): Promise<{ firstMs: number; tokenMs: number }> {
+export async function bare(
+  model: string,
+  prompt: string,
+  tokens: number,
+): Promise<{ firstMs: number; tokenMs: number }> {
   const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
     args: [
       ...["run", "-A", "--no-check", new URL("bare_text.ts", import.meta.url).pathname],
-      Deno.env.get("KWAAI_SMOLLM2")!,
+      model,
       new URL("../../native/x86_64-unknown-linux-gnu", import.meta.url).pathname,
       ...["1", prompt, `${tokens}`],
     ],

@@ -1,8 +1,16 @@
 /** Scenes of `text_bench.ts` in which others compute. */
 import { openDelayProxy } from "../support/delay_proxy.ts";
-import { type ApiCall, askText, BARE_PROMPT, median, say, startNode, table } from "./text_bench_help.ts";
+import {
+  type ApiCall,
+  askText,
+  BARE_PROMPT,
+  median,
+  MODEL,
+  say,
+  startNode,
+  table,
+} from "./text_bench_help.ts";
 
-const MODEL = Deno.env.get("KWAAI_SMOLLM2")!;
 const ASKS = ["--model", MODEL, "--no-serve", "--set", "text.solo=never"];
 
 /** A token through a server that answers at once: all that is left is the client's own. */
