@@ -27,25 +27,40 @@ export function argumentsOf({ arguments: text }: ToolCall): object {
 
 /** Takes an answer to its end. */
 export async function wholeAnswer(events: AsyncIterable<TextEvent>): Promise<WholeAnswer> {
-  let text = "";
-  const ids: number[] = [];
-  const tokens: ScoredToken[] = [];
-  const calls: ToolCall[] = [];
-  let end: WholeAnswer["end"] | undefined;
-  for await (const event of events) {
+  const sum = new AnswerSum();
+  for await (const event of events) sum.add(event);
+  return sum.whole;
+}
+
+/** An answer while its events come. */
+export class AnswerSum {
+  #text = "";
+  readonly #ids: number[] = [];
+  readonly #tokens: ScoredToken[] = [];
+  readonly #calls: ToolCall[] = [];
+  #end: WholeAnswer["end"] | undefined;
+
+  /** The next event. */
+  add(event: TextEvent): void {
     switch (event.kind) {
       case "text":
-        text += event.text;
-        ids.push(...event.ids);
-        tokens.push(...event.tokens);
+        this.#text += event.text;
+        this.#ids.push(...event.ids);
+        this.#tokens.push(...event.tokens);
         break;
       case "tool_calls":
-        calls.push(...event.calls);
+        this.#calls.push(...event.calls);
         break;
       case "end":
-        end = event;
+        this.#end = event;
     }
   }
-  if (end !== undefined) return { text, ids, tokens, calls, end };
-  throw new NodeError("remote", "Cannot answer: the answer broke off, wanted its end");
+
+  /** All of it. Throws `NodeError` `remote` where it has no end. */
+  get whole(): WholeAnswer {
+    if (this.#end === undefined) {
+      throw new NodeError("remote", "Cannot answer: the answer broke off, wanted its end");
+    }
+    return { text: this.#text, ids: this.#ids, tokens: this.#tokens, calls: this.#calls, end: this.#end };
+  }
 }

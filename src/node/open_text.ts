@@ -176,6 +176,7 @@ class OneModel implements NodeText {
       template: files && openChatTemplate(files),
       sequences,
       gate: this.#gate,
+      isFar: () => this.#runs(architecture.blocks) === "swarm",
       ...(draftTokens === undefined ? {} : { draftTokens }),
       finalNorm: async () => ({
         scale: await (norm ??= readFinalNorm(model, signal)),

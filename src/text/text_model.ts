@@ -5,6 +5,7 @@
  */
 import { NodeError } from "../base/errors.ts";
 import { viewOf } from "../base/bytes.ts";
+import { together } from "../base/together.ts";
 import type { World } from "../base/world.ts";
 import { MAX_BEST } from "../compute/best_scores.ts";
 import type { ChatTemplate } from "../model/chat_template.ts";
@@ -37,6 +38,8 @@ const MAX_TOP = 20;
 /** Stops, and the longest of them. */
 const MAX_STOPS = 16;
 const MAX_STOP_LENGTH = 256;
+/** Texts of one caller at once where other nodes compute: while one is on its way another is computed. */
+const AT_ONCE = 4;
 
 /** A conversation as the model takes it. */
 export interface ChatPlan {
@@ -54,6 +57,8 @@ export interface TextModelParts {
   readonly template: ChatTemplate | undefined;
   readonly sequences: Sequences;
   readonly gate: Gate;
+  /** Whether other nodes have a part in it now. */
+  readonly isFar: () => boolean;
   /** Most tokens guessed ahead of a pass; 0 = none. */
   readonly draftTokens?: number;
   /** Scale of the final norm and its epsilon, for embeddings. */
@@ -89,6 +94,10 @@ class AnsweringModel implements TextModel {
     this.#parts = parts;
     this.card = parts.card;
     this.#draftLength = new DraftLength(parts.draftTokens);
+  }
+
+  get atOnce(): number {
+    return this.#parts.isFar() ? AT_ONCE : 1;
   }
 
   tokenize(text: string): readonly number[] {
@@ -133,7 +142,7 @@ class AnsweringModel implements TextModel {
     texts: readonly (string | readonly number[])[],
     signal: AbortSignal,
   ): Promise<readonly Embedding[]> {
-    const { tokenizer, vocabularySize, gate, finalNorm } = this.#parts;
+    const { tokenizer, vocabularySize, finalNorm } = this.#parts;
     const { contextLength } = this.card;
     const prompts = texts.map((text) => idsOfPrompt(tokenizer, text));
     for (const ids of prompts) {
@@ -147,11 +156,19 @@ class AnsweringModel implements TextModel {
     }
     const norm = await finalNorm(signal);
     const embeddings: Embedding[] = [];
-    for (const ids of prompts) {
-      using _place = await gate.enter(signal);
-      embeddings.push({ vector: await this.#embedOne(ids, norm, signal), tokens: ids.length });
-    }
+    const work = prompts.map((ids) => (signal: AbortSignal) => this.#embedding(ids, norm, signal));
+    for await (const { index, value } of together(work, this.atOnce, signal)) embeddings[index] = value;
     return embeddings;
+  }
+
+  /** The one embedding of a text. */
+  async *#embedding(
+    ids: readonly number[],
+    norm: Awaited<ReturnType<TextModelParts["finalNorm"]>>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Embedding, void, void> {
+    using _place = await this.#parts.gate.enter(signal);
+    yield { vector: await this.#embedOne(ids, norm, signal), tokens: ids.length };
   }
 
   async #embedOne(

@@ -185,6 +185,8 @@ export interface Embedding {
 /** A model that can be asked. */
 export interface TextModel {
   readonly card: TextModelCard;
+  /** Answers of one caller that are best made at once: several where the way to other nodes is waited for. */
+  readonly atOnce: number;
   /**
    * Answers. Leaving the iteration ends the computing within one step. Throws `NodeError` `usage` for what cannot be met
    * (its message names the field), `busy` when too many wait, `unreachable` while blocks of the model are served by nobody,

@@ -131,15 +131,18 @@ Deno.test("responses tell the form that was asked for again, and free text where
 Deno.test("joules, seconds and passes are those of all answers, and joules are told only where all tell them", async () => {
   const silent = { ...usageOf(1, 1), joules: undefined, method: undefined } as unknown as typeof END.usage;
   for (const [path, more] of [["/v1/chat/completions", { messages }], ["/v1/completions", { prompt: "x" }]]) {
-    const ask = async (text: ToyModels) =>
-      (await bodyOf(await asker({ text })(path as string, { json: { model, n: 3, ...more as object } })))
-        .kwaai;
+    const ask = async (text: ToyModels) => {
+      const world = fakeWorld();
+      text.pause = () => world.clock.advance(250);
+      const json = { model, n: 3, ...more as object };
+      return (await bodyOf(await asker({ text, world })(path as string, { json }))).kwaai;
+    };
     const told = await ask(new ToyModels());
-    assertEquals([told.joules, told.seconds, told.passes, told.method], [4.5, 1.5, 9, "measured board"]);
+    assertEquals([told.joules, told.seconds, told.passes, told.method], [4.5, 3.75, 9, "measured board"]);
     assertEquals(told.first_token_seconds, 0.1);
     let asked = 0;
     const partly = await ask(toyWith(() => [{ ...END, usage: asked++ === 1 ? silent : END.usage }]));
-    assertEquals([partly.joules, partly.seconds], [undefined, 1.5]);
+    assertEquals([partly.joules, partly.seconds], [undefined, 0.75]);
     const nobody = await ask(toyWith(() => [{ ...END, usage: { ...silent, hops: [] } }]));
     assertEquals(nobody, undefined);
   }

@@ -376,6 +376,35 @@ Deno.test("completions continue texts and ids, echo them, and score them in the 
   assertEquals(echoed.usage.completion_tokens, 0);
 });
 
+Deno.test("texts of a request are continued at once where that pays, and answers to one of them in turn", async () => {
+  const models = new ToyModels();
+  models.atOnce = 2;
+  const letter = (text: string): TextEvent => ({ kind: "text", text, ids: [1], tokens: [] });
+  models.script = () => [
+    letter("a"),
+    letter("b"),
+    { kind: "end", reason: "end", ids: [1, 1], usage: usageOf(2, 2) },
+  ];
+  models.pause = () => new Promise((resolve) => setTimeout(resolve));
+  const ask = asker({ text: models });
+  const streamed = await (await ask("/v1/completions", {
+    json: { model, prompt: ["one", "two", "three"], n: 2, stream: true },
+  })).text();
+  const parts = [...streamed.matchAll(/"index":(\d)/g)].map(([, index]) => Number(index));
+  assertEquals(parts.toSorted(), [0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 5]);
+  // the first two prompts are answered side by side, the second answer to the first one after that
+  assertEquals(parts.slice(0, 4).toSorted(), [0, 0, 2, 2]);
+  assert(parts.indexOf(1) > parts.lastIndexOf(0));
+  assert(parts.indexOf(4) > parts.lastIndexOf(0));
+  const whole = await (await ask("/v1/completions", {
+    json: { model, prompt: ["one", "two", "three"], n: 2 },
+  })).json();
+  assertEquals(
+    whole.choices.map(({ index, text }: { index: number; text: string }) => [index, text]),
+    [0, 1, 2, 3, 4, 5].map((index) => [index, "ab"]),
+  );
+});
+
 Deno.test("completions stream their text", async () => {
   const ask = asker({ text: toyWith() });
   const chunks: Any[] = await dataOf(

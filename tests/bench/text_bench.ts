@@ -3,7 +3,7 @@
  * model, over HTTP, beside the engine alone), `two` (two nodes with half the blocks each), `third` (a third one that only
  * asks, through both), `large` (one and two nodes with random weights of TinyLlama's sizes, 1.1e9 of them: the ways cost
  * the same, the blocks more; needs 8 GB of memory), `share` (the client's own share of a token, through a server that
- * answers at once), `draft` (guesses ahead: tokens a pass, and the gain through a line of 50 ms each way), `killed` (what
+ * answers at once), `many` (four texts of one request through a line of 50 ms each way), `draft` (guesses ahead: tokens a pass, and the gain through a line of 50 ms each way), `killed` (what
  * the death of a server costs), `fair` (50 streams at once).
  * Needs `KWAAI_SMOLLM2` and `native/`. One thread each.
  */
@@ -19,7 +19,7 @@ import {
   startNode,
   table,
 } from "./text_bench_help.ts";
-import { draftScene, killedScene, shareScene } from "./text_bench_swarm.ts";
+import { draftScene, killedScene, manyScene, shareScene } from "./text_bench_swarm.ts";
 
 /** What is asked beside the engine alone. */
 interface Comparison {
@@ -49,6 +49,7 @@ const scenes: Readonly<Record<string, () => Promise<void>>> = {
   third: () => besideBare({ ...usual, what: "a third node that only asks, through both", open: thirdNode }),
   large: largeScene,
   share: shareScene,
+  many: () => manyScene(count),
   draft: () => draftScene(count),
   killed: () => killedScene(count),
   fair: fairScene,

@@ -56,13 +56,55 @@ const EDIT = "```python\n" +
   "def main():\n    first = 10\n    second = 20\n    print(add(first, second))\n\nmain()\n```\n\n" +
   "The same program with the function `add` renamed to `plus`:\n\n```python\n";
 
-/** Guesses ahead through a long line. */
-export async function draftScene(rounds: number): Promise<void> {
-  await using rooms = new AsyncDisposableStack();
+/** The address of a server behind a line of 50 ms each way. */
+async function openFarServer(rooms: AsyncDisposableStack): Promise<string> {
   const server = rooms.use(await startNode("--model", MODEL));
   const port = Number(server.address.match(/tcp\/(\d+)/)![1]);
   const proxy = rooms.use(openDelayProxy(port, 50));
-  const far = server.address.replace(`tcp/${port}`, `tcp/${proxy.port}`);
+  return server.address.replace(`tcp/${port}`, `tcp/${proxy.port}`);
+}
+
+/** Several texts of one request through a long line. */
+export async function manyScene(rounds: number): Promise<void> {
+  await using rooms = new AsyncDisposableStack();
+  const far = await openFarServer(rooms);
+  const { api } = rooms.use(await startNode(...ASKS, "--initial-peers", far, ...NO_DRAFT));
+  const seconds = async (path: string, body: object) => {
+    const startedAt = performance.now();
+    const answer = await fetch(`${api}/v1/${path}`, { method: "POST", body: JSON.stringify(body) });
+    if (!answer.ok) throw new Error(await answer.text());
+    await answer.json();
+    return (performance.now() - startedAt) / 1000;
+  };
+  const rows = [["through 50 ms each way", "s for 1", "s for 4", "4 as multiples of 1"]];
+  for (
+    const [name, path, bodyOf] of [
+      [
+        "texts of 32 tokens",
+        "completions",
+        (prompt: string[]) => ({ prompt, max_tokens: 32, temperature: 0 }),
+      ],
+      ["embeddings", "embeddings", (input: string[]) => ({ input })],
+    ] as const
+  ) {
+    const times: [number, number][] = [];
+    for (let round = 0; round < rounds + 1; round++) {
+      const texts = ["sea", "hill", "mill", "road"].map((word) => `${round}. Once by the ${word} there`);
+      const one = await seconds(path, bodyOf(texts.slice(0, 1)));
+      const four = await seconds(path, bodyOf(texts.map((text) => `${text} was`)));
+      if (round > 0) times.push([one, four]); // the first one loads and connects
+    }
+    const [one, four] = [0, 1].map((at) => median(times.map((pair) => pair[at]!)));
+    rows.push([name, one!.toFixed(2), four!.toFixed(2), median(times.map(([a, b]) => b / a)).toFixed(2)]);
+  }
+  say(`\nseveral texts of one request, ${rounds} rounds, medians`);
+  table(rows);
+}
+
+/** Guesses ahead through a long line. */
+export async function draftScene(rounds: number): Promise<void> {
+  await using rooms = new AsyncDisposableStack();
+  const far = await openFarServer(rooms);
   const plain = rooms.use(await startNode(...ASKS, "--initial-peers", far, ...NO_DRAFT));
   const drafting = rooms.use(await startNode(...ASKS, "--initial-peers", far));
   say(`\nguessing ahead through 50 ms each way, 96 tokens, ${rounds} rounds, medians`);

@@ -56,6 +56,7 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
         template: openChatTemplate(files),
         sequences,
         gate: new Gate({ places: 4, queue: 0 }),
+        isFar: () => true,
         finalNorm: async () => ({ scale: await readFinalNorm(model, signal), epsilon }),
         planChat: (template: ChatTemplate, prompt: Prompt & { kind: "chat" }) =>
           planChat(world, template, prompt),

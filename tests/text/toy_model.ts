@@ -44,6 +44,7 @@ export class ToyModels implements TextModels {
   readonly requests: TextRequest[] = [];
   /** Set when an iteration was left before its end. */
   left = 0;
+  atOnce = 1;
   /** Events of the next answers; words of a fixed sentence without it. */
   script: ((request: TextRequest) => readonly (TextEvent | Error)[]) | undefined;
   /** Waits before each event. */
@@ -74,6 +75,7 @@ export class ToyModels implements TextModels {
     const toy = this;
     return {
       card,
+      atOnce: this.atOnce,
       render,
       tokenize: (text) => words(text).map((_, i) => i),
       detokenize: (ids) => ids.map((id) => `w${id}`).join(" "),

@@ -8,10 +8,10 @@ import type { RequestFacts } from "../access.ts";
 import type { TextRouteParts } from "../lazy_routes.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer } from "../streamed_answer.ts";
-import { wholeAnswer } from "../whole_answer.ts";
+import { AnswerSum } from "../whole_answer.ts";
 import { CHAT, type ChatBody, chatRequest } from "./chat_request.ts";
 import { nthRequest } from "./fields.ts";
-import { askerBy } from "./refusals.ts";
+import { askAll, askerBy } from "./refusals.ts";
 import {
   dataOf,
   DONE,
@@ -20,6 +20,7 @@ import {
   kwaaiOf,
   logprobOf,
   newId,
+  openStopwatch,
   promptComment,
   secondsNow,
   usageOf,
@@ -34,18 +35,23 @@ export async function answerChat(
   const body = await readBody(httpRequest, CHAT);
   const request = chatRequest(body);
   const model = await models.open(body.model, facts.signal);
+  const watch = openStopwatch(world.clock);
   const head = { id: newId(world, "chatcmpl-"), created: secondsNow(world), model: model.card.id };
   if (body.stream === true) {
-    const open = (signal: AbortSignal) => chunks({ head, body, request, model }, signal);
+    const open = (signal: AbortSignal) => chunks({ head, body, request, model, watch }, signal);
     return await streamedAnswer(eventStream(facts, world), open, facts.signal);
   }
-  const choices: object[] = [];
-  const usages: TextUsage[] = [];
-  for (let index = 0; index < (body.n ?? 1); index++) {
-    const answer = await wholeAnswer(askModel(model, nthRequest(request, index), facts.signal));
-    const { text, calls, tokens, end } = answer;
-    usages.push(end.usage);
-    choices.push({
+  const requests = requestsOf(body, request);
+  const sums = requests.map(() => new AnswerSum());
+  for await (const { index, event } of askAll(askModel, model, requests, facts.signal)) {
+    sums[index]!.add(event);
+  }
+  const answers = sums.map(({ whole }) => whole);
+  const usages = answers.map(({ end }) => end.usage);
+  return Response.json({
+    ...head,
+    object: "chat.completion",
+    choices: answers.map(({ text, calls, tokens, end }, index) => ({
       index,
       message: {
         role: "assistant",
@@ -55,51 +61,53 @@ export async function answerChat(
       },
       logprobs: scoresOf(body, tokens),
       finish_reason: finishReason(end.reason),
-    });
-  }
-  return Response.json({
-    ...head,
-    object: "chat.completion",
-    choices,
+    })),
     usage: usageOf(usages),
-    ...kwaaiOf(usages),
+    ...kwaaiOf(usages, watch()),
   });
 }
+
+/** A request for each answer that is wanted. */
+const requestsOf = ({ n = 1 }: ChatBody, request: TextRequest): readonly TextRequest[] =>
+  Array.from({ length: n }, (_, index) => nthRequest(request, index));
 
 interface Asked {
   readonly head: object;
   readonly body: ChatBody;
   readonly request: TextRequest;
   readonly model: TextModel;
+  readonly watch: () => number;
 }
 
 async function* chunks(
-  { head, body, request, model }: Asked,
+  { head, body, request, model, watch }: Asked,
   signal: AbortSignal,
 ): AsyncGenerator<string, void, void> {
   const wantsUsage = body.stream_options?.include_usage === true;
   const chunk = (choices: readonly object[], more: object = wantsUsage ? { usage: null } : {}) =>
     dataOf({ ...head, object: "chat.completion.chunk", choices, ...more });
+  const requests = requestsOf(body, request);
   const usages: TextUsage[] = [];
-  for (let index = 0; index < (body.n ?? 1); index++) {
+  const opened = new Set<number>();
+  for await (const { index, event } of askAll(askModel, model, requests, signal)) {
     const choice = (delta: object, tokens: readonly ScoredToken[] = [], finish: string | null = null) =>
       chunk([{ index, delta, logprobs: scoresOf(body, tokens), finish_reason: finish }]);
-    let opened = false;
-    for await (const event of askModel(model, nthRequest(request, index), signal)) {
-      if (event.kind === "prompt") yield promptComment(event);
-      if (!opened && event.kind !== "prompt") {
-        opened = true;
-        yield choice({ role: "assistant", content: "" });
-      }
-      if (event.kind === "text") yield choice({ content: event.text }, event.tokens);
-      if (event.kind === "tool_calls") yield choice({ tool_calls: event.calls.map(deltaOf) });
-      if (event.kind === "end") {
-        usages.push(event.usage);
-        yield choice({}, [], finishReason(event.reason));
-      }
+    if (event.kind === "prompt") {
+      yield promptComment(event);
+      continue;
+    }
+    if (!opened.has(index)) {
+      opened.add(index);
+      yield choice({ role: "assistant", content: "" });
+    }
+    if (event.kind === "text") yield choice({ content: event.text }, event.tokens);
+    if (event.kind === "tool_calls") yield choice({ tool_calls: event.calls.map(deltaOf) });
+    if (event.kind === "end") {
+      usages[index] = event.usage;
+      yield choice({}, [], finishReason(event.reason));
     }
   }
-  if (wantsUsage) yield chunk([], { usage: usageOf(usages), ...kwaaiOf(usages) });
+  if (wantsUsage) yield chunk([], { usage: usageOf(usages), ...kwaaiOf(usages, watch()) });
   yield DONE;
 }
 

@@ -27,11 +27,12 @@ import {
   finishReason,
   kwaaiOf,
   newId,
+  openStopwatch,
   promptComment,
   secondsNow,
   usageOf,
 } from "./parts.ts";
-import { askerBy } from "./refusals.ts";
+import { askAll, askerBy } from "./refusals.ts";
 
 /** New tokens where nobody says how many; OpenAI's own default. */
 const USUAL_TOKENS = 16;
@@ -77,6 +78,8 @@ export async function answerCompletions(
   checkBody(body);
   const model = await models.open(body.model, facts.signal);
   const questions = promptsOf(body).flatMap((prompt) => questionsOf(body, prompt, model));
+  const requests = questions.map(({ request }) => request);
+  const watch = openStopwatch(world.clock);
   const head = {
     id: newId(world, "cmpl-"),
     object: "text_completion",
@@ -84,20 +87,17 @@ export async function answerCompletions(
     model: model.card.id,
   };
   if (body.stream === true) {
-    const open = (signal: AbortSignal) => chunks({ head, body, questions, model }, signal);
+    const open = (signal: AbortSignal) => chunks({ head, body, questions, model, watch }, signal);
     return await streamedAnswer(eventStream(facts, world), open, facts.signal);
   }
-  const choices: object[] = [];
+  const told = questions.map((question) => new Choice(body, question));
   const usages: TextUsage[] = [];
-  for (const [index, question] of questions.entries()) {
-    const told = new Choice(body, question);
-    for await (const event of askModel(model, question.request, facts.signal)) {
-      told.add(event);
-      if (event.kind === "end") usages.push(event.usage);
-    }
-    choices.push(told.take(index));
+  for await (const { index, event } of askAll(askModel, model, requests, facts.signal)) {
+    told[index]!.add(event);
+    if (event.kind === "end") usages[index] = event.usage;
   }
-  return Response.json({ ...head, choices, usage: totalUsage(usages, body), ...kwaaiOf(usages) });
+  const choices = told.map((choice, index) => choice.take(index));
+  return Response.json({ ...head, choices, usage: totalUsage(usages, body), ...kwaaiOf(usages, watch()) });
 }
 
 function checkBody({ n = 1, best_of: best = n, suffix = "", prompt }: Body): void {
@@ -205,28 +205,30 @@ interface Asked {
   readonly body: Body;
   readonly questions: readonly Question[];
   readonly model: TextModel;
+  readonly watch: () => number;
 }
 
 async function* chunks(
-  { head, body, questions, model }: Asked,
+  { head, body, questions, model, watch }: Asked,
   signal: AbortSignal,
 ): AsyncGenerator<string, void, void> {
   const wantsUsage = body.stream_options?.include_usage === true;
   const chunk = (choices: readonly object[], more: object = wantsUsage ? { usage: null } : {}) =>
     dataOf({ ...head, choices, ...more });
+  const told = questions.map((question) => new Choice(body, question));
+  const requests = questions.map(({ request }) => request);
   const usages: TextUsage[] = [];
-  for (const [index, question] of questions.entries()) {
-    const told = new Choice(body, question);
-    for await (const event of askModel(model, question.request, signal)) {
-      if (event.kind === "prompt") yield promptComment(event);
-      else {
-        told.add(event);
-        if (event.kind === "end") usages.push(event.usage);
-        if (told.hasNews) yield chunk([told.take(index)]);
-      }
+  for await (const { index, event } of askAll(askModel, model, requests, signal)) {
+    if (event.kind === "prompt") {
+      yield promptComment(event);
+      continue;
     }
+    const choice = told[index]!;
+    choice.add(event);
+    if (event.kind === "end") usages[index] = event.usage;
+    if (choice.hasNews) yield chunk([choice.take(index)]);
   }
-  if (wantsUsage) yield chunk([], { usage: totalUsage(usages, body), ...kwaaiOf(usages) });
+  if (wantsUsage) yield chunk([], { usage: totalUsage(usages, body), ...kwaaiOf(usages, watch()) });
   yield DONE;
 }
 

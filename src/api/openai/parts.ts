@@ -17,6 +17,12 @@ export const newId = ({ random }: Pick<World, "random">, prefix: string): string
 /** Unix seconds. */
 export const secondsNow = ({ clock }: Pick<World, "clock">): number => Math.floor(clock.now() / 1000);
 
+/** Seconds from now on, whenever asked. */
+export function openStopwatch(clock: World["clock"]): () => number {
+  const startedAtMs = clock.monotonic();
+  return () => (clock.monotonic() - startedAtMs) / 1000;
+}
+
 /** OpenAI's word for why an answer ended. */
 export const finishReason = (reason: EndReason): "stop" | "length" | "tool_calls" =>
   reason === "length" || reason === "tool_calls" ? reason : "stop";
@@ -36,10 +42,10 @@ export function usageOf(all: readonly TextUsage[]): object {
 }
 
 /**
- * What this program tells beyond: who computed at the end, how long all of it took, and what all of it cost where all
- * answers tell. No field of OpenAI's.
+ * What this program tells beyond: who computed at the end, that all of it took `seconds`, and what all of it cost where
+ * all answers tell. No field of OpenAI's.
  */
-export function kwaaiOf(all: readonly TextUsage[]): object {
+export function kwaaiOf(all: readonly TextUsage[], seconds: number): object {
   const last = all.at(-1);
   if (last === undefined || (last.hops.length === 0 && last.joules === undefined)) return {};
   const sum = (read: (usage: TextUsage) => number) => all.reduce((total, usage) => total + read(usage), 0);
@@ -48,7 +54,7 @@ export function kwaaiOf(all: readonly TextUsage[]): object {
     kwaai: {
       passes: sum(({ passes }) => passes),
       guessed: sum(({ guessed }) => guessed),
-      seconds: sum(({ seconds }) => seconds),
+      seconds,
       first_token_seconds: all[0]!.firstTokenSeconds,
       hops: last.hops.map(({ peerId, blocks: { start, end } }) => ({ peer: peerId, blocks: [start, end] })),
       ...(all.every(({ joules }) => joules !== undefined)

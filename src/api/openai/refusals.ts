@@ -1,9 +1,10 @@
 /**
- * What a model refuses, told by the field that it stands in.
+ * Asking a model: what it refuses is told by the field that it stands in.
  *
  * @module
  */
 import { NodeError } from "../../base/errors.ts";
+import { together } from "../../base/together.ts";
 import type { TextEvent, TextModel, TextRequest } from "../../text/types.ts";
 import { partOf, type RequestPart } from "../../text/wrong_part.ts";
 import { inField } from "../wrong_field.ts";
@@ -34,3 +35,30 @@ export const askerBy = (fields: PartFields): AskModel =>
       throw inItsField(error, fields);
     }
   };
+
+/** An event of one of several answers. */
+export interface AnswerPart {
+  /** The place of its request in the list. */
+  readonly index: number;
+  readonly event: TextEvent;
+}
+
+/**
+ * Asks a model several things, as many at once as pays. Answers to one and the same prompt are made in turn: all but the
+ * first find it taken in.
+ */
+export async function* askAll(
+  ask: AskModel,
+  model: TextModel,
+  requests: readonly TextRequest[],
+  signal: AbortSignal,
+): AsyncGenerator<AnswerPart, void, void> {
+  const alike = Map.groupBy(requests.entries(), ([, { prompt }]) => prompt);
+  const inTurn = (group: readonly (readonly [number, TextRequest])[]) =>
+    async function* (signal: AbortSignal): AsyncGenerator<AnswerPart, void, void> {
+      for (const [index, request] of group) {
+        for await (const event of ask(model, request, signal)) yield { index, event };
+      }
+    };
+  for await (const { value } of together([...alike.values()].map(inTurn), model.atOnce, signal)) yield value;
+}

@@ -99,7 +99,7 @@ class ResponseWriter {
       usage: end === undefined ? null : usageOf(end.usage),
       user: null,
       metadata: metadata ?? {},
-      ...(end === undefined ? {} : kwaaiOf([end.usage])),
+      ...(end === undefined ? {} : kwaaiOf([end.usage], end.usage.seconds)),
     };
   }
 
