@@ -7,7 +7,7 @@ import { NodeError } from "../base/errors.ts";
 import type { ChatTemplate } from "../model/chat_template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import type { TextRequest } from "./types.ts";
-import { partError } from "./wrong_part.ts";
+import { partError, type RequestPart } from "./wrong_part.ts";
 
 /** New tokens where nobody says how many: an answer, not the whole context. */
 const USUAL_NEW_TOKENS = 1024;
@@ -30,11 +30,15 @@ export function idsOfPrompt(tokenizer: Tokenizer, prompt: string | readonly numb
 }
 
 /** Ids within the vocabulary, or `NodeError` `usage`. */
-export function checkIds(ids: readonly number[], vocabularySize: number): void {
+export function checkIds(
+  ids: readonly number[],
+  vocabularySize: number,
+  part: RequestPart = "prompt",
+): void {
   const wrong = ids.find((id) => !(Number.isSafeInteger(id) && id >= 0 && id < vocabularySize));
   if (wrong === undefined) return;
   throw partError(
-    "prompt",
+    part,
     `Cannot use token ${wrong}: it is in no vocabulary, wanted 0 to ${vocabularySize - 1}`,
   );
 }

@@ -198,6 +198,7 @@ class AnsweringModel implements TextModel {
       prompt.kind === "text" ? prompt.text : prompt.kind === "tokens" ? prompt.ids : "",
     );
     checkIds(ids, vocabularySize);
+    checkIds([...request.sampling.bias?.keys() ?? []], vocabularySize, "bias");
     const maxTokens = newTokensWithin(this.card.contextLength, ids.length, request);
     return { ...chat, text: chat?.text ?? "", ids, maxTokens };
   }

@@ -6,7 +6,7 @@
 import { NodeError } from "../base/errors.ts";
 
 /** What a request is made of, where a model may refuse it. */
-export type RequestPart = "prompt" | "tools" | "form" | "stop";
+export type RequestPart = "prompt" | "tools" | "form" | "stop" | "bias";
 
 /** The cause of a failure that one part of a request has. */
 class WrongPart extends Error {

@@ -59,15 +59,18 @@ Deno.test("what the model refuses is a 400 that names the field of the route, be
   const form = partError("form", 'Cannot keep the JSON schema: the keyword "pattern" is not supported');
   const tools = partError("tools", "Cannot offer tools: two have one name");
   const stop = partError("stop", "Cannot stop: it is too long");
+  const bias = partError("bias", "Cannot use token 60000: it is in no vocabulary");
   const chat = { model, messages };
   const cases: readonly (readonly [string, object, Error, string | null])[] = [
     ["/v1/chat/completions", chat, long, "messages"],
     ["/v1/chat/completions", chat, form, "response_format"],
     ["/v1/chat/completions", chat, tools, "tools"],
     ["/v1/chat/completions", chat, stop, "stop"],
+    ["/v1/chat/completions", chat, bias, "logit_bias"],
     ["/v1/chat/completions", chat, new NodeError("usage", "Cannot answer: it is odd"), null],
     ["/v1/completions", { model, prompt: "x" }, long, "prompt"],
     ["/v1/completions", { model, prompt: "x" }, stop, "stop"],
+    ["/v1/completions", { model, prompt: "x" }, bias, "logit_bias"],
     ["/v1/responses", { model, input: "x" }, long, "input"],
     ["/v1/responses", { model, input: "x" }, form, "text.format"],
     ["/v1/responses", { model, input: "x" }, tools, "tools"],

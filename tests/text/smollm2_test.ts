@@ -1,5 +1,6 @@
 /** A real model answers through all rooms of text: reuse, guesses and one call a pass change nothing of an answer. */
-import { assert, assertAlmostEquals, assertEquals } from "@std/assert";
+import { assert, assertAlmostEquals, assertEquals, assertRejects } from "@std/assert";
+import { NodeError } from "../../src/base/errors.ts";
 import type { LoadOptions } from "../../src/compute/backend.ts";
 import { type ChatTemplate, openChatTemplate } from "../../src/model/chat_template.ts";
 import { openModel } from "../../src/model/open_model.ts";
@@ -14,6 +15,7 @@ import { openSoloSequence } from "../../src/text/solo_sequence.ts";
 import { Sequences } from "../../src/text/sequences.ts";
 import { textModel } from "../../src/text/text_model.ts";
 import type { Prompt, TextModel, TextRequest } from "../../src/text/types.ts";
+import { partOf } from "../../src/text/wrong_part.ts";
 import { ggml, noGgml } from "../support/native_ggml.ts";
 import { fakeWorld } from "../support/world.ts";
 
@@ -112,6 +114,17 @@ modelTest("embeds texts of one meaning near each other", async (model) => {
   assertEquals(cat!.vector.length, 576);
   assertAlmostEquals(dot(cat!.vector, cat!.vector), 1, 1e-5);
   assert(dot(cat!.vector, kitten!.vector) > dot(cat!.vector, tax!.vector) + 0.02);
+});
+
+modelTest("refuses a bias for what is no token", async (model) => {
+  const request = { prompt: { kind: "text", text: "The capital of France is" }, maxTokens: 1 } as const;
+  const biased = (id: number) =>
+    Array.fromAsync(
+      model.answer({ ...request, sampling: { temperature: 0, bias: new Map([[id, 100]]) } }, signal),
+    );
+  assertEquals((await biased(49_151)).at(-1)?.kind, "end");
+  const error = await assertRejects(() => biased(49_152), NodeError, "wanted 0 to 49151");
+  assertEquals(partOf(error), "bias");
 });
 
 modelTest("scores prompt and answer alike", async (model) => {

@@ -112,7 +112,13 @@ async function* chunks(
 }
 
 /** What is refused is told by the names that fields have here. */
-const askModel = askerBy({ prompt: "messages", tools: "tools", form: "response_format", stop: "stop" });
+const askModel = askerBy({
+  prompt: "messages",
+  tools: "tools",
+  form: "response_format",
+  stop: "stop",
+  bias: "logit_bias",
+});
 
 const callOf = ({ id, name, arguments: given }: ToolCall): object => ({
   id,

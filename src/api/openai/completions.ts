@@ -198,7 +198,7 @@ class Choice {
 const bestByText = (top: ScoredToken["top"]): object =>
   Object.fromEntries(top.toReversed().map(({ text, logprob }) => [text, logprob]));
 
-const askModel = askerBy({ prompt: "prompt", stop: "stop" });
+const askModel = askerBy({ prompt: "prompt", stop: "stop", bias: "logit_bias" });
 
 interface Asked {
   readonly head: object;
