@@ -7,7 +7,7 @@
 #   sh scripts/setup.sh test [SUITE…]          fetch what the tests need and run them all, or the suites named
 #
 # Everything fetched lies in one folder: $KWAAI_CACHE, else ${XDG_CACHE_HOME:-~/.cache}/kwaainet. Nothing else is changed,
-# except that `test`, as root on a Debian system, installs packages for the real peers and for the ARM emulator.
+# except that `test`, as root on a Debian system, installs packages: for the real peers, the ARM emulator, a browser, a firewall.
 set -eu
 
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -112,6 +112,12 @@ run_tests() {
       { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends qemu-user-static \
         libc6-arm64-cross libgcc-s1-arm64-cross libstdc++6-arm64-cross; } >"$KWAAI_CACHE/apt-qemu.log" 2>&1 ||
         say "Cannot install the emulator (see $KWAAI_CACHE/apt-qemu.log): its tests are skipped"
+    fi
+    if ! command -v nft >/dev/null; then
+      say "Installing nftables (apt)"
+      { apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends nftables; } \
+        >"$KWAAI_CACHE/apt-nftables.log" 2>&1 ||
+        say "Cannot install nftables (see $KWAAI_CACHE/apt-nftables.log): tests of firewalls are skipped"
     fi
     if ! command -v chromium >/dev/null; then
       say "Installing Chromium (apt)"
