@@ -1,106 +1,34 @@
 /**
- * The node on the network: the one file that puts libp2p together (js-libp2p 3.3.11; libp2p specifications).
+ * The node on the network: its calls, those of others, and who they are.
  *
  * @module
  */
-import { identify } from "@libp2p/identify";
-import type {
-  Connection,
-  ConnectionGater,
-  IdentifyResult,
-  Libp2p,
-  MultiaddrConnection,
-  Stream,
-} from "@libp2p/interface";
-import { kadDHT, passthroughMapper } from "@libp2p/kad-dht";
-import { peerIdFromString } from "@libp2p/peer-id";
-import { ping } from "@libp2p/ping";
-import { tcp } from "@libp2p/tcp";
-import { yamux } from "@libp2p/yamux";
-import { multiaddr } from "@multiformats/multiaddr";
-import type { Datastore } from "interface-datastore";
-import { createLibp2p } from "libp2p";
+import type { Connection, Libp2p, Stream } from "@libp2p/interface";
 import { openDeadline, orAbort } from "../base/deadline.ts";
-import { codeOf, messageOf, NodeError } from "../base/errors.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
-import type { Identity } from "../identity/keys.ts";
-import { memoryTable } from "../base/database.ts";
-import { ConnectionUses, PendingByAddress } from "./admission.ts";
+import { ConnectionUses } from "./admission.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import type { Channel } from "./channel.ts";
+import { Connections, type Introduction, type Neighbour, unreachable } from "./connections.ts";
 import {
-  ADDRESS_LIFE_MS,
-  ASK_AGAIN_MS,
-  CONNECTION_CHECK_MS,
   CROWDED,
   DIAL_MS,
   GOODBYE_MS,
-  HANDSHAKE_MS,
   MAX_CONNECTIONS,
   MAX_HELD_BYTES,
   MAX_HELD_BYTES_PER_PEER,
   MAX_INBOUND_CALLS,
   MAX_INBOUND_CALLS_PER_PEER,
-  MAX_NEW_CONNECTIONS_PER_HOST,
-  MAX_PENDING_CONNECTIONS,
-  MAX_PENDING_PER_ADDRESS,
   MAX_STREAMS_PER_PROTOCOL,
-  READ_AHEAD_BYTES,
-  STREAM_WINDOW_BYTES,
-  TABLES_FILL_MS,
 } from "./constants.ts";
-import { datastoreOf } from "./datastore.ts";
 import { InboundCalls, type Place } from "./inbound_calls.ts";
-import { loggerOf } from "./libp2p_log.ts";
+import { type HostOptions, openLibp2p } from "./libp2p_node.ts";
 import { makeStreamCall, makeUnaryCall } from "./make_call.ts";
 import type { Rpc, RpcStream, StreamHandler, UnaryHandler } from "./rpc.ts";
-import { mendSockets, noise } from "./runtime.ts";
 import { type Callee, serveStreamCall, serveUnaryCall } from "./serve_call.ts";
 import { channelOf } from "./stream_channel.ts";
-
-/** How a host is set up. */
-export interface HostOptions {
-  readonly identity: Identity;
-  /** Multiaddrs to listen on; none for a client that only calls. */
-  readonly listen: readonly string[];
-  /** Multiaddrs told to others instead of those found. */
-  readonly announce?: readonly string[];
-  /** Told to peers by identify, such as `kwaainet/0.1.0`. */
-  readonly agent: string;
-  /** Keeps known peers over a restart; they are forgotten with the host where absent. */
-  readonly datastore?: Datastore;
-  /** Open connections at most; 200 where absent. */
-  readonly maxConnections?: number;
-  /** Longest wait for a connection; 10 s where absent. */
-  readonly dialMs?: number;
-}
-
-/** What a peer says of itself and of us when it is asked (libp2p's identify). None of it is proven. */
-export interface Introduction {
-  readonly agent: string;
-  /** Where it says that it listens, without `/p2p/`. */
-  readonly addresses: readonly string[];
-  /** Where it saw us come from. */
-  readonly observed: string | undefined;
-  readonly protocols: readonly string[];
-}
-
-/** Most entries of a list in an introduction that are looked at. */
-const MAX_INTRODUCED = 200;
-
-/** Neighbours told at most. */
-const MAX_NEIGHBOURS = 1000;
-
-/** A peer that is known here. */
-export interface Neighbour {
-  readonly peerId: PeerId;
-  readonly connected: boolean;
-  /** Without `/p2p/`. */
-  readonly addresses: readonly string[];
-  /** Program, by its own words; null where it did not say. */
-  readonly agent: string | null;
-}
 
 /** A peer among peers. Dispose to say goodbye on every stream and close all connections. */
 export interface Host extends Rpc, AsyncDisposable {
@@ -135,106 +63,12 @@ const STREAM_OPTIONS = {
 
 /** Opens a host: it listens when this resolves. Throws `NodeError` `busy` for an address in use, `usage`. */
 export async function openHost(world: World, options: HostOptions): Promise<Host> {
-  mendSockets();
   const log = world.log.child("p2p");
   const left = new Set<PeerId>();
-  let node: Libp2p;
-  try {
-    node = await createNode(world, options, left);
-  } catch (error) {
-    throw listenError(options.listen, error);
-  }
+  const node = await openLibp2p(world, options, left);
   log.debug("Listening", { peer: node.peerId.toString(), addresses: node.getMultiaddrs().map(String) });
   return new Libp2pHost(world, node, options, left);
 }
-
-async function createNode(world: World, options: HostOptions, left: ReadonlySet<PeerId>): Promise<Libp2p> {
-  const clientOnly = options.listen.length === 0;
-  const kad = kadDHT({
-    protocol: "/ipfs/kad/1.0.0",
-    clientMode: clientOnly,
-    // peers of private networks have private addresses, and they are to be told to others
-    peerInfoMapper: passthroughMapper,
-    allowQueryWithZeroPeers: true,
-    initialQuerySelfInterval: 100,
-  });
-  const node = await createLibp2p({
-    privateKey: options.identity.privateKey,
-    addresses: { listen: [...options.listen], announce: [...options.announce ?? []] },
-    nodeInfo: { userAgent: options.agent },
-    transports: [tcp()],
-    connectionEncrypters: [noise()],
-    streamMuxers: [yamux({
-      // callers need not wait for our side of the handshake: hundreds of calls may come before it is done
-      maxEarlyStreams: MAX_STREAMS_PER_PROTOCOL,
-      streamOptions: {
-        maxStreamWindowSize: STREAM_WINDOW_BYTES,
-        maxReadBufferLength: STREAM_WINDOW_BYTES + READ_AHEAD_BYTES,
-      },
-    })],
-    connectionManager: {
-      maxConnections: options.maxConnections ?? MAX_CONNECTIONS,
-      inboundConnectionThreshold: MAX_NEW_CONNECTIONS_PER_HOST,
-      maxIncomingPendingConnections: MAX_PENDING_CONNECTIONS,
-      inboundUpgradeTimeout: HANDSHAKE_MS,
-    },
-    connectionGater: { ...handshakeGater(), denyDialPeer: (peer) => left.has(peer.toString()) },
-    connectionMonitor: { pingInterval: CONNECTION_CHECK_MS },
-    peerStore: { maxAddressAge: ADDRESS_LIFE_MS, maxPeerAge: ADDRESS_LIFE_MS },
-    // never libp2p's own: kad would keep in it whatever strangers put
-    datastore: options.datastore ?? datastoreOf(memoryTable()),
-    logger: loggerOf(world.log),
-    services: { identify: identify(), ping: ping(), kad },
-  });
-  if (!clientOnly) await node.services.kad.setMode("server");
-  return node as unknown as Libp2p;
-}
-
-/** Lets one address have only so many handshakes under way. */
-function handshakeGater(): ConnectionGater {
-  const pending = new PendingByAddress(MAX_PENDING_PER_ADDRESS);
-  const leave = new WeakMap<MultiaddrConnection, () => void>();
-  return {
-    denyInboundConnection(socket) {
-      const left = pending.enter(hostOf(socket.remoteAddr.toString()));
-      if (left === undefined) return true;
-      leave.set(socket, left);
-      socket.addEventListener("close", left, { once: true });
-      return false;
-    },
-    denyInboundUpgradedConnection(_, socket) {
-      leave.get(socket)?.();
-      return false;
-    },
-  };
-}
-
-/** The address without its port. */
-const hostOf = (address: string): string => address.split("/").slice(0, 3).join("/");
-
-function listenError(listen: readonly string[], error: unknown): Error {
-  const where = listen.join(", ");
-  const inner = error instanceof AggregateError ? error.errors.map(messageOf).join("; ") : messageOf(error);
-  if (/AddrInUse|EADDRINUSE|address already in use/i.test(`${inner} ${messageOf(error)}`)) {
-    return new NodeError(
-      "busy",
-      `Cannot listen on ${where}: the address is in use, choose another with --listen`,
-      {
-        cause: error,
-      },
-    );
-  }
-  return new NodeError(
-    "usage",
-    `Cannot listen on ${where}: ${inner}, wanted multiaddrs such as /ip4/0.0.0.0/tcp/0`,
-    {
-      cause: error,
-    },
-  );
-}
-
-/** How libp2p says that no address of a peer was found. */
-const UNKNOWN_PEER: ReadonlySet<string> = new Set(["NotFoundError", "NoValidAddressesError"]);
 
 /** What `Connection` has besides its interface: the muxer that opens streams without negotiating. */
 interface MuxedConnection {
@@ -244,7 +78,6 @@ interface MuxedConnection {
 class Libp2pHost implements Host {
   readonly self: PeerId;
   readonly #leaving = new AbortController();
-  readonly #dialMs: number;
   readonly #crowdedAt: number;
   readonly #served = new Set<string>();
   readonly #running = new Set<Promise<void>>();
@@ -253,33 +86,24 @@ class Libp2pHost implements Host {
   readonly #inbound = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_PEER);
   /** Apart from the other: what strangers send must not hinder our own calls. */
   readonly #outbound = new ByteBudget(MAX_HELD_BYTES, MAX_HELD_BYTES_PER_PEER);
-  /** When the last connection was made. */
-  #connectedAt = -Infinity;
-  readonly #introduced = new WeakMap<Connection, Introduction>();
-  /** Dials under way: callers of one peer share one. */
-  readonly #dials = new Map<PeerId, Promise<Connection>>();
+  readonly #connections: Connections;
 
   constructor(
     readonly world: World,
     readonly node: Libp2p,
     options: HostOptions,
-    /** Peers that are not called by themselves any more. */
-    readonly left: Set<PeerId>,
+    left: Set<PeerId>,
   ) {
     this.self = node.peerId.toString();
-    this.#dialMs = options.dialMs ?? DIAL_MS;
+    const { dialMs = DIAL_MS } = options;
+    this.#connections = new Connections(world, { node, dialMs, left, leaving: this.#leaving.signal });
     this.#crowdedAt = Math.floor((options.maxConnections ?? MAX_CONNECTIONS) * CROWDED);
     node.addEventListener("connection:open", ({ detail }) => this.#welcome(detail));
-    node.addEventListener(
-      "peer:identify",
-      ({ detail }) => this.#introduced.set(detail.connection, introductionOf(detail)),
-    );
   }
 
   /** Libp2p refuses newcomers at the limit: before that, whoever only occupies a place makes room. */
   #welcome(connection: Connection): void {
-    this.#connectedAt = this.world.clock.monotonic();
-    this.#uses.opened(connection, this.#connectedAt);
+    this.#uses.opened(connection, this.world.clock.monotonic());
     const all = this.node.getConnections();
     if (all.length <= this.#crowdedAt) return;
     this.#uses.leastMissed(all.filter((other) => other !== connection))?.abort(
@@ -296,34 +120,31 @@ class Libp2pHost implements Host {
   }
 
   isConnected(peer: PeerId): boolean {
-    return this.#open(peer) !== undefined;
+    return this.#connections.open(peer) !== undefined;
   }
 
-  async knownPeers(): Promise<readonly PeerId[]> {
-    return (await this.node.peerStore.all()).filter((peer) => peer.addresses.length > 0).map(({ id }) =>
-      id.toString()
-    );
+  dial(address: string, signal: AbortSignal): Promise<PeerId> {
+    return this.#connections.dial(address, signal);
   }
 
-  async neighbours(others: readonly PeerId[]): Promise<readonly Neighbour[]> {
-    const connected = this.node.getPeers().map(String);
-    const all = [...new Set([...connected, ...others])].slice(0, MAX_NEIGHBOURS);
-    return await Promise.all(all.map(async (peerId) => {
-      const connection = this.#open(peerId);
-      const introduced = connection === undefined ? undefined : this.#introduced.get(connection);
-      const known = await this.node.peerStore.get(peerIdFromString(peerId)).catch(() => undefined);
-      const addresses = known?.addresses.map(({ multiaddr }) => multiaddr.toString()) ?? [];
-      const here = connection === undefined ? [] : [connection.remoteAddr.toString()];
-      return {
-        peerId,
-        connected: connection !== undefined,
-        addresses: [
-          ...new Set([...addresses, ...here].map((address) => address.replace(/\/p2p\/[^/]+$/, ""))),
-        ]
-          .slice(0, MAX_INTRODUCED),
-        agent: introduced?.agent || null,
-      };
-    }));
+  knownPeers(): Promise<readonly PeerId[]> {
+    return this.#connections.knownPeers();
+  }
+
+  neighbours(others: readonly PeerId[]): Promise<readonly Neighbour[]> {
+    return this.#connections.neighbours(others);
+  }
+
+  introduction(peer: PeerId, signal: AbortSignal): Promise<Introduction> {
+    return this.#connections.introduction(peer, signal);
+  }
+
+  locate(peer: PeerId, signal: AbortSignal): Promise<readonly string[]> {
+    return this.#connections.locate(peer, signal);
+  }
+
+  hangUp(peer: PeerId, signal: AbortSignal): Promise<void> {
+    return this.#connections.hangUp(peer, signal);
   }
 
   serveUnary(method: string, handler: UnaryHandler): Disposable {
@@ -392,7 +213,7 @@ class Libp2pHost implements Host {
     }
     for (let attempt = 0;; attempt++) {
       signal.throwIfAborted();
-      const connection = this.#open(peer) ?? await this.#connect(peer, signal);
+      const connection = this.#connections.open(peer) ?? await this.#connections.connect(peer, signal);
       try {
         const { muxer } = connection as unknown as MuxedConnection;
         if (muxer === undefined) throw new Error("the connection has no muxer");
@@ -412,92 +233,6 @@ class Libp2pHost implements Host {
     }
   }
 
-  #open(peer: PeerId): Connection | undefined {
-    const connections = this.node.getConnections(peerIdFromString(peer)).filter(({ status }) =>
-      status === "open"
-    );
-    return connections.find(({ limits }) => limits === undefined) ?? connections[0];
-  }
-
-  /** Dials by id: addresses from the peer store, else from a kad lookup, both inside libp2p. */
-  #connect(peer: PeerId, signal: AbortSignal): Promise<Connection> {
-    let dial = this.#dials.get(peer);
-    if (dial === undefined) {
-      dial = this.#dial(peer).finally(() => this.#dials.delete(peer));
-      this.#dials.set(peer, dial);
-      dial.catch(() => {});
-    }
-    return orAbort(dial, signal);
-  }
-
-  async #dial(peer: PeerId): Promise<Connection> {
-    using late = openDeadline(this.world.clock, this.#dialMs, `connect to ${peer}`, this.#leaving.signal);
-    while (true) {
-      try {
-        return await this.node.dial(peerIdFromString(peer), { signal: late.signal });
-      } catch (error) {
-        if (!this.#mayBeKnownSoon(error) || late.signal.aborted) throw dialError(peer, error, late.signal);
-      }
-      await this.world.clock.sleep(ASK_AGAIN_MS, late.signal);
-    }
-  }
-
-  /** Whether nobody knew the peer, but our first neighbours have only just been met: identify and kad take a moment. */
-  #mayBeKnownSoon(error: unknown): boolean {
-    const isUnknown = error instanceof Error && UNKNOWN_PEER.has(error.name);
-    return isUnknown && this.world.clock.monotonic() - this.#connectedAt < TABLES_FILL_MS;
-  }
-
-  async dial(address: string, signal: AbortSignal): Promise<PeerId> {
-    const target = parseAddress(address);
-    this.left.delete(address.slice(address.lastIndexOf("/") + 1));
-    using late = openDeadline(this.world.clock, this.#dialMs, `connect to ${address}`, signal);
-    try {
-      const connection = await orAbort(this.node.dial(target, { signal: late.signal }), late.signal);
-      return connection.remotePeer.toString();
-    } catch (error) {
-      throw dialError(address, error, late.signal);
-    }
-  }
-
-  async introduction(peer: PeerId, signal: AbortSignal): Promise<Introduction> {
-    const connection = this.#open(peer);
-    if (connection === undefined) throw unreachable(peer, new Error("there is no connection"));
-    const told = this.#introduced.get(connection);
-    if (told !== undefined) return told;
-    const coming = Promise.withResolvers<Introduction>();
-    const listen = ({ detail }: CustomEvent<IdentifyResult>) => {
-      if (detail.connection === connection) coming.resolve(introductionOf(detail));
-    };
-    this.node.addEventListener("peer:identify", listen);
-    try {
-      return await orAbort(coming.promise, signal);
-    } finally {
-      this.node.removeEventListener("peer:identify", listen);
-    }
-  }
-
-  async locate(peer: PeerId, signal: AbortSignal): Promise<readonly string[]> {
-    try {
-      const find = this.node.peerRouting.findPeer(peerIdFromString(peer), { signal });
-      const { multiaddrs } = await orAbort(find, signal);
-      return multiaddrs.slice(0, MAX_INTRODUCED).map((address) =>
-        address.toString().replace(/\/p2p\/[^/]+$/, "")
-      );
-    } catch (error) {
-      signal.throwIfAborted();
-      if (error instanceof Error && (UNKNOWN_PEER.has(error.name) || error.name === "QueryAbortedError")) {
-        return [];
-      }
-      throw unreachable(peer, error);
-    }
-  }
-
-  async hangUp(peer: PeerId, signal: AbortSignal): Promise<void> {
-    this.left.add(peer);
-    await orAbort(this.node.hangUp(peerIdFromString(peer), { signal }), signal);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     this.#leaving.abort(new NodeError("aborted", "The server is leaving"));
     await this.#settle(Promise.all(this.#running));
@@ -512,36 +247,3 @@ class Libp2pHost implements Host {
     );
   }
 }
-
-const introductionOf = (told: IdentifyResult): Introduction => ({
-  agent: told.agentVersion ?? "",
-  addresses: told.listenAddrs.slice(0, MAX_INTRODUCED).map(String),
-  observed: told.observedAddr?.toString(),
-  protocols: told.protocols.slice(0, MAX_INTRODUCED),
-});
-
-function parseAddress(address: string): ReturnType<typeof multiaddr> {
-  try {
-    const target = multiaddr(address);
-    if (!/\/p2p\/[^/]+$/.test(target.toString())) throw new Error("it names no peer");
-    return target;
-  } catch (error) {
-    throw new NodeError(
-      "usage",
-      `Cannot connect to ${JSON.stringify(address)}: ${
-        messageOf(error)
-      }, wanted a multiaddr such as /ip4/192.0.2.1/tcp/31337/p2p/Qm…`,
-      { cause: error },
-    );
-  }
-}
-
-function dialError(whom: string, error: unknown, signal: AbortSignal): Error {
-  if (signal.aborted && signal.reason instanceof NodeError) return signal.reason;
-  return codeOf(error, "unreachable") === "timeout"
-    ? new NodeError("timeout", `Cannot connect to ${whom}: it does not answer`, { cause: error })
-    : unreachable(whom, error);
-}
-
-const unreachable = (whom: string, cause: unknown) =>
-  new NodeError("unreachable", `Cannot connect to ${whom}: ${messageOf(cause)}`, { cause });

@@ -4,7 +4,8 @@ import { NodeError } from "../../../src/base/errors.ts";
 import { ProtoMessage, ProtoWriter } from "../../../src/base/protobuf.ts";
 import { openSystemWorld } from "../../../src/base/system_world.ts";
 import { createIdentity, type Identity, openIdentity, readIdentity } from "../../../src/identity/keys.ts";
-import { type Host, type HostOptions, openHost } from "../../../src/p2p/host.ts";
+import { type Host, openHost } from "../../../src/p2p/host.ts";
+import type { HostOptions } from "../../../src/p2p/libp2p_node.ts";
 import { temporaryFolder } from "../../support/temporary_folder.ts";
 import { peersTest, RealPeer, startBootstrap } from "../dht/real_peer.ts";
 
