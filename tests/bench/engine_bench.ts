@@ -3,7 +3,7 @@
  * docs/decisions/text.md. `engine_bench.ts [ROUNDS]`. Needs `KWAAI_SMOLLM2` and `native/`; one thread.
  */
 import { openSystemWorld } from "../../src/base/system_world.ts";
-import type { BlockBackend, LoadedBlocks } from "../../src/compute/backend.ts";
+import type { BlockBackend, LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
 import { openEngineProcess } from "../../src/compute/engine_process.ts";
 import { createReferenceBackend } from "../../src/compute/reference.ts";
 import { openModel } from "../../src/model/open_model.ts";
@@ -63,12 +63,19 @@ async function stepper(loaded: LoadedBlocks) {
 
 async function steps() {
   const rows = [["one position behind 256", "in this process, ms", "through the engine process, ms"]];
-  for (const end of [blocks / 2, blocks]) {
+  for (const end of [1, blocks / 2, blocks]) {
     const range = { start: 0, end };
     await using here = await ggml.load(model, range, load, signal);
     await using there = await engine.load(path, range, load, signal);
-    rows.push([`${end} blocks`, await timed(await stepper(here)), await timed(await stepper(there))]);
+    rows.push([
+      `${end} of ${blocks} blocks`,
+      await timed(await stepper(here)),
+      await timed(await stepper(there)),
+    ]);
   }
+  const empty = new Float32Array(0);
+  const nothing = async (head: TextHead) => await timed(() => head.logits(empty, 0, signal));
+  rows.push(["nothing", await nothing(near), await nothing(far)]);
   table(rows);
 }
 
