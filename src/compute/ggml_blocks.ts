@@ -53,8 +53,8 @@ export interface GgmlBlocksParts {
 const CHUNK_TOKENS = 128;
 /** Attention reads a multiple of so many positions, so that one graph serves as many steps. */
 const POSITION_STEP = 256;
-/** Steps of so few tokens keep their graph for the next step. */
-const SMALL_STEP = 8;
+/** Steps of so few tokens keep their graph for the next step: one token, or one with 8 guesses behind it. */
+const SMALL_STEP = 9;
 /** Sessions that keep one: about a megabyte each. */
 const MAX_KEPT_GRAPHS = 16;
 
@@ -277,9 +277,10 @@ export class GgmlBlocks implements LoadedBlocks {
       cacheValueBytes: cache.valueBytes,
     };
     using parts = new DisposableStack();
-    const graph = parts.use(this.#engine.device.newGraph(graphNodes(lengthOf(cache.range))));
+    const { device } = this.#engine;
+    const graph = parts.use(device.newGraph(graphNodes(lengthOf(cache.range)), shape.rows * shape.tokens));
     const ends = buildBlocks(graph, plan, shape);
-    this.#engine.device.allocate(graph, scratch);
+    device.allocate(graph, scratch);
     const owned = parts.move();
     if (ownsScratch) owned.use(scratch);
     return { graph, shape, ends, [Symbol.dispose]: () => owned.dispose() };

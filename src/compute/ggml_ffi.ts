@@ -31,6 +31,14 @@ export const FRONT_LIBRARY = "libggml.v0.5.0.so";
 
 /** `offsetof(struct ggml_tensor, buffer)`. */
 const TENSOR_BUFFER_OFFSET = 8;
+/**
+ * Few columns are multiplied one by one: ggml's kernels for several (those of llamafile) take 4.6 times as long for two
+ * columns of Q8_0 as for one on AVX2, and up to 9 columns the plain way is never slower in any format (docs/benchmarks.md).
+ * Not measured on ARM, where kernels for pairs of columns may win: there ggml decides.
+ */
+const MULTIPLIES_APART = Deno.build.arch === "x86_64";
+const MOST_APART = 9;
+
 /** `enum ggml_backend_dev_type`. */
 const DEVICE_KINDS = ["cpu", "gpu", "igpu", "accel"] as const;
 
@@ -227,9 +235,10 @@ export class GgmlDevice implements Disposable {
     return new GgmlScratch(this.#symbols, this.#symbols.ggml_gallocr_new(this.#buffers) as Allocator);
   }
 
-  /** An empty graph with room for `nodes` nodes. Dispose to free it. */
-  newGraph(nodes: number): GgmlGraph {
-    return new GgmlGraph(this.#symbols, nodes);
+  /** An empty graph with room for `nodes` nodes, over `columns` columns of values. Dispose to free it. */
+  newGraph(nodes: number, columns: number): GgmlGraph {
+    const isApart = this.kind === "cpu" && MULTIPLIES_APART && columns > 1 && columns <= MOST_APART;
+    return new GgmlGraph(this.#symbols, { nodes, isApart });
   }
 
   /** Places everything the graph needs. Throws `NodeError` `no_memory`, and `unsupported` for what the device lacks. */

@@ -30,6 +30,21 @@ export interface GgmlStrides {
   readonly offset: number;
 }
 
+/** A matrix or vector of a model. */
+export interface GgmlWeight {
+  readonly tensor: GgmlTensor;
+  /** Whether it lies in the order that kernels for several columns want. */
+  readonly isRepacked: boolean;
+}
+
+/** How a graph is made. */
+export interface GgmlGraphOptions {
+  /** Room for so many operations and inputs. */
+  readonly nodes: number;
+  /** Whether each column of values is multiplied by itself, as far as the order of the weights allows. */
+  readonly isApart: boolean;
+}
+
 /** Arguments of `ggml_rope_ext` that a model decides. */
 export interface GgmlRope {
   readonly dims: number;
@@ -48,10 +63,12 @@ export class GgmlGraph implements Disposable {
   readonly handle: Graph;
   readonly #symbols: Symbols;
   readonly #context: Context;
+  readonly #isApart: boolean;
 
   /** Made by `GgmlDevice.newGraph`. */
-  constructor(symbols: Symbols, nodes: number) {
+  constructor(symbols: Symbols, { nodes, isApart }: GgmlGraphOptions) {
     this.#symbols = symbols;
+    this.#isApart = isApart;
     this.#context = newContext(symbols, nodes, nodes);
     this.handle = symbols.ggml_new_graph_custom(this.#context, big(nodes), 0) as Graph;
   }
@@ -92,12 +109,12 @@ export class GgmlGraph implements Disposable {
   }
 
   /** Root mean square norm of each row, times `weight`. */
-  norm(x: GgmlTensor, weight: GgmlTensor, epsilon: number): GgmlTensor {
+  norm(x: GgmlTensor, { tensor }: GgmlWeight, epsilon: number): GgmlTensor {
     const symbols = this.#symbols;
     return symbols.ggml_mul(
       this.#context,
       symbols.ggml_rms_norm(this.#context, x, epsilon),
-      weight,
+      tensor,
     ) as GgmlTensor;
   }
 
@@ -107,7 +124,14 @@ export class GgmlGraph implements Disposable {
   }
 
   /** `(columns, rows)` weights times `(columns, n)` values: `(rows, n)`. */
-  multiply(weight: GgmlTensor, x: GgmlTensor): GgmlTensor {
+  multiply({ tensor, isRepacked }: GgmlWeight, x: GgmlTensor): GgmlTensor {
+    // as planes of one column each, the product is that of single columns, bit by bit
+    return this.#isApart && !isRepacked
+      ? this.swapMiddle(this.#product(tensor, this.swapMiddle(x)))
+      : this.#product(tensor, x);
+  }
+
+  #product(weight: GgmlTensor, x: GgmlTensor): GgmlTensor {
     return this.#symbols.ggml_mul_mat(this.#context, weight, x) as GgmlTensor;
   }
 

@@ -16,7 +16,7 @@ import type { GgmlWeights } from "./ggml_weights.ts";
 /** Hidden states that go through the output matrix at once. */
 const CHUNK_ROWS = 32;
 /** So few are computed at once. */
-const SHORT_ROWS = 8;
+const SHORT_ROWS = 9;
 
 interface PlacedHead extends Disposable {
   readonly graph: GgmlGraph;
@@ -107,7 +107,7 @@ export class GgmlHead implements TextHead {
     this.#placed?.[Symbol.dispose]();
     this.#placed = undefined;
     using parts = new DisposableStack();
-    const graph = parts.use(this.#engine.device.newGraph(16));
+    const graph = parts.use(this.#engine.device.newGraph(16, rows));
     const hidden = graph.input("F32", this.hiddenSize, rows);
     const norm = this.#weights.get("output_norm.weight");
     const scores = graph.multiply(

@@ -8,6 +8,7 @@ import type { ModelSource } from "../model/source.ts";
 import type { LoadOptions } from "./backend.ts";
 import type { GgmlTensor } from "./ggml_context.ts";
 import type { GgmlDevice, GgmlMemory } from "./ggml_ffi.ts";
+import type { GgmlWeight } from "./ggml_graph.ts";
 import { heldFormat, holdAs } from "./precision.ts";
 
 const NEVER = new AbortController().signal;
@@ -16,7 +17,7 @@ const NEVER = new AbortController().signal;
 export interface GgmlWeights extends Disposable {
   readonly bytes: number;
   /** Throws `TypeError` for one that was not loaded. */
-  get(name: string): GgmlTensor;
+  get(name: string): GgmlWeight;
 }
 
 /**
@@ -57,7 +58,7 @@ export async function loadGgmlWeights(
     get(name) {
       const found = placed.get(name);
       if (found === undefined) throw new TypeError(`Cannot use the tensor "${name}": it was not loaded`);
-      return found.tensor;
+      return { tensor: found.tensor, isRepacked: found.memory === repacked };
     },
     [Symbol.dispose]: () => owned.dispose(),
   };

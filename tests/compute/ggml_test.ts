@@ -307,6 +307,38 @@ for (const [format, tolerance] of Object.entries(TOLERANCE) as [WeightFormat, nu
   });
 }
 
+// Kernels for several columns add in other orders: those of other processors, and of Q4_K where it is repacked
+const apartTest = Deno.build.arch === "x86_64" ? ggmlTest : () => {};
+for (const format of ["F32", "F16", "BF16", "Q4_0", "Q4_1", "Q5_0", "Q8_0", "Q6_K"] as const) {
+  apartTest(`computes 2 to 9 positions of ${format} as one after another, bit by bit`, async () => {
+    await using model = await openTiny({ hidden: 256, ffn: 512, format });
+    await using blocks = await ggml.load(model, ALL, EXACT, signal);
+    await using head = await ggml.loadHead(model, EXACT, signal);
+    await using cache = await blocks.openCache({ range: ALL, batch: 1, capacity: 40 }, signal);
+    const data = values(29 * 256);
+    const step = (start: number, end: number) =>
+      blocks.step(
+        {
+          input: { batch: 1, tokens: end - start, hidden: 256, data: data.slice(start * 256, end * 256) },
+          rewindTo: start,
+        },
+        cache,
+        signal,
+      );
+    await step(0, 20);
+    const alone = [];
+    for (let at = 20; at < 29; at++) alone.push(await step(at, at + 1));
+    const states = Float32Array.from(alone.flatMap((state) => [...state]));
+    const scores = [];
+    for (const state of alone) scores.push(...await head.logits(state, 1, signal));
+    for (const width of [2, 3, 8, 9]) {
+      assertEquals(await step(20, 20 + width), states.slice(0, width * 256), `${width}`);
+      const several = await head.logits(states.slice(0, width * 256), width, signal);
+      assertEquals(several, Float32Array.from(scores.slice(0, several.length)), `head ${width}`);
+    }
+  });
+}
+
 ggmlTest("with dtype f32 computes half precision checkpoints as exactly as single precision", async () => {
   for (const dtype of ["F16", "BF16"] as const) {
     await using model = await openTinyCheckpoint({ dtype });
