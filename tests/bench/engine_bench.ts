@@ -1,6 +1,7 @@
 /**
  * What text costs on its way through the engine process, and how far honest engines are apart: the figures behind
- * docs/decisions/text.md. `engine_bench.ts [ROUNDS]`. Needs `KWAAI_SMOLLM2` and `native/`; one thread.
+ * docs/decisions. `engine_bench.ts [ROUNDS] [MODEL]`. Needs `native/`, and `KWAAI_SMOLLM2` where no model is named; one
+ * thread.
  */
 import { openSystemWorld } from "../../src/base/system_world.ts";
 import type { BlockBackend, LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
@@ -11,10 +12,10 @@ import { openTokenizer } from "../../src/model/tokenizer.ts";
 import { ggml } from "../support/native_ggml.ts";
 import { median, say, table } from "./text_bench_help.ts";
 
-const rounds = Number(Deno.args[0] ?? "31");
+const [roundCount = "31", path = Deno.env.get("KWAAI_SMOLLM2")!] = Deno.args;
+const rounds = Number(roundCount);
 const signal = new AbortController().signal;
 const load = { dtype: "auto", threads: 1 } as const;
-const path = Deno.env.get("KWAAI_SMOLLM2")!;
 const model = await openModel(path, signal);
 const { blocks, hiddenSize: hidden } = model.architecture;
 const folder = await Deno.makeTempDir();
@@ -98,8 +99,9 @@ async function passes() {
   const single: Float32Array[] = [];
   for (const [i, id] of ids.slice(0, 16).entries()) single.push(await take([id], 1, 64 + i));
   say("\npasses behind 64 positions");
-  const rows = [["positions", "ms", "equal to single passes, bit by bit"]];
-  for (const width of [1, 2, 5, 9, 16]) {
+  const rows = [["positions", "ms", "multiples of one", "equal to single passes, bit by bit"]];
+  let one = Number.NaN;
+  for (const width of [1, 2, 3, 5, 9, 16]) {
     const part = ids.slice(0, width);
     const all = await take(part, width, 64);
     const size = all.length / width;
@@ -107,7 +109,9 @@ async function passes() {
       const row = all.subarray(i * size, (i + 1) * size);
       return row.every((score, id) => score === single[i]![id]);
     });
-    rows.push([`${width}`, await timed(() => take(part, width, 64)), isEqual ? "yes" : "no"]);
+    const ms = await timed(() => take(part, width, 64));
+    if (width === 1) one = Number(ms);
+    rows.push([`${width}`, ms, (Number(ms) / one).toFixed(2), isEqual ? "yes" : "no"]);
   }
   table(rows);
 }
