@@ -69,8 +69,9 @@ const history: ChatMessage[] = [
   { role: "user", content: "Thanks" },
 ];
 
-function parser(most = 64, names = ["weather", "clock"]): ToolParser {
-  return new ToolParser(fakeWorld(), { names: new Set(names), most });
+function parser(most = 64): ToolParser {
+  const tools = new Map([weather, clock].map(({ name, parameters }) => [name, parameters]));
+  return new ToolParser(fakeWorld(), { tools, most });
 }
 
 /** Text and calls of an answer that comes in parts of `size` letters. */
