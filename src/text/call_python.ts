@@ -5,24 +5,15 @@
  */
 import { isJsonObject, type JsonObject } from "../model/json_file.ts";
 import { unmarked } from "./call_marks.ts";
-import {
-  type CallText,
-  type FoundCall,
-  isSpace,
-  MAX_NAME,
-  type OfferedTools,
-  type Verdict,
-} from "./call_text.ts";
+import { type CallText, type FoundCall, isSpace, type OfferedTools, type Verdict } from "./call_text.ts";
 import { PythonText } from "./python_text.ts";
 
 /** What closes Python between tags. */
 export const CODE_CLOSER = "</code>";
 /** Brackets within each other. */
 const MAX_DEPTH = 64;
-/** Letters of names. */
-const NAME = /[\w.-]/;
-/** Llama 3 writes built-in tools so. */
-const CALL_SUFFIX = /\.call$/;
+/** What Llama 3 writes behind the names of built-in tools. */
+const CALL_SUFFIX = ".call";
 const CLOSERS: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
 
 /** `list`: calls in brackets; `one`: a call by itself; `code`: calls up to {@linkcode CODE_CLOSER}. */
@@ -136,14 +127,16 @@ export class PythonCalls implements CallText {
       if (isSeparator) this.#isBehind = false;
       return "more";
     }
-    if (this.#isBehind || !NAME.test(letter) || this.#name.length >= MAX_NAME) return "none";
     this.#name += letter;
-    return "more";
+    const mayBe = [...this.#tools.keys()].some((name) => `${name}${CALL_SUFFIX}`.startsWith(this.#name));
+    return this.#isBehind || !mayBe ? "none" : "more";
   }
 
   /** The tool that a name means. */
   #known(name: string): string | undefined {
-    return [name, name.replace(CALL_SUFFIX, "")].find((one) => this.#tools.has(one));
+    const isMethod = !this.#tools.has(name) && name.endsWith(CALL_SUFFIX);
+    const known = isMethod ? name.slice(0, -CALL_SUFFIX.length) : name;
+    return this.#tools.has(known) ? known : undefined;
   }
 }
 
