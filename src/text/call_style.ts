@@ -12,6 +12,8 @@ export interface CallStyle {
    * tag with the name; `bare`: a call by itself.
    */
   readonly kind: "tagged" | "list" | "named" | "function" | "bare";
+  /** What stands before a list of calls, or before a name. */
+  readonly opener: string;
   /** What arguments are called. */
   readonly argumentsKey: "arguments" | "parameters";
   /** Ids of calls are 9 letters and digits, or the template refuses them (Mistral). */
@@ -29,6 +31,7 @@ export const RESULT_TAGS = { open: "<tool_response>", close: "</tool_response>" 
 
 const TAGGED: CallStyle = {
   kind: "tagged",
+  opener: "",
   argumentsKey: "arguments",
   hasShortIds: false,
   hasIdsWithin: false,
@@ -40,8 +43,10 @@ export function callStyle({ knowsTools, source }: ChatTemplate): CallStyle {
   if (!knowsTools || source.includes(CALL_TAGS.open)) return TAGGED;
   if (source.includes("[TOOL_CALLS]")) {
     const kind = source.includes("[ARGS]") ? "named" : "list";
-    return { ...TAGGED, kind, hasShortIds: true, hasIdsWithin: source.includes("[CALL_ID]") };
+    const hasIdsWithin = source.includes("[CALL_ID]");
+    return { ...TAGGED, kind, opener: "[TOOL_CALLS]", hasShortIds: true, hasIdsWithin };
   }
+  if (source.includes("<|tool_call|>")) return { ...TAGGED, kind: "list", opener: "<|tool_call|>" };
   if (source.includes("<function=")) return { ...TAGGED, kind: "function" };
   const isLlama = source.includes("<|python_tag|>") || /"name":[^}]*"parameters":/.test(source);
   if (isLlama) return { ...TAGGED, kind: "bare", argumentsKey: "parameters", isSingle: true };

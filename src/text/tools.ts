@@ -19,6 +19,8 @@ const MAX_TOOLS = 128;
 const MAX_CALLS = 64;
 /** Calls of one answer that are forced. */
 const MAX_FORCED = 8;
+/** Names that can be told from what stands around them where they are not quoted. */
+const PLAIN_NAME = /^[\w.:/-]+$/;
 
 /** What a conversation with tools is put to the template as. */
 export interface ToolPlan {
@@ -100,8 +102,12 @@ function forcedForm(
   style: CallStyle,
   most: number,
 ): AnswerForm {
-  const { kind, argumentsKey } = style;
-  if (kind === "named" || kind === "function") return namedForm(tools, style);
+  const { argumentsKey, opener } = style;
+  let { kind } = style;
+  if (kind === "named" || kind === "function") {
+    if (tools.every(({ name }) => PLAIN_NAME.test(name))) return namedForm(tools, style);
+    kind = kind === "named" ? "list" : "tagged";
+  }
   const place = kind === "list" ? "#/items/anyOf" : "#/anyOf";
   const calls = tools.map(({ name, parameters }, i) => ({
     type: "object",
@@ -115,7 +121,7 @@ function forcedForm(
   const one = { anyOf: calls };
   if (kind === "list") {
     const list = { type: "array", items: one, minItems: 1, maxItems: most };
-    return { kind: "schema", schema: list, before: "[TOOL_CALLS]", hasMarks: true };
+    return { kind: "schema", schema: list, before: opener, hasMarks: true };
   }
   if (kind === "bare") return { kind: "schema", schema: one };
   return {
@@ -128,12 +134,12 @@ function forcedForm(
 }
 
 /** One call whose name stands before its arguments. */
-function namedForm(tools: readonly ToolDefinition[], { kind, hasIdsWithin }: CallStyle): AnswerForm {
+function namedForm(tools: readonly ToolDefinition[], { kind, opener, hasIdsWithin }: CallStyle): AnswerForm {
   const around = tools.map(({ name }) =>
     kind === "function"
       ? { before: `${FUNCTION_OPENER}${name}>`, after: FUNCTION_CLOSER }
       // the id is for the form's sake: calls are given new ones
-      : { before: `[TOOL_CALLS]${name}${hasIdsWithin ? "[CALL_ID]000000000" : ""}[ARGS]`, after: "" }
+      : { before: `${opener}${name}${hasIdsWithin ? "[CALL_ID]000000000" : ""}[ARGS]`, after: "" }
   );
   const anyOf = tools.map(({ parameters }, i) => looseSchema(parameters, `#/anyOf/${i}`));
   return { kind: "schema", schema: { anyOf }, around, hasMarks: true };

@@ -26,6 +26,19 @@ const mistral = knowing(
   "[TOOL_CALLS]",
   "{% if c.id | length != 9 %}{{ raise_exception('ids have 9 letters') }}{% endif %}{{ c.id + c.function.name }}",
 );
+const mistral11 = knowing(
+  "[TOOL_CALLS]name[CALL_ID]id[ARGS]",
+  "{% if c.id | length != 9 %}{{ raise_exception('ids have 9 letters') }}{% endif %}" +
+    "{{ '[TOOL_CALLS]' + c.function.name + '[CALL_ID]' + c.id + '[ARGS]' + (c.function.arguments | tojson) }}",
+);
+const ministral = knowing(
+  "[TOOL_CALLS]name[ARGS]",
+  "{% set given = c.function.arguments %}{% if given is not string %}{% set given = given | tojson %}{% endif %}" +
+    "{{ '[TOOL_CALLS]' + c.function.name + '[ARGS]' + given }}",
+);
+const granite = knowing("<|tool_call|>", "{{ c.function.name }}");
+const functionary = knowing("<function=name>", "{{ c.function.name }}");
+const coder = knowing("<tool_call><function=name><parameter=key>", "{{ c.function.name }}");
 const llama = knowing(
   "<|python_tag|>",
   "{% if m.tool_calls | length != 1 %}{{ raise_exception('one call') }}{% endif %}{{ c.function.name }}",
@@ -103,6 +116,12 @@ Deno.test("toolPlan gives calls and results to templates as they want them", () 
   assert(text.includes("[tool]sunny=call_0123456789ab"), text);
   const short = mistral.render(toolPlan(fakeWorld(), mistral, chat({ messages: history })).messages);
   assert(short.includes("3456789abweather") && short.includes("sunny=3456789ab"), short);
+  const named = mistral11.render(toolPlan(fakeWorld(), mistral11, chat({ messages: history })).messages);
+  const call =
+    '[TOOL_CALLS]weather[CALL_ID]3456789ab[ARGS]{"city": "Rome"}[TOOL_CALLS]clock[CALL_ID]0000callb[ARGS]{}';
+  assert(named.includes(`${call}[tool]sunny=3456789ab[tool]noon=0000callb`), named);
+  const newest = ministral.render(toolPlan(fakeWorld(), ministral, chat({ messages: history })).messages);
+  assert(newest.includes('[TOOL_CALLS]weather[ARGS]{"city": "Rome"}[TOOL_CALLS]clock[ARGS]{}'), newest);
   const single = llama.render(toolPlan(fakeWorld(), llama, chat({ messages: history })).messages);
   assertEquals(
     single,
@@ -125,6 +144,18 @@ Deno.test("toolPlan puts calls and results into plain turns where the template k
   assert(!plain.render(messages).includes("null"));
 });
 
+Deno.test("toolPlan tells calls as tools were told, where a template has a place for calls and none for tools", () => {
+  // as DeepSeek R1's distilled Llamas: it puts arguments together as text
+  const distilled = template(
+    "{% for m in messages %}{{ '[' + m.role + ']' }}{% if m.content %}{{ m.content }}{% endif %}" +
+      "{% if m.tool_calls %}{% for c in m.tool_calls %}{{ c.function.name + c.function.arguments }}{% endfor %}{% endif %}" +
+      "{% if m.role == 'tool' %}{{ 'result' }}{% endif %}{% endfor %}",
+  );
+  const text = distilled.render(toolPlan(fakeWorld(), distilled, chat({ messages: history })).messages);
+  const call = '<tool_call>\n{"name":"weather","arguments":{"city":"Rome"}}\n</tool_call>';
+  assert(text.includes(call) && text.includes("<tool_response>\nsunny\n</tool_response>"), text);
+});
+
 Deno.test("toolPlan refuses tools and choices that cannot be", () => {
   const refused: Partial<Chat>[] = [
     { tools: [clock, clock] },
@@ -142,7 +173,7 @@ Deno.test("toolPlan refuses tools and choices that cannot be", () => {
 Deno.test("a forced call is read back by the parser, its arguments by their schema", async () => {
   const model = formModel();
   const validate = new Ajv({ strict: false }).compile({ ...weather.parameters });
-  for (const family of [hermes, mistral, llama, plain]) {
+  for (const family of [hermes, mistral, mistral11, ministral, granite, functionary, coder, llama, plain]) {
     for (const toolChoice of ["required" as const, { name: "weather" }]) {
       const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
       assert(form !== undefined);
@@ -173,6 +204,11 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
   const forms = [
     [hermes, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
     [mistral, `[TOOL_CALLS][{"name":"weather","arguments":${given}},{"name":"clock","arguments":{}}]`],
+    [mistral11, `[TOOL_CALLS]weather[CALL_ID]000000000[ARGS]${given}`],
+    [ministral, `[TOOL_CALLS]weather[ARGS]${given}`],
+    [granite, `<|tool_call|>[{"name":"weather","arguments":${given}}]`],
+    [functionary, `<function=weather>${given}</function>`],
+    [coder, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
     [llama, `{"name":"weather","parameters":${given}}`],
   ] as const;
   for (const [family, text] of forms) {
@@ -180,6 +216,16 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
     assert(await accepts(model, form!, text), text);
     const named = toolPlan(fakeWorld(), family, chat({ toolChoice: { name: "clock" } }));
     assert(!await accepts(model, named.form!, text), text);
+  }
+});
+
+Deno.test("a tool whose name needs quotes is forced in JSON, whatever the family", async () => {
+  const model = formModel();
+  const tools = [{ name: "a [b]>{" }];
+  for (const family of [mistral11, ministral, functionary]) {
+    const { form, calls } = toolPlan(fakeWorld(), family, chat({ tools, toolChoice: "required" }));
+    const { text } = await walk(model, form!, { draw: seededDraw(1), soon: 1 });
+    assertEquals(calls!.push(text).calls[0]?.name, "a [b]>{", text);
   }
 });
 
@@ -193,5 +239,7 @@ Deno.test("a tool whose schema cannot be kept is forced with any object", async 
     const tools = [{ name: "odd", parameters }];
     const { form } = toolPlan(fakeWorld(), llama, chat({ tools, toolChoice: "required" }));
     assert(await accepts(model, form!, '{"name":"odd","parameters":{"x":[1]}}'), JSON.stringify(parameters));
+    const named = toolPlan(fakeWorld(), ministral, chat({ tools, toolChoice: "required" })).form;
+    assert(await accepts(model, named!, '[TOOL_CALLS]odd[ARGS]{"x":[1]}'), JSON.stringify(parameters));
   }
 });
