@@ -18,6 +18,7 @@ import type { Rpc } from "../p2p/rpc.ts";
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
 import { type Swarm, swarmOf } from "../petals/client/swarm.ts";
 import type { SessionEnergy, StepObserver } from "../petals/report.ts";
+import { markIds } from "../text/call_marks.ts";
 import { readFinalNorm } from "../text/embed.ts";
 import { type Forms, openForms } from "../text/grammar.ts";
 import { Gate } from "../text/gate.ts";
@@ -167,6 +168,7 @@ class OneModel implements NodeText {
       vocabulary: rawVocabulary(files!),
       endIds: tokenizer.endIds,
       vocabularySize: architecture.vocabularySize,
+      marks: markIds(tokenizer),
     }));
     let norm: Promise<Float32Array<ArrayBuffer>> | undefined;
     const answering = textModel(this.#world, {

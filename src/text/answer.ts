@@ -15,6 +15,8 @@ import type { EndReason, ScoredToken, TextEvent, TextUsage, ToolCall } from "./t
 export interface CallReader {
   /** Text that is none of a call, and calls that are complete. */
   push(text: string): { readonly text: string; readonly calls: readonly ToolCall[] };
+  /** A control token of that name came, one that belongs to calls and has no text. */
+  mark(name: string): { readonly text: string; readonly calls: readonly ToolCall[] };
   /** What is left when the text has ended. */
   finish(): { readonly text: string; readonly calls: readonly ToolCall[] };
 }
@@ -28,6 +30,8 @@ export interface AnswerRun {
   readonly stop: readonly string[];
   readonly topLogprobs: number | undefined;
   readonly calls: CallReader | undefined;
+  /** Control tokens by id that belong to calls. */
+  readonly marks: ReadonlyMap<number, string>;
   /** When the request came, monotonic ms. */
   readonly startedAtMs: number;
   /** Filled with the ids of the answer, the end token included. */
@@ -111,33 +115,44 @@ class AnswerText {
   }
 
   *add(id: number, scores: Float32Array): Generator<TextEvent> {
-    const { words, topLogprobs, textOf } = this.#run;
+    const { words, topLogprobs, textOf, calls, marks } = this.#run;
+    const mark = marks.get(id);
     this.#ids.push(id);
     if (topLogprobs !== undefined) this.#scored.push(scoreToken(scores, id, { top: topLogprobs, textOf }));
-    const checked = this.#stops.push(words.push(id));
-    this.stop = checked.stop;
-    yield* this.#tell(checked.text);
+    if (calls === undefined || mark === undefined) yield* this.#check(words.push(id));
+    else {
+      yield* this.#flush();
+      if (this.stop === undefined) yield* this.#take(calls.mark(mark));
+    }
   }
 
   *finish(): Generator<TextEvent> {
-    const { words, calls } = this.#run;
-    if (this.stop === undefined) {
-      const checked = this.#stops.push(words.finish());
-      this.stop = checked.stop;
-      const rest = checked.stop === undefined ? this.#stops.finish() : "";
-      yield* this.#tell(checked.text + rest);
-    }
-    const left = calls?.finish();
-    this.calls.push(...left?.calls ?? []);
-    yield* this.#emit(left?.text ?? "");
+    if (this.stop === undefined) yield* this.#flush();
+    const left = this.#run.calls?.finish();
+    if (left !== undefined) yield* this.#take(left);
+  }
+
+  /** What letters and stops held back: no more text comes that would complete them. */
+  *#flush(): Generator<TextEvent> {
+    yield* this.#check(this.#run.words.finish());
+    if (this.stop === undefined) yield* this.#tell(this.#stops.finish());
+  }
+
+  *#check(text: string): Generator<TextEvent> {
+    const checked = this.#stops.push(text);
+    this.stop = checked.stop;
+    yield* this.#tell(checked.text);
   }
 
   *#tell(text: string): Generator<TextEvent> {
     const { calls } = this.#run;
     if (calls === undefined) return yield* this.#emit(text);
-    const read = calls.push(text);
-    this.calls.push(...read.calls);
-    yield* this.#emit(read.text);
+    yield* this.#take(calls.push(text));
+  }
+
+  *#take({ text, calls }: ReturnType<CallReader["push"]>): Generator<TextEvent> {
+    this.calls.push(...calls);
+    yield* this.#emit(text);
   }
 
   *#emit(text: string): Generator<TextEvent> {

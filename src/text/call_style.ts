@@ -7,12 +7,19 @@ import type { ChatTemplate } from "../model/chat_template.ts";
 
 /** One family's way. */
 export interface CallStyle {
-  /** `tagged`: each call between tags; `list`: all calls in a list; `bare`: a call by itself. */
-  readonly kind: "tagged" | "list" | "bare";
+  /**
+   * `tagged`: each call between tags; `list`: all calls in a list; `named`: a name before the arguments; `function`: a
+   * tag with the name; `bare`: a call by itself.
+   */
+  readonly kind: "tagged" | "list" | "named" | "function" | "bare";
+  /** What stands before a list of calls, or before a name. */
+  readonly opener: string;
   /** What arguments are called. */
   readonly argumentsKey: "arguments" | "parameters";
   /** Ids of calls are 9 letters and digits, or the template refuses them (Mistral). */
   readonly hasShortIds: boolean;
+  /** The id of a call stands between its name and its arguments (Mistral's tokenizers of version 11). */
+  readonly hasIdsWithin: boolean;
   /** A turn holds one call, or the template refuses it (Llama 3). */
   readonly isSingle: boolean;
 }
@@ -22,17 +29,33 @@ export const CALL_TAGS = { open: "<tool_call>", close: "</tool_call>" } as const
 /** What stands before and behind a tool's result there. */
 export const RESULT_TAGS = { open: "<tool_response>", close: "</tool_response>" } as const;
 
-const TAGGED: CallStyle = { kind: "tagged", argumentsKey: "arguments", hasShortIds: false, isSingle: false };
+const TAGGED: CallStyle = {
+  kind: "tagged",
+  opener: "",
+  argumentsKey: "arguments",
+  hasShortIds: false,
+  hasIdsWithin: false,
+  isSingle: false,
+};
 
 /** The way of a model, by its template. */
 export function callStyle({ knowsTools, source }: ChatTemplate): CallStyle {
   if (!knowsTools || source.includes(CALL_TAGS.open)) return TAGGED;
-  if (source.includes("[TOOL_CALLS]")) return { ...TAGGED, kind: "list", hasShortIds: true };
+  if (source.includes("[TOOL_CALLS]")) {
+    const kind = source.includes("[ARGS]") ? "named" : "list";
+    const hasIdsWithin = source.includes("[CALL_ID]");
+    return { ...TAGGED, kind, opener: "[TOOL_CALLS]", hasShortIds: true, hasIdsWithin };
+  }
+  if (source.includes("<|tool_call|>")) return { ...TAGGED, kind: "list", opener: "<|tool_call|>" };
+  if (source.includes("<function=")) return { ...TAGGED, kind: "function" };
   const isLlama = source.includes("<|python_tag|>") || /"name":[^}]*"parameters":/.test(source);
   if (isLlama) return { ...TAGGED, kind: "bare", argumentsKey: "parameters", isSingle: true };
   return { ...TAGGED, kind: "bare" };
 }
 
-/** Whether calls and results have a place in the template's conversations. */
-export const knowsCalls = ({ source }: ChatTemplate): boolean =>
-  /\btool_calls\b/.test(source) && /["'](tool|ipython)["']/.test(source);
+/**
+ * Whether calls and results have a place in the template's conversations. One that has a place for them and none for tools
+ * (DeepSeek R1's distilled Llamas) would show calls in other words than those that tools are told in.
+ */
+export const knowsCalls = ({ knowsTools, source }: ChatTemplate): boolean =>
+  knowsTools && /\btool_calls\b/.test(source) && /["'](tool|ipython)["']/.test(source);

@@ -32,6 +32,8 @@ export interface FormTokens {
   readonly endIds: ReadonlySet<number>;
   /** How many scores a token is chosen from; more than the vocabulary holds where a model pads it. */
   readonly vocabularySize: number;
+  /** Control tokens by id that forms of calls may name. */
+  readonly marks: ReadonlyMap<number, string>;
 }
 
 /** Forms for one model. Nothing is loaded before the first of them. Dispose to free what is compiled. */
@@ -97,7 +99,7 @@ class CompiledForms implements Forms {
     signal.throwIfAborted();
     return new MatchedForm(
       await prepared.library.GrammarMatcher.createGrammarMatcher(compiled),
-      prepared.tokens,
+      { ...prepared.tokens, ...(form.kind === "schema" && form.hasMarks ? {} : { marks: new Map() }) },
     );
   }
 
@@ -186,9 +188,7 @@ class MatchedForm implements Constraint {
     if (this.#isOver) return;
     this.#allowed = undefined;
     if (this.#tokens.endIds.has(id)) this.#isOver = true;
-    else if (!this.#matcher.acceptToken(id)) {
-      throw new RangeError(`Token ${id} does not keep the form`);
-    }
+    else if (!this.#take(id)) throw new RangeError(`Token ${id} does not keep the form`);
   }
 
   get done(): boolean {
@@ -209,21 +209,36 @@ class MatchedForm implements Constraint {
   }
 
   #bits(): Int32Array {
-    return this.#allowed ??= this.#isOver ? this.#onlyEnds() : this.#read();
+    return this.#allowed ??= this.#isOver ? this.#only(this.#tokens.endIds) : this.#read();
   }
 
   #read(): Int32Array {
+    const mark = this.#nextMark();
+    if (mark !== undefined) return this.#only([mark]);
     const list = this.#matcher.handle.GetNextTokenBitmask(this.#tokens.vocabularySize);
     const bits = Int32Array.from({ length: list.size() }, (_, word) => list.get(word));
     list.delete();
     return bits;
   }
 
-  /** Behind the end nothing but an end may come; the library must not be asked there. */
-  #onlyEnds(): Int32Array {
-    const { vocabularySize, endIds } = this.#tokens;
-    const bits = new Int32Array(Math.ceil(vocabularySize / 32));
-    for (const id of endIds) bits[id >> 5]! |= 1 << (id & 31);
+  #take(id: number): boolean {
+    const name = this.#tokens.marks.get(id);
+    return name === undefined ? this.#matcher.acceptToken(id) : this.#matcher._acceptString(name);
+  }
+
+  /** The control token whose name must come next. */
+  #nextMark(): number | undefined {
+    const { marks, vocabularySize } = this.#tokens;
+    if (marks.size === 0) return undefined;
+    const next = this.#matcher.findJumpForwardString();
+    const [id] = [...marks].find(([id, name]) => id < vocabularySize && next.startsWith(name)) ?? [];
+    return id;
+  }
+
+  /** Behind the end nothing but an end may come, and the library must not be asked there; control tokens it knows not. */
+  #only(ids: Iterable<number>): Int32Array {
+    const bits = new Int32Array(Math.ceil(this.#tokens.vocabularySize / 32));
+    for (const id of ids) bits[id >> 5]! |= 1 << (id & 31);
     return bits;
   }
 }

@@ -7,6 +7,7 @@ import { choice, type Expression, type Grammar, repeat, rule, sequence, text } f
 import type { LetterRange } from "./letter_set.ts";
 import { LAST_LETTER } from "./letter_set.ts";
 import type { Property, ReadSchema, SchemaNode } from "./json_schema.ts";
+import type { AnswerForm } from "./types.ts";
 
 /** Digits of a number's parts: a model that has begun to count goes on, and doubles hold no more. */
 const MAX_DIGITS = 15;
@@ -82,13 +83,21 @@ function separated(item: Expression, least: number, most?: number): Expression {
   return sequence(item, repeat(more, least - 1, most === undefined ? undefined : most - 1));
 }
 
-/** The grammar of what fits `schema`, with `before` and `after` around it. */
+/** Texts that stand around JSON. */
+type Around = Pick<AnswerForm & { readonly kind: "schema" }, "before" | "after" | "around">;
+
+/** The grammar of what fits `schema`, with `before` and `after` around it, and `around` around each of its branches. */
 export function schemaGrammar(
   { root, definitions }: ReadSchema,
-  { before = "", after = "" }: { readonly before?: string; readonly after?: string } = {},
+  { before = "", after = "", around }: Around = {},
 ): Grammar {
   const writer = new Writer();
-  writer.rules.set("root", sequence(text(before), writer.value(root), text(after)));
+  const body = around === undefined || root.kind !== "choice" ? writer.value(root) : choice(
+    ...root.options.map((option, i) =>
+      sequence(text(around[i]?.before ?? ""), writer.value(option), text(around[i]?.after ?? ""))
+    ),
+  );
+  writer.rules.set("root", sequence(text(before), body, text(after)));
   for (const [pointer, node] of definitions) writer.rules.set(pointer, writer.value(node));
   return { root: "root", rules: writer.rules };
 }

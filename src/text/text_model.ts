@@ -11,6 +11,7 @@ import { MAX_BEST } from "../compute/best_scores.ts";
 import type { ChatTemplate } from "../model/chat_template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { type AnswerRun, type CallReader, tellAnswer } from "./answer.ts";
+import { markIds } from "./call_marks.ts";
 import { DraftLength } from "./draft_length.ts";
 import { meanState } from "./embed.ts";
 import type { Gate } from "./gate.ts";
@@ -88,12 +89,15 @@ class AnsweringModel implements TextModel {
   readonly #parts: TextModelParts;
   /** What passes cost here is the same for all answers. */
   readonly #draftLength: DraftLength;
+  /** Control tokens that belong to calls. */
+  readonly #marks: ReadonlyMap<number, string>;
 
   constructor(world: World, parts: TextModelParts) {
     this.#world = world;
     this.#parts = parts;
     this.card = parts.card;
     this.#draftLength = new DraftLength(parts.draftTokens);
+    this.#marks = markIds(parts.tokenizer);
   }
 
   get atOnce(): number {
@@ -273,6 +277,7 @@ class AnsweringModel implements TextModel {
       },
       words: tokenizer.stream(plan.ids),
       textOf: (id) => tokenizer.textOf(id),
+      marks: this.#marks,
       stop,
       topLogprobs,
       calls: plan.calls,

@@ -5,9 +5,9 @@
  */
 import { toHex } from "../base/bytes.ts";
 import type { World } from "../base/world.ts";
-import { isJsonObject } from "../model/json_file.ts";
-import { CALL_TAGS } from "./call_style.ts";
-import { JsonEnd } from "./json_end.ts";
+import { type CallForm, MARKED_CALLS, PLAIN_CALLS } from "./call_forms.ts";
+import { FLAG, markAt, unmarked } from "./call_marks.ts";
+import { type CallText, type FoundCall, isSpace, MAX_SPACES, type OfferedTools } from "./call_text.ts";
 import type { ToolCall } from "./types.ts";
 
 /** Text that is none of a call, and calls that are complete. */
@@ -18,49 +18,40 @@ export interface ReadCalls {
 
 /** What may be called. */
 export interface CallRules {
-  /** Names of the tools that were offered: nothing else counts as a call. */
-  readonly names: ReadonlySet<string>;
+  readonly tools: OfferedTools;
   /** Calls in one answer; further ones are dropped. */
   readonly most: number;
 }
 
-/** What may stand before a call, and what may follow where it does. */
-const OPENERS: ReadonlyMap<string, string> = new Map([
-  [CALL_TAGS.open, CALL_TAGS.close], // Hermes, Qwen
-  ["[TOOL_CALLS]", ""], // Mistral
-  ["<|python_tag|>", ""], // Llama 3
-  ["```json", "```"],
-]);
-/** Keys that a call may begin with. */
-const KEYS = ["name", "arguments", "parameters", "function", "type", "id"];
 /** Characters of one call; what is longer is text. */
 const MAX_CALL = 256 * 1024;
-/** Spaces that are held back. */
-const MAX_SPACES = 256;
+/** What may stand between calls. */
+const SEPARATORS = /^[\s;,]+/;
 
-/** A call that may be one. */
+/** A text that may be calls, as far as it has come. */
 interface Candidate {
-  readonly closer: string;
-  /** Where its JSON begins, in what is held. */
-  readonly start: number;
-  readonly json: JsonEnd;
-  /** Whether it is known to be held until its end. */
-  isLikely: boolean;
+  /** What stands before it and is no text where it is a call: spaces and an opener. */
+  readonly lead: string;
+  readonly form: Omit<CallForm, "opener">;
+  readonly reader: CallText;
+  readonly parts: string[];
+  length: number;
 }
 
 /**
- * Takes calls out of a text, in the forms of Hermes and Qwen, Llama 3, Mistral, and as plain JSON at the beginning of a line.
- * What may be the beginning of a call is held back, what turns out not to be one is given as text.
+ * Takes calls out of a text, in every form of `call_forms`. What may be the beginning of a call is held back, what turns out
+ * not to be one is given as text. Each letter is looked at a bounded number of times, and where texts are cut changes nothing.
  */
 export class ToolParser {
   readonly #world: Pick<World, "random">;
   readonly #rules: CallRules;
+  /** Spaces, and what may be the beginning of an opener or a closer. */
   #held = "";
   #candidate: Candidate | undefined;
   /** Whether only spaces stand between the last end of line and what is held. */
   #isLineStart = true;
   /** What may close the call that was the last thing; `undefined` when text came since. */
-  #closer: string | undefined;
+  #closers: readonly string[] | undefined;
   #made = 0;
 
   constructor(world: Pick<World, "random">, rules: CallRules) {
@@ -70,163 +61,169 @@ export class ToolParser {
 
   /** More of the answer. */
   push(text: string): ReadCalls {
-    this.#held += text;
     const calls: ToolCall[] = [];
     let told = "";
-    for (let before = -1; before !== this.#held.length;) {
-      before = this.#held.length;
-      if (this.#candidate === undefined) told += this.#search();
-      if (this.#candidate !== undefined) told += this.#follow(this.#candidate, calls);
+    let rest: string | undefined = text;
+    while (rest !== undefined) {
+      if (this.#candidate === undefined) {
+        rest = this.#passClosers(this.#held + rest);
+        this.#held = "";
+        const [before, after] = this.#search(rest);
+        told += before;
+        rest = after;
+      } else {
+        const [before, after]: readonly [string, string | undefined] = this.#follow(
+          this.#candidate,
+          rest,
+          calls,
+        );
+        told += before;
+        rest = after;
+      }
     }
-    return { text: told, calls };
+    return { text: unmarked(told), calls };
+  }
+
+  /** A control token came, one of those that belong to calls. */
+  mark(name: string): ReadCalls {
+    return this.push(FLAG + name);
   }
 
   /** What is left when the answer has ended. */
   finish(): ReadCalls {
-    const isCall = this.#candidate === undefined && this.#closer !== undefined;
-    const left = this.#held;
-    const rest = left.trim();
+    const calls: ToolCall[] = [];
+    const candidate = this.#candidate;
+    let text = this.#held;
+    if (candidate !== undefined) {
+      const body = candidate.parts.join("");
+      const found = candidate.reader.calls(body);
+      text = found === undefined ? candidate.lead + body : "";
+      this.#add(found ?? [], calls);
+    } else if (this.#closers !== undefined) {
+      // nothing but what may close the last call
+      text = "";
+    }
     this.#held = "";
     this.#candidate = undefined;
-    return { text: isCall && (rest === "" || isPartOf(rest, this.#closer ?? "")) ? "" : left, calls: [] };
+    return { text: unmarked(text), calls };
   }
 
-  /** Looks for where a call may begin; the text before it. */
-  #search(): string {
-    if (this.#closer !== undefined && !this.#passCloser(this.#closer)) return "";
-    const held = this.#held;
-    for (let at = 0; at < held.length; at++) {
-      const begun = this.#begin(at);
-      if (begun === "no") {
-        if (held[at] === "\n") this.#isLineStart = true;
-        else if (!isSpace(held[at]!)) this.#isLineStart = false;
-        continue;
+  /** Behind a call: passes separators and what closes it. What follows, as far as it is known to be text. */
+  #passClosers(text: string): string {
+    let rest = text;
+    while (this.#closers !== undefined) {
+      rest = rest.replace(SEPARATORS, "");
+      const plain = rest.slice(markAt(rest, 0) === "" ? 0 : FLAG.length);
+      const closer = this.#closers.find((one) => plain.startsWith(one));
+      if (closer !== undefined) {
+        this.#closers = this.#closers.filter((one) => one !== closer);
+        rest = plain.slice(closer.length);
+      } else if (plain !== "" && !this.#closers.some((one) => isPartOf(plain, one))) {
+        this.#closers = undefined;
+        this.#isLineStart = true;
+      } else break;
+    }
+    return rest;
+  }
+
+  /** Looks for where a call may begin: the text before it, and what follows where one does. */
+  #search(text: string): readonly [told: string, rest: string | undefined] {
+    if (this.#closers !== undefined) {
+      this.#held = text;
+      return ["", undefined];
+    }
+    for (let at = 0; at < text.length;) {
+      const mark = markAt(text, at);
+      const begun = this.#begin(text, at, mark);
+      if (begun !== "no") {
+        // spaces before a call are none of the text, and an end of line may come before the next part
+        const cut = spacesBefore(text, at);
+        if (begun === "maybe") {
+          this.#held = text.slice(cut);
+          return [text.slice(0, cut), undefined];
+        }
+        const { form, start } = begun;
+        const lead = text.slice(cut, start);
+        this.#candidate = { lead, form, reader: form.read(this.#rules.tools), parts: [], length: 0 };
+        return [text.slice(0, cut), text.slice(start)];
       }
-      // spaces before a call are none of the text, and an end of line may come before the next part
-      const cut = spacesBefore(held, at);
-      this.#held = held.slice(cut);
-      if (begun !== "maybe") this.#candidate = { ...begun, start: begun.start - cut };
-      return held.slice(0, cut);
+      if (text[at] === "\n") this.#isLineStart = true;
+      else if (mark === "" && !isSpace(text[at]!)) this.#isLineStart = false;
+      at += mark === "" ? 1 : FLAG.length + mark.length;
     }
-    const cut = spacesBefore(held, held.length);
-    this.#held = held.slice(cut);
-    return held.slice(0, cut);
-  }
-
-  /** Behind a call: passes spaces, commas and what closes it. Whether it is known what follows. */
-  #passCloser(closer: string): boolean {
-    this.#held = this.#held.replace(/^[\s;,]+/, "");
-    if (closer !== "" && this.#held.startsWith(closer)) {
-      this.#held = this.#held.slice(closer.length).replace(/^[\s;,]+/, "");
-      this.#closer = "";
-    }
-    if (this.#held === "" || (closer !== "" && isPartOf(this.#held, closer))) return false;
-    this.#closer = undefined;
-    this.#isLineStart = true;
-    return true;
+    const cut = spacesBefore(text, text.length);
+    this.#held = text.slice(cut);
+    return [text.slice(0, cut), undefined];
   }
 
   /** Whether a call begins at `at`, or what stands there may become the beginning of one. */
-  #begin(at: number): Candidate | "maybe" | "no" {
-    const letter = this.#held[at]!;
-    const json = () => ({ json: new JsonEnd(), isLikely: false });
-    if ("<[`".includes(letter)) {
-      for (const [opener, closer] of OPENERS) {
-        if (this.#held.startsWith(opener, at)) {
-          const start = at + opener.length;
-          return { closer, start, ...json() };
-        }
-        if (isPartOf(this.#held.slice(at, at + opener.length), opener)) return "maybe";
-      }
+  #begin(
+    text: string,
+    at: number,
+    mark: string,
+  ): { readonly form: Candidate["form"]; readonly start: number } | "maybe" | "no" {
+    const letter = text[at]!;
+    if (mark !== "") {
+      const form = MARKED_CALLS.find(({ opener }) => opener === mark);
+      return form === undefined ? "no" : { form, start: at + FLAG.length + mark.length };
     }
-    if ((letter === "{" || letter === "[") && this.#isLineStart) return { closer: "", start: at, ...json() };
-    return "no";
+    if ("<[`".includes(letter)) {
+      let isMaybe = false;
+      for (const form of MARKED_CALLS) {
+        const { opener } = form;
+        if (text.startsWith(opener, at)) return { form, start: at + opener.length };
+        isMaybe ||= isPartOf(text.slice(at, at + opener.length), opener);
+      }
+      if (isMaybe) return "maybe";
+    }
+    return "{[".includes(letter) && this.#isLineStart ? { form: PLAIN_CALLS, start: at } : "no";
   }
 
-  /** Goes on with a candidate; the text that it turns out to be. */
-  #follow(candidate: Candidate, calls: ToolCall[]): string {
-    const { json, start, closer } = candidate;
-    const end = json.push(this.#held.slice(start + json.read));
-    if (end === "more" && this.#held.length <= MAX_CALL) {
-      const likely = candidate.isLikely ? "yes" : mayBeCall(this.#held.slice(start));
-      candidate.isLikely = likely === "yes";
-      return likely === "no" ? this.#giveUp(start) : "";
+  /** Goes on with a candidate: the text that it turns out to be, and what follows once that is known. */
+  #follow(
+    candidate: Candidate,
+    text: string,
+    calls: ToolCall[],
+  ): readonly [told: string, rest: string | undefined] {
+    let end = 0;
+    let verdict = "more";
+    while (end < text.length && verdict === "more") {
+      const mark = markAt(text, end);
+      // a control token is read as its name, and is never torn
+      const step = mark === "" ? 1 : FLAG.length + mark.length;
+      for (let at = mark === "" ? end : end + FLAG.length; at < end + step && verdict === "more"; at++) {
+        verdict = candidate.reader.next(text[at]!);
+      }
+      if (candidate.length + step > MAX_CALL) verdict = "none";
+      if (verdict === "none") break;
+      candidate.length += step;
+      end += step;
     }
-    const stop = start + json.read;
-    const found = end === "whole" ? this.#read(this.#held.slice(start, stop), closer !== "") : undefined;
-    if (found === undefined) return this.#giveUp(end === "whole" ? stop : this.#held.length);
+    candidate.parts.push(text.slice(0, end));
+    if (verdict === "more") return ["", undefined];
+    this.#candidate = undefined;
+    const body = candidate.parts.join("");
+    const found = verdict === "whole" ? candidate.reader.calls(body) : undefined;
+    const rest = text.slice(end);
+    if (found !== undefined) {
+      this.#add(found, calls);
+      this.#closers = candidate.form.closers;
+      return ["", rest];
+    }
+    const told = candidate.lead + body;
+    this.#isLineStart = told.slice(told.trimEnd().length).includes("\n");
+    return [told, rest];
+  }
+
+  #add(found: readonly FoundCall[], calls: ToolCall[]): void {
     for (const { name, given } of found) {
-      if (this.#made >= this.#rules.most) break;
+      if (this.#made >= this.#rules.most) return;
       this.#made++;
       calls.push({ id: `call_${toHex(this.#world.random(12))}`, name, arguments: JSON.stringify(given) });
     }
-    this.#held = this.#held.slice(stop);
-    this.#candidate = undefined;
-    this.#closer = closer;
-    return "";
-  }
-
-  /** The first letters of what is held are text, the letter where a candidate began at least. */
-  #giveUp(end: number): string {
-    const cut = Math.max(1, end);
-    const text = this.#held.slice(0, cut);
-    this.#held = this.#held.slice(cut);
-    this.#candidate = undefined;
-    this.#isLineStart = text.slice(text.trimEnd().length).includes("\n");
-    return text;
-  }
-
-  /** The calls that a JSON text is, all of them. */
-  #read(text: string, isMarked: boolean): readonly { name: string; given: unknown }[] | undefined {
-    let value: unknown;
-    try {
-      value = JSON.parse(text);
-    } catch {
-      return undefined;
-    }
-    const list = Array.isArray(value) ? value : [value];
-    const calls = list.flatMap((entry) => {
-      const call = callOf(entry, isMarked);
-      return call !== undefined && this.#rules.names.has(call.name) ? [call] : [];
-    });
-    return calls.length === list.length && calls.length > 0 ? calls : undefined;
   }
 }
 
-/** Name and arguments, in one of the forms that models write them. */
-function callOf(entry: unknown, isMarked: boolean): { name: string; given: unknown } | undefined {
-  if (!isJsonObject(entry)) return undefined;
-  const inner = isJsonObject(entry["function"]) ? entry["function"] : entry;
-  const { name, arguments: given = inner["parameters"] } = inner;
-  // a call without arguments may be anything, unless it is marked as one
-  if (typeof name !== "string" || (given === undefined && !isMarked)) return undefined;
-  const parsed = argumentsOf(given ?? {});
-  return parsed === undefined ? undefined : { name, given: parsed };
-}
-
-function argumentsOf(given: unknown): unknown {
-  if (isJsonObject(given)) return given;
-  if (typeof given !== "string") return undefined;
-  try {
-    const value: unknown = JSON.parse(given);
-    return isJsonObject(value) ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether the beginning of a JSON text is that of a call. */
-function mayBeCall(begun: string): "yes" | "no" | "maybe" {
-  const [, inside = ""] = /^\s*\[?\s*([^]*)$/.exec(begun) ?? [];
-  if (inside === "") return begun.length > MAX_SPACES ? "no" : "maybe";
-  const [, key] = /^\{\s*(?:"([^]*))?$/.exec(inside) ?? [];
-  if (key === undefined) return /^\{\s*$/.test(inside) && inside.length < MAX_SPACES ? "maybe" : "no";
-  const end = key.indexOf('"');
-  if (end >= 0) return KEYS.includes(key.slice(0, end)) ? "yes" : "no";
-  return KEYS.some((known) => known.startsWith(key)) ? "maybe" : "no";
-}
-
-const isSpace = (letter: string) => /\s/.test(letter);
 /** Whether `text` is the beginning of `whole`, but not all of it. */
 const isPartOf = (text: string, whole: string) => text.length < whole.length && whole.startsWith(text);
 

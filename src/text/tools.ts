@@ -6,6 +6,7 @@
 import type { World } from "../base/world.ts";
 import type { ChatMessage, ChatTemplate } from "../model/chat_template.ts";
 import { CALL_TAGS, type CallStyle, callStyle } from "./call_style.ts";
+import { FUNCTION_CLOSER, FUNCTION_OPENER } from "./call_xml.ts";
 import { looseSchema } from "./loose_schema.ts";
 import { callMessages, withToolText } from "./tool_messages.ts";
 import { ToolParser } from "./tool_parser.ts";
@@ -18,6 +19,8 @@ const MAX_TOOLS = 128;
 const MAX_CALLS = 64;
 /** Calls of one answer that are forced. */
 const MAX_FORCED = 8;
+/** Names that can be told from what stands around them where they are not quoted. */
+const PLAIN_NAME = /^[\w.:/-]+$/;
 
 /** What a conversation with tools is put to the template as. */
 export interface ToolPlan {
@@ -42,7 +45,8 @@ export function toolPlan(
   const messages = callMessages(template, prompt.messages);
   if (tools.length === 0 || toolChoice === "none") return { messages, tools: [] };
   const most = parallelToolCalls ? MAX_CALLS : 1;
-  const calls = new ToolParser(world, { names: new Set(tools.map(({ name }) => name)), most });
+  const offered = new Map(tools.map(({ name, parameters }) => [name, parameters]));
+  const calls = new ToolParser(world, { tools: offered, most });
   const form = forced && forcedForm(forced, callStyle(template), parallelToolCalls ? MAX_FORCED : 1);
   return {
     messages: template.knowsTools ? messages : withToolText(template, messages, tools),
@@ -95,9 +99,15 @@ function openAiTool({ name, description, parameters }: ToolDefinition) {
 /** The form of a call of one of `tools`, as the model's family writes it. */
 function forcedForm(
   tools: readonly ToolDefinition[],
-  { kind, argumentsKey }: CallStyle,
+  style: CallStyle,
   most: number,
 ): AnswerForm {
+  const { argumentsKey, opener } = style;
+  let { kind } = style;
+  if (kind === "named" || kind === "function") {
+    if (tools.every(({ name }) => PLAIN_NAME.test(name))) return namedForm(tools, style);
+    kind = kind === "named" ? "list" : "tagged";
+  }
   const place = kind === "list" ? "#/items/anyOf" : "#/anyOf";
   const calls = tools.map(({ name, parameters }, i) => ({
     type: "object",
@@ -110,8 +120,27 @@ function forcedForm(
   }));
   const one = { anyOf: calls };
   if (kind === "list") {
-    return { kind: "schema", schema: { type: "array", items: one, minItems: 1, maxItems: most } };
+    const list = { type: "array", items: one, minItems: 1, maxItems: most };
+    return { kind: "schema", schema: list, before: opener, hasMarks: true };
   }
   if (kind === "bare") return { kind: "schema", schema: one };
-  return { kind: "schema", schema: one, before: `${CALL_TAGS.open}\n`, after: `\n${CALL_TAGS.close}` };
+  return {
+    kind: "schema",
+    schema: one,
+    before: `${CALL_TAGS.open}\n`,
+    after: `\n${CALL_TAGS.close}`,
+    hasMarks: true,
+  };
+}
+
+/** One call whose name stands before its arguments. */
+function namedForm(tools: readonly ToolDefinition[], { kind, opener, hasIdsWithin }: CallStyle): AnswerForm {
+  const around = tools.map(({ name }) =>
+    kind === "function"
+      ? { before: `${FUNCTION_OPENER}${name}>`, after: FUNCTION_CLOSER }
+      // the id is for the form's sake: calls are given new ones
+      : { before: `${opener}${name}${hasIdsWithin ? "[CALL_ID]000000000" : ""}[ARGS]`, after: "" }
+  );
+  const anyOf = tools.map(({ parameters }, i) => looseSchema(parameters, `#/anyOf/${i}`));
+  return { kind: "schema", schema: { anyOf }, around, hasMarks: true };
 }

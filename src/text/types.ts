@@ -80,6 +80,10 @@ export type AnswerForm =
     readonly schema: Readonly<Record<string, unknown>> | boolean;
     readonly before?: string;
     readonly after?: string;
+    /** Texts around each branch of an `anyOf` at the schema's root, in their order. */
+    readonly around?: readonly { readonly before: string; readonly after: string }[];
+    /** Whether names of control tokens in those texts stand for the tokens, where the vocabulary has them. */
+    readonly hasMarks?: boolean;
   }
   /** A grammar in GBNF, whose root is `root`. */
   | { readonly kind: "grammar"; readonly grammar: string }

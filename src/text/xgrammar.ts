@@ -31,6 +31,9 @@ interface NumberList {
 /** A place in a text that is being made. */
 export interface GrammarMatcher {
   acceptToken(id: number): boolean;
+  _acceptString(text: string): boolean;
+  /** The letters that must come next; "" where there is a choice. */
+  findJumpForwardString(): string;
   dispose(): void;
   /** What stands behind the library's own methods, of which one waits where nothing is to be waited for. */
   readonly handle: { GetNextTokenBitmask(vocabularySize: number): NumberList };

@@ -3,6 +3,7 @@ import { assert } from "@std/assert";
 import { type RawVocabulary, rawVocabulary } from "../../src/model/raw_vocabulary.ts";
 import { openTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
 import type { TokenizerFiles } from "../../src/model/source.ts";
+import { markIds } from "../../src/text/call_marks.ts";
 import { type Forms, openForms } from "../../src/text/grammar.ts";
 import type { AnswerForm } from "../../src/text/types.ts";
 import { tinyTokenizerFiles } from "../support/tiny_tokenizer.ts";
@@ -22,7 +23,8 @@ export interface FormModel {
 export function formModel(files: TokenizerFiles = tinyTokenizerFiles(SIZE), size = SIZE): FormModel {
   const tokenizer = openTokenizer(files);
   const vocabulary = rawVocabulary(files);
-  const forms = openForms(() => ({ vocabulary, endIds: tokenizer.endIds, vocabularySize: size }));
+  const { endIds } = tokenizer;
+  const forms = openForms(() => ({ vocabulary, endIds, vocabularySize: size, marks: markIds(tokenizer) }));
   return { tokenizer, vocabulary, size, forms };
 }
 

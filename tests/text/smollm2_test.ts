@@ -10,6 +10,7 @@ import { modelCard } from "../../src/node/model_card.ts";
 import { planChat } from "../../src/node/plan_chat.ts";
 import { readFinalNorm } from "../../src/text/embed.ts";
 import { Gate } from "../../src/text/gate.ts";
+import { markIds } from "../../src/text/call_marks.ts";
 import { openForms } from "../../src/text/grammar.ts";
 import { openSoloSequence } from "../../src/text/solo_sequence.ts";
 import { Sequences } from "../../src/text/sequences.ts";
@@ -50,6 +51,7 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
         vocabulary: rawVocabulary(files),
         endIds: tokenizer.endIds,
         vocabularySize: head.vocabularySize,
+        marks: markIds(tokenizer),
       }));
       const parts = {
         card: await modelCard(model, files, "solo"),

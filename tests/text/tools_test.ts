@@ -1,15 +1,14 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Ajv } from "ajv";
-import fc from "fast-check";
 import { NodeError } from "../../src/base/errors.ts";
 import { type ChatMessage, openChatTemplate } from "../../src/model/chat_template.ts";
 import { seededDraw } from "../../src/text/sample.ts";
-import { ToolParser } from "../../src/text/tool_parser.ts";
 import { toolPlan } from "../../src/text/tools.ts";
-import type { Prompt, ToolDefinition } from "../../src/text/types.ts";
+import type { Prompt } from "../../src/text/types.ts";
 import { TINY_CHAT_TEMPLATE } from "../support/tiny_tokenizer.ts";
 import { fakeWorld } from "../support/world.ts";
 import { accepts, formModel, walk } from "./form_walk.ts";
+import { clock, weather } from "./read_calls.ts";
 
 type Chat = Prompt & { readonly kind: "chat" };
 
@@ -27,23 +26,25 @@ const mistral = knowing(
   "[TOOL_CALLS]",
   "{% if c.id | length != 9 %}{{ raise_exception('ids have 9 letters') }}{% endif %}{{ c.id + c.function.name }}",
 );
+const mistral11 = knowing(
+  "[TOOL_CALLS]name[CALL_ID]id[ARGS]",
+  "{% if c.id | length != 9 %}{{ raise_exception('ids have 9 letters') }}{% endif %}" +
+    "{{ '[TOOL_CALLS]' + c.function.name + '[CALL_ID]' + c.id + '[ARGS]' + (c.function.arguments | tojson) }}",
+);
+const ministral = knowing(
+  "[TOOL_CALLS]name[ARGS]",
+  "{% set given = c.function.arguments %}{% if given is not string %}{% set given = given | tojson %}{% endif %}" +
+    "{{ '[TOOL_CALLS]' + c.function.name + '[ARGS]' + given }}",
+);
+const granite = knowing("<|tool_call|>", "{{ c.function.name }}");
+const functionary = knowing("<function=name>", "{{ c.function.name }}");
+const coder = knowing("<tool_call><function=name><parameter=key>", "{{ c.function.name }}");
 const llama = knowing(
   "<|python_tag|>",
   "{% if m.tool_calls | length != 1 %}{{ raise_exception('one call') }}{% endif %}{{ c.function.name }}",
 );
 const plain = template(TINY_CHAT_TEMPLATE);
 
-const weather: ToolDefinition = {
-  name: "weather",
-  description: "Tells the weather",
-  parameters: {
-    type: "object",
-    properties: { city: { $ref: "#/$defs/city" }, days: { type: "integer", minimum: 1 } },
-    required: ["city"],
-    $defs: { city: { type: "string", minLength: 1 } },
-  },
-};
-const clock: ToolDefinition = { name: "clock" };
 const chat = (more: Partial<Chat> = {}): Chat => ({
   kind: "chat",
   messages: [{ role: "user", content: "Hi" }],
@@ -68,131 +69,6 @@ const history: ChatMessage[] = [
   { role: "tool", tool_call_id: "call_b", content: "noon" },
   { role: "user", content: "Thanks" },
 ];
-
-function parser(most = 64, names = ["weather", "clock"]): ToolParser {
-  return new ToolParser(fakeWorld(), { names: new Set(names), most });
-}
-
-/** Text and calls of an answer that comes in parts of `size` letters. */
-function read(answer: string, size: number, tools = parser()) {
-  let text = "";
-  const calls: string[] = [];
-  const ids = new Set<string>();
-  const take = (read: ReturnType<ToolParser["push"]>) => {
-    text += read.text;
-    for (const { id, name, arguments: given } of read.calls) {
-      assert(/^call_[0-9a-f]{24}$/.test(id), id);
-      ids.add(id);
-      calls.push(name + given);
-    }
-  };
-  for (let at = 0; at < answer.length; at += size) take(tools.push(answer.slice(at, at + size)));
-  take(tools.finish());
-  assertEquals(ids.size, calls.length);
-  return { text, calls };
-}
-
-const ROME = 'weather{"city":"Rome"}';
-const CASES: readonly (readonly [answer: string, text: string, calls: readonly string[]])[] = [
-  ['<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>', "", [ROME]],
-  ['Let me see.\n<tool_call>{"name":"weather","arguments":{"city":"Rome"}}</tool_call>', "Let me see.", [
-    ROME,
-  ]],
-  [
-    '<tool_call>{"name":"clock"}</tool_call>\n<tool_call>\n{"name":"weather","arguments":"{\\"city\\":\\"Rome\\"}"}\n</tool_call>\n',
-    "",
-    ["clock{}", ROME],
-  ],
-  ['<tool_call>{"name":"weather","arguments":{"city":"Rome"}}', "", [ROME]],
-  ['<tool_call>{"name":"weather","arguments":{"city":"Rome"}}</tool_', "", [ROME]],
-  ['{"name": "weather", "parameters": {"city": "Rome"}}', "", [ROME]],
-  ['<|python_tag|>{"name": "weather", "parameters": {"city": "Rome"}}', "", [ROME]],
-  ['{"name":"weather","parameters":{"city":"Rome"}}; {"name":"clock","parameters":{}}', "", [
-    ROME,
-    "clock{}",
-  ]],
-  ['[TOOL_CALLS] [{"name":"weather","arguments":{"city":"Rome"}},{"name":"clock","arguments":{}}]', "", [
-    ROME,
-    "clock{}",
-  ]],
-  [' [{"name":"weather","arguments":{"city":"Rome"},"id":"a"}]', "", [ROME]],
-  ['{"type":"function","function":{"name":"weather","arguments":{"city":"Rome"}}}', "", [ROME]],
-  ['Sure:\n```json\n{"name":"weather","arguments":{"city":"Rome"}}\n```', "Sure:", [ROME]],
-  ['<tool_call>{"name":"clock"}</tool_call>\nDone.', "Done.", ["clock{}"]],
-  ['{"name":"weather","arguments":{"city":"}\\"{"}}', "", ['weather{"city":"}\\"{"}']],
-  // what is no call
-  ["Hello\n\nworld  ", "Hello\n\nworld  ", []],
-  ['{"city": "Rome", "name": "weather"}', '{"city": "Rome", "name": "weather"}', []],
-  ['{"name": "Bob", "arguments": {}}', '{"name": "Bob", "arguments": {}}', []],
-  ['{"name": "weather"}', '{"name": "weather"}', []],
-  ["[1, 2]", "[1, 2]", []],
-  ['say {"name":"weather","arguments":{}}', 'say {"name":"weather","arguments":{}}', []],
-  ["<tool_call>nothing</tool_call>", "<tool_call>nothing</tool_call>", []],
-  ['<tool_call>{"name":"other"}</tool_call>', '<tool_call>{"name":"other"}</tool_call>', []],
-  ['<tool_call>{"name":"weather","argu', '<tool_call>{"name":"weather","argu', []],
-  ["a < b <tool", "a < b <tool", []],
-  ["{]", "{]", []],
-  ["```json\n[1]\n```\n", "```json\n[1]\n```\n", []],
-];
-
-Deno.test("ToolParser finds calls in every family's form, however the text is cut", () => {
-  for (const [answer, text, calls] of CASES) {
-    for (const size of [1, 2, 3, 7, 1000]) {
-      assertEquals(read(answer, size), { text, calls: [...calls] }, `${answer} in parts of ${size}`);
-    }
-  }
-});
-
-Deno.test("ToolParser holds nothing back that cannot be a call any more", () => {
-  const tools = parser();
-  assertEquals(tools.push("Hello <b").text, "Hello <b");
-  assertEquals(tools.push(" [x] <to").text, " [x]");
-  assertEquals(tools.push("p> {").text, " <top> {");
-  assertEquals(parser().push('{"city": "Ro').text, '{"city": "Ro');
-  assertEquals(parser().push("[\n 1").text, "[\n 1");
-});
-
-Deno.test("ToolParser tells a call as soon as it is whole", () => {
-  const tools = parser();
-  assertEquals(tools.push('<tool_call>{"name":"clock","arguments":{}').calls.length, 0);
-  assertEquals(tools.push("}").calls.map(({ name }) => name), ["clock"]);
-});
-
-Deno.test("ToolParser drops further calls where one answer may hold one", () => {
-  const twice = '<tool_call>{"name":"clock"}</tool_call><tool_call>{"name":"weather"}</tool_call>';
-  assertEquals(read(twice, 5, parser(1)), { text: "", calls: ["clock{}"] });
-});
-
-Deno.test("ToolParser gives up on a call without an end", () => {
-  const tools = parser();
-  let text = "";
-  for (let i = 0; i < 400; i++) text += tools.push(i === 0 ? '{"name": "' : "a".repeat(1000)).text;
-  assert(text.length > 200_000, `${text.length}`);
-});
-
-Deno.test("ToolParser loses no letter of a text that holds no call", () => {
-  const scraps = [
-    "<tool_call>",
-    "</tool_call>",
-    "{",
-    "}",
-    "[",
-    "]",
-    '"name"',
-    ":",
-    "\n",
-    " ",
-    "x",
-    "```json",
-    "[TOOL",
-    "\\",
-  ];
-  fc.assert(fc.property(
-    fc.array(fc.constantFrom(...scraps), { maxLength: 40 }).map((some) => some.join("")),
-    fc.integer({ min: 1, max: 9 }),
-    (answer, size) => assertEquals(read(answer, size), { text: answer, calls: [] }),
-  ));
-});
 
 Deno.test("toolPlan hands tools to a template that knows them, in OpenAI's form", () => {
   const { messages, tools, calls, form } = toolPlan(fakeWorld(), hermes, chat());
@@ -240,6 +116,12 @@ Deno.test("toolPlan gives calls and results to templates as they want them", () 
   assert(text.includes("[tool]sunny=call_0123456789ab"), text);
   const short = mistral.render(toolPlan(fakeWorld(), mistral, chat({ messages: history })).messages);
   assert(short.includes("3456789abweather") && short.includes("sunny=3456789ab"), short);
+  const named = mistral11.render(toolPlan(fakeWorld(), mistral11, chat({ messages: history })).messages);
+  const call =
+    '[TOOL_CALLS]weather[CALL_ID]3456789ab[ARGS]{"city": "Rome"}[TOOL_CALLS]clock[CALL_ID]0000callb[ARGS]{}';
+  assert(named.includes(`${call}[tool]sunny=3456789ab[tool]noon=0000callb`), named);
+  const newest = ministral.render(toolPlan(fakeWorld(), ministral, chat({ messages: history })).messages);
+  assert(newest.includes('[TOOL_CALLS]weather[ARGS]{"city": "Rome"}[TOOL_CALLS]clock[ARGS]{}'), newest);
   const single = llama.render(toolPlan(fakeWorld(), llama, chat({ messages: history })).messages);
   assertEquals(
     single,
@@ -262,6 +144,18 @@ Deno.test("toolPlan puts calls and results into plain turns where the template k
   assert(!plain.render(messages).includes("null"));
 });
 
+Deno.test("toolPlan tells calls as tools were told, where a template has a place for calls and none for tools", () => {
+  // as DeepSeek R1's distilled Llamas: it puts arguments together as text
+  const distilled = template(
+    "{% for m in messages %}{{ '[' + m.role + ']' }}{% if m.content %}{{ m.content }}{% endif %}" +
+      "{% if m.tool_calls %}{% for c in m.tool_calls %}{{ c.function.name + c.function.arguments }}{% endfor %}{% endif %}" +
+      "{% if m.role == 'tool' %}{{ 'result' }}{% endif %}{% endfor %}",
+  );
+  const text = distilled.render(toolPlan(fakeWorld(), distilled, chat({ messages: history })).messages);
+  const call = '<tool_call>\n{"name":"weather","arguments":{"city":"Rome"}}\n</tool_call>';
+  assert(text.includes(call) && text.includes("<tool_response>\nsunny\n</tool_response>"), text);
+});
+
 Deno.test("toolPlan refuses tools and choices that cannot be", () => {
   const refused: Partial<Chat>[] = [
     { tools: [clock, clock] },
@@ -279,7 +173,7 @@ Deno.test("toolPlan refuses tools and choices that cannot be", () => {
 Deno.test("a forced call is read back by the parser, its arguments by their schema", async () => {
   const model = formModel();
   const validate = new Ajv({ strict: false }).compile({ ...weather.parameters });
-  for (const family of [hermes, mistral, llama, plain]) {
+  for (const family of [hermes, mistral, mistral11, ministral, granite, functionary, coder, llama, plain]) {
     for (const toolChoice of ["required" as const, { name: "weather" }]) {
       const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
       assert(form !== undefined);
@@ -309,7 +203,12 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
   const given = '{"city":"Rome"}';
   const forms = [
     [hermes, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
-    [mistral, `[{"name":"weather","arguments":${given}},{"name":"clock","arguments":{}}]`],
+    [mistral, `[TOOL_CALLS][{"name":"weather","arguments":${given}},{"name":"clock","arguments":{}}]`],
+    [mistral11, `[TOOL_CALLS]weather[CALL_ID]000000000[ARGS]${given}`],
+    [ministral, `[TOOL_CALLS]weather[ARGS]${given}`],
+    [granite, `<|tool_call|>[{"name":"weather","arguments":${given}}]`],
+    [functionary, `<function=weather>${given}</function>`],
+    [coder, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
     [llama, `{"name":"weather","parameters":${given}}`],
   ] as const;
   for (const [family, text] of forms) {
@@ -317,6 +216,16 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
     assert(await accepts(model, form!, text), text);
     const named = toolPlan(fakeWorld(), family, chat({ toolChoice: { name: "clock" } }));
     assert(!await accepts(model, named.form!, text), text);
+  }
+});
+
+Deno.test("a tool whose name needs quotes is forced in JSON, whatever the family", async () => {
+  const model = formModel();
+  const tools = [{ name: "a [b]>{" }];
+  for (const family of [mistral11, ministral, functionary]) {
+    const { form, calls } = toolPlan(fakeWorld(), family, chat({ tools, toolChoice: "required" }));
+    const { text } = await walk(model, form!, { draw: seededDraw(1), soon: 1 });
+    assertEquals(calls!.push(text).calls[0]?.name, "a [b]>{", text);
   }
 });
 
@@ -330,5 +239,7 @@ Deno.test("a tool whose schema cannot be kept is forced with any object", async 
     const tools = [{ name: "odd", parameters }];
     const { form } = toolPlan(fakeWorld(), llama, chat({ tools, toolChoice: "required" }));
     assert(await accepts(model, form!, '{"name":"odd","parameters":{"x":[1]}}'), JSON.stringify(parameters));
+    const named = toolPlan(fakeWorld(), ministral, chat({ tools, toolChoice: "required" })).form;
+    assert(await accepts(model, named!, '[TOOL_CALLS]odd[ARGS]{"x":[1]}'), JSON.stringify(parameters));
   }
 });
