@@ -5,23 +5,8 @@
  */
 import type { Context, Hono } from "hono";
 import { NodeError } from "../base/errors.ts";
-import type { World } from "../base/world.ts";
-import type { TextModels } from "../text/types.ts";
-import type { RequestFacts } from "./access.ts";
+import type { RouteEnvironment } from "./route_parts.ts";
 import { wrongMethod } from "./wrong_method.ts";
-
-/** What routes find beside a request. */
-export interface RouteEnvironment {
-  readonly Bindings: RequestFacts;
-}
-
-/** What routes that make text work with. */
-export interface TextRouteParts {
-  readonly models: TextModels;
-  readonly world: Pick<World, "clock" | "log" | "random">;
-  /** Version of the program. */
-  readonly version: () => string;
-}
 
 /** A handler whose routes, with their whole paths, are opened by its first request. Their failures are thrown. */
 export function lazyRoutes(

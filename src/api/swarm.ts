@@ -6,7 +6,7 @@
 import { Hono } from "hono";
 import type { PeerId } from "../base/tensor.ts";
 import type { NetworkName } from "../config/network_profile.ts";
-import type { RouteEnvironment } from "./lazy_routes.ts";
+import type { RouteEnvironment } from "./route_parts.ts";
 
 /** What kind of program a server is, by the version it announces. */
 export type ServerProfile = "kwaainet" | "petals" | "other";

@@ -5,7 +5,7 @@
  */
 import type { Hono } from "hono";
 import { type FailedRequest, failureResponse } from "./http_error.ts";
-import type { RouteEnvironment } from "./lazy_routes.ts";
+import type { RouteEnvironment } from "./route_parts.ts";
 
 const METHODS: readonly string[] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 

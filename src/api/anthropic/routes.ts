@@ -7,7 +7,7 @@ import { type Context, Hono } from "hono";
 import { toHex } from "../../base/bytes.ts";
 import type { TextEvent } from "../../text/types.ts";
 import { failureBody, failureOf } from "../http_error.ts";
-import type { RouteEnvironment, TextRouteParts } from "../lazy_routes.ts";
+import type { RouteEnvironment, TextRouteParts } from "../route_parts.ts";
 import { continuedPrompt, promptIds } from "../rendered_prompt.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer } from "../streamed_answer.ts";

@@ -7,7 +7,7 @@ import { type Context, Hono } from "hono";
 import * as v from "valibot";
 import { NodeError } from "../../base/errors.ts";
 import type { TextModel, TextRequest } from "../../text/types.ts";
-import type { RouteEnvironment, TextRouteParts } from "../lazy_routes.ts";
+import type { RouteEnvironment, TextRouteParts } from "../route_parts.ts";
 import { continuedPrompt } from "../rendered_prompt.ts";
 import { maybe, missingField, readBody } from "../request_body.ts";
 import { loadedAnswer, messageOf, nanoseconds, objectOf, type OllamaForm, streamOf } from "./answer.ts";

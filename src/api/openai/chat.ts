@@ -5,7 +5,7 @@
  */
 import type { ScoredToken, TextModel, TextRequest, TextUsage, ToolCall } from "../../text/types.ts";
 import type { RequestFacts } from "../access.ts";
-import type { TextRouteParts } from "../lazy_routes.ts";
+import type { TextRouteParts } from "../route_parts.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer } from "../streamed_answer.ts";
 import { AnswerSum } from "../whole_answer.ts";

@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import type { Prompt, ScoredToken, TextEvent, TextModel, TextRequest, TextUsage } from "../../text/types.ts";
 import type { RequestFacts } from "../access.ts";
-import type { TextRouteParts } from "../lazy_routes.ts";
+import type { TextRouteParts } from "../route_parts.ts";
 import { maybe, missingField, readBody, wholeIn } from "../request_body.ts";
 import { streamedAnswer } from "../streamed_answer.ts";
 import { fieldError } from "../wrong_field.ts";

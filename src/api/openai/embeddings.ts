@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { Buffer } from "node:buffer";
 import type { RequestFacts } from "../access.ts";
-import type { TextRouteParts } from "../lazy_routes.ts";
+import type { TextRouteParts } from "../route_parts.ts";
 import { maybe, readBody, wholeIn } from "../request_body.ts";
 import { fieldError } from "../wrong_field.ts";
 import { MODEL_FIELD, text } from "./fields.ts";

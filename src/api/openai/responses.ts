@@ -7,7 +7,7 @@ import type { World } from "../../base/world.ts";
 import type { EndReason, ScoredToken, TextEvent, TextModel, TextUsage, ToolCall } from "../../text/types.ts";
 import type { RequestFacts } from "../access.ts";
 import { failureOf } from "../http_error.ts";
-import type { TextRouteParts } from "../lazy_routes.ts";
+import type { TextRouteParts } from "../route_parts.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer, type StreamForm } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";

@@ -5,7 +5,7 @@
  */
 import { Hono } from "hono";
 import type { TextModelCard } from "../../text/types.ts";
-import type { RouteEnvironment, TextRouteParts } from "../lazy_routes.ts";
+import type { RouteEnvironment, TextRouteParts } from "../route_parts.ts";
 import { answerChat } from "./chat.ts";
 import { answerCompletions } from "./completions.ts";
 import { answerEmbeddings } from "./embeddings.ts";

@@ -6,7 +6,7 @@
 import { Hono } from "hono";
 import uplotScript from "uplot/script" with { type: "text" };
 import uplotStyle from "uplot/style" with { type: "text" };
-import type { RouteEnvironment } from "../lazy_routes.ts";
+import type { RouteEnvironment } from "../route_parts.ts";
 import type { StatusDocument } from "../status.ts";
 import { type Asset, assetAnswers, pageResponse, scriptAsset, styleAsset } from "./assets.ts";
 import chatScript from "./client/chat.js" with { type: "text" };

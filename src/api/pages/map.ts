@@ -4,7 +4,7 @@
  * @module
  */
 import { Hono } from "hono";
-import type { RouteEnvironment } from "../lazy_routes.ts";
+import type { RouteEnvironment } from "../route_parts.ts";
 import { type Asset, assetAnswers, pageResponse, scriptAsset, styleAsset } from "./assets.ts";
 import plainStyle from "./client/plain.css" with { type: "text" };
 import baseStyle from "./client/dashboard.css" with { type: "text" };
