@@ -76,3 +76,9 @@ export function checkTextStep({ ids, scored }: TextStep): void {
   if (ids.length > 0 && isCount(scored) && scored <= ids.length) return;
   throw new RangeError(`Cannot score ${scored} positions of ${ids.length} tokens`);
 }
+
+/** Throws `RangeError` for hidden states that are not `[rows, width]`. */
+export function checkScoredRows(hidden: Float32Array, rows: number, width: number): void {
+  if (isCount(rows) && hidden.length === rows * width) return;
+  throw new RangeError(`Cannot score ${rows} rows of ${hidden.length} values: wanted width ${width}`);
+}

@@ -24,6 +24,7 @@ import {
   checkCacheSize,
   checkCacheSpace,
   checkCacheStep,
+  checkScoredRows,
   checkTextStep,
 } from "./check_step.ts";
 import { readEmbeddings } from "./embeddings.ts";
@@ -378,11 +379,7 @@ export class RemoteHead implements TextHead, Reloadable {
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
     const { connection, handle } = this.#here();
-    if (!Number.isSafeInteger(rows) || rows < 0 || hidden.length !== rows * this.hiddenSize) {
-      throw new RangeError(
-        `Cannot score ${rows} rows of ${hidden.length} values: wanted width ${this.hiddenSize}`,
-      );
-    }
+    checkScoredRows(hidden, rows, this.hiddenSize);
     const request = { act: "logits" as const, head: handle, rows, ...bestOf(best) };
     const { payload } = await connection.call(request, [hidden], signal);
     return floatsOf(payload);

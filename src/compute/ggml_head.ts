@@ -6,6 +6,7 @@
 import { outputTensorName } from "../model/slice.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { TextHead } from "./backend.ts";
+import { checkScoredRows } from "./check_step.ts";
 import { readEmbeddings } from "./embeddings.ts";
 import type { GgmlEngine } from "./ggml_blocks.ts";
 import type { GgmlTensor } from "./ggml_context.ts";
@@ -65,11 +66,7 @@ export class GgmlHead implements TextHead {
     rows: number,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    if (!Number.isSafeInteger(rows) || rows < 0 || hidden.length !== rows * this.hiddenSize) {
-      throw new RangeError(
-        `Cannot score ${rows} rows of ${hidden.length} values: wanted width ${this.hiddenSize}`,
-      );
-    }
+    checkScoredRows(hidden, rows, this.hiddenSize);
     const out = new Float32Array(rows * this.vocabularySize);
     for (let row = 0; row < rows; row += CHUNK_ROWS) {
       const end = Math.min(rows, row + CHUNK_ROWS);

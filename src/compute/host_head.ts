@@ -6,6 +6,7 @@
 import type { Lane } from "../base/lane.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { EngineName, TextHead } from "./backend.ts";
+import { checkScoredRows } from "./check_step.ts";
 import { readEmbeddings } from "./embeddings.ts";
 
 /** Final norm and output matrix. */
@@ -57,11 +58,7 @@ export class HostHead implements TextHead {
     rows: number,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    if (!Number.isSafeInteger(rows) || rows < 0 || hidden.length !== rows * this.hiddenSize) {
-      throw new RangeError(
-        `Cannot score ${rows} rows of ${hidden.length} values: wanted width ${this.hiddenSize}`,
-      );
-    }
+    checkScoredRows(hidden, rows, this.hiddenSize);
     this.#requireLoaded();
     const out = new Float32Array(rows * this.vocabularySize);
     for (let row = 0; row < rows; row += CHUNK_ROWS) {
