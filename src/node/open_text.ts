@@ -7,7 +7,7 @@ import { orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
-import type { KvCache, LoadedBlocks } from "../compute/backend.ts";
+import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
 import type { Config } from "../config/schema.ts";
 import type { Dht } from "../dht/dht.ts";
 import { openChatTemplate } from "../model/chat_template.ts";
@@ -21,7 +21,7 @@ import type { SessionEnergy, StepObserver } from "../petals/report.ts";
 import { readFinalNorm } from "../text/embed.ts";
 import { type Forms, openForms } from "../text/grammar.ts";
 import { Gate } from "../text/gate.ts";
-import { IdleHead, type LentHead } from "../text/idle_head.ts";
+import { type Lent, OnDemand } from "../text/on_demand.ts";
 import { chainSequence, type Sequence } from "../text/sequence.ts";
 import { openSoloSequence } from "../text/solo_sequence.ts";
 import { Sequences } from "../text/sequences.ts";
@@ -80,7 +80,7 @@ export function openText(world: World, context: TextContext): NodeText {
 interface Opened {
   readonly model: TextModel;
   readonly sequences: Sequences;
-  readonly head: IdleHead;
+  readonly head: OnDemand<TextHead>;
   readonly forms: Forms;
 }
 
@@ -158,7 +158,7 @@ class OneModel implements NodeText {
     const reading = model.tokenizer(signal);
     const files = await reading;
     const tokenizer = openTokenizer(requireTokenizer(files, model.id));
-    const head = new IdleHead(this.#world, (signal) => engine.loadHead(model, signal));
+    const head = new OnDemand(this.#world, (signal) => engine.loadHead(model, signal));
     const { architecture } = model;
     const { draftTokens } = this.#context;
     const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
@@ -188,7 +188,7 @@ class OneModel implements NodeText {
   }
 
   /** Alone where all blocks are here, through the swarm where not. */
-  #sequencesOf({ model, prefix }: TextBase, head: IdleHead) {
+  #sequencesOf({ model, prefix }: TextBase, head: OnDemand<TextHead>) {
     const { rpc, dht, loaded, spotCheckShare } = this.#context;
     const total = model.architecture.blocks;
     let own: { readonly of: LoadedBlocks; readonly blocks: OwnBlocks } | undefined;
@@ -226,7 +226,7 @@ class OneModel implements NodeText {
 
   async #sequenceOf(
     { lent, swarm, energyOf, own }: {
-      readonly lent: LentHead;
+      readonly lent: Lent<TextHead>;
       readonly swarm: Swarm;
       readonly energyOf: (cache: KvCache) => SessionEnergy | undefined;
       readonly own: () => LoadedBlocks | undefined;

@@ -27,7 +27,7 @@ function scene() {
   let lent = 0;
   const lend = () => {
     lent++;
-    return { head, [Symbol.dispose]: () => void lent-- };
+    return { value: head, [Symbol.dispose]: () => void lent-- };
   };
   const blocks = loadedToy({ start: 0, end: 3 });
   const solo = () =>
@@ -69,7 +69,7 @@ Deno.test("a sequence says the same over blocks that are here and over a chain o
 Deno.test("a text over blocks that are here goes on when their engine died, as if it had not", async () => {
   const world = fakeWorld();
   const calm = loadedToy({ start: 0, end: 3 });
-  const lent = { head, [Symbol.dispose]: () => {} };
+  const lent = { value: head, [Symbol.dispose]: () => {} };
   await using quiet = await openSoloSequence(
     world,
     { self: "me", blocks: () => calm, count: 3, lent },
@@ -100,7 +100,7 @@ Deno.test("a text over blocks that are here goes on when their engine died, as i
 
 Deno.test("a text waits a minute for an engine that does not come back, and not for who left", async () => {
   const world = fakeWorld();
-  const lent = { head, [Symbol.dispose]: () => {} };
+  const lent = { value: head, [Symbol.dispose]: () => {} };
   for (const leaves of [new AbortController(), undefined]) {
     const first: LoadedBlocks = loadedToy({ start: 0, end: 3 });
     let now: LoadedBlocks | undefined = first;

@@ -38,7 +38,7 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
         (room) =>
           openSoloSequence(
             world,
-            { self: "me", blocks: () => blocks, count, lent: { head, [Symbol.dispose]: () => {} } },
+            { self: "me", blocks: () => blocks, count, lent: { value: head, [Symbol.dispose]: () => {} } },
             room,
             signal,
           ),
