@@ -249,9 +249,9 @@ class AnsweringModel implements TextModel {
         endIds: tokenizer.endIds,
         mayStop: stop.length > 0,
         best: bestNeeded(request, constraint !== undefined),
-        draft: sequence.canRewind && this.#parts.draftTokens !== 0
-          ? { drafter: new NgramDraft(plan.ids), length: this.#draftLength }
-          : undefined,
+        drafts: sequence.canRewind && this.#parts.draftTokens !== 0
+          ? [{ drafter: new NgramDraft(plan.ids), length: this.#draftLength }]
+          : [],
       },
       words: tokenizer.stream(plan.ids),
       textOf: (id) => tokenizer.textOf(id),

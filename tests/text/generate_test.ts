@@ -49,7 +49,7 @@ async function make(
 }
 
 const drafting = (drafter: Drafter, count = 4) => ({
-  draft: { drafter, length: { next: () => count, observe: () => {} } as unknown as DraftLength },
+  drafts: [{ drafter, length: { next: () => count, observe: () => {} } as unknown as DraftLength }],
 });
 
 Deno.test("generateTokens without guesses makes one token a pass, and never feeds the last one", async () => {
