@@ -11,6 +11,8 @@ const PRIOR_GUESSES = 4;
 const PRIOR_RIGHT = 2;
 /** Weight of what is older, for each new pass: some 20 passes count. */
 const FADE = 0.95;
+/** The same for the cost of guesses, which are few where they do not pay: the latest say what else is computed now. */
+const GUESS_FADE = 0.5;
 /** No pass takes less, whatever the clock says. */
 const LEAST_MS = 1e-3;
 /** Passes without guesses before they are tried again; doubled each time that it does not pay, up to the most. */
@@ -82,8 +84,8 @@ export class DraftLength {
     // the guess after the first wrong one says nothing
     this.#guessed = this.#guessed * FADE + Math.min(guessed, right + 1);
     this.#right = this.#right * FADE + right;
-    this.#guesses.n = this.#guesses.n * FADE + guessed;
-    this.#guesses.ms = this.#guesses.ms * FADE + guessMs;
+    this.#guesses.n = this.#guesses.n * GUESS_FADE + guessed;
+    this.#guesses.ms = this.#guesses.ms * GUESS_FADE + guessMs;
     if (this.#best() > 0) this.#restFor = REST_PASSES;
   }
 
