@@ -29,6 +29,7 @@ import { textModel } from "../text/text_model.ts";
 import type { TextModel, TextModelCard, TextModels } from "../text/types.ts";
 import type { Engine } from "./engine.ts";
 import { modelCard } from "./model_card.ts";
+import { type DraftSource, openDraft, type SmallModel } from "./open_draft.ts";
 import { type OwnBlocks, ownBlocks } from "./own_work.ts";
 import { planChat } from "./plan_chat.ts";
 
@@ -38,6 +39,8 @@ export interface TextBase {
   /** Its name in the DHT. */
   readonly prefix: string;
   readonly engine: Engine;
+  /** A small model that guesses for it. */
+  readonly draft?: DraftSource | undefined;
 }
 
 /** What answering takes from the rest of the node. */
@@ -82,6 +85,7 @@ interface Opened {
   readonly sequences: Sequences;
   readonly head: OnDemand<TextHead>;
   readonly forms: Forms;
+  readonly draft: SmallModel | undefined;
 }
 
 class OneModel implements NodeText {
@@ -133,6 +137,7 @@ class OneModel implements NodeText {
     this.#end.abort(new NodeError("aborted", "The node stops"));
     const opened = await this.#opening?.catch(() => undefined);
     await opened?.sequences[Symbol.asyncDispose]();
+    await opened?.draft?.[Symbol.asyncDispose]();
     opened?.forms[Symbol.dispose]();
     await opened?.head[Symbol.asyncDispose]();
   }
@@ -156,15 +161,16 @@ class OneModel implements NodeText {
     const { signal } = this.#end;
     const { model, engine } = base;
     const reading = model.tokenizer(signal);
-    const files = await reading;
-    const tokenizer = openTokenizer(requireTokenizer(files, model.id));
+    const files = requireTokenizer(await reading, model.id);
+    const tokenizer = openTokenizer(files);
     const head = new OnDemand(this.#world, (signal) => engine.loadHead(model, signal));
     const { architecture } = model;
     const { draftTokens } = this.#context;
     const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
     const card = await this.#cardOf(model, reading);
+    const draft = this.#draftOf(base, files);
     const forms = openForms(() => ({
-      vocabulary: rawVocabulary(files!),
+      vocabulary: rawVocabulary(files),
       endIds: tokenizer.endIds,
       vocabularySize: architecture.vocabularySize,
     }));
@@ -173,10 +179,11 @@ class OneModel implements NodeText {
       card,
       vocabularySize: architecture.vocabularySize,
       tokenizer,
-      template: files && openChatTemplate(files),
+      template: openChatTemplate(files),
       sequences,
       gate: this.#gate,
       ...(draftTokens === undefined ? {} : { draftTokens }),
+      draftModel: draft,
       finalNorm: async () => ({
         scale: await (norm ??= readFinalNorm(model, signal)),
         epsilon: architecture.normEpsilon,
@@ -184,18 +191,27 @@ class OneModel implements NodeText {
       planChat: (template, prompt) => planChat(this.#world, template, prompt),
       constrain: (form, signal) => forms.constrain(form, signal),
     });
-    return { model: answering, sequences, head, forms };
+    return { model: answering, sequences, head, forms, draft };
+  }
+
+  #draftOf({ model, engine, draft }: TextBase, files: TokenizerFiles): SmallModel | undefined {
+    if (draft === undefined) return undefined;
+    const { rpc: { self }, observer } = this.#context;
+    const asked = { id: model.id, vocabularySize: model.architecture.vocabularySize, files };
+    return openDraft(this.#world, { source: draft, engine, asked, self, observer });
   }
 
   /** Alone where all blocks are here, through the swarm where not. */
   #sequencesOf({ model, prefix }: TextBase, head: OnDemand<TextHead>) {
-    const { rpc, dht, loaded, spotCheckShare } = this.#context;
+    const { rpc, dht, loaded, spotCheckShare, observer } = this.#context;
     const total = model.architecture.blocks;
     let own: { readonly of: LoadedBlocks; readonly blocks: OwnBlocks } | undefined;
     const ownNow = (): OwnBlocks | undefined => {
       const now = loaded();
       if (now === undefined) return undefined;
-      if (own?.of !== now) own = { of: now, blocks: this.#observed(now) };
+      if (own?.of !== now) {
+        own = { of: now, blocks: ownBlocks(this.#world, now, { self: rpc.self, observer }) };
+      }
       return own.blocks;
     };
     const energyOf = (cache: KvCache) => own?.blocks.energyOf(cache);
@@ -243,12 +259,6 @@ class OneModel implements NodeText {
     }
     const size = { batch: 1, maxLength: capacity };
     return chainSequence(lent, await openSwarmChain(this.#world, swarm, size, signal), capacity);
-  }
-
-  #observed(blocks: LoadedBlocks): OwnBlocks {
-    const { observer, rpc } = this.#context;
-    if (observer === undefined) return { blocks, energyOf: () => undefined };
-    return ownBlocks(this.#world, blocks, { self: rpc.self, observer });
   }
 }
 

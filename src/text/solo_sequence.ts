@@ -31,6 +31,8 @@ export interface SoloModel {
   readonly lent: Lent<TextHead>;
   /** What the steps over a cache cost so far. */
   readonly energyOf?: (cache: KvCache) => SessionEnergy | undefined;
+  /** An engine that died ends the text; it is waited for without it. */
+  readonly givesUp?: true;
 }
 
 /** A sequence over blocks that are all here. Throws as `openCache` does; `unreachable` where they are not loaded. */
@@ -115,7 +117,7 @@ class SoloSequence implements Sequence {
         this.#ids.push(...ids);
         return result;
       } catch (error) {
-        if (signal.aborted || !isDeath(error)) throw error;
+        if (signal.aborted || this.#model.givesUp || !isDeath(error)) throw error;
         await this.#mend(error, signal);
       }
     }
