@@ -98,6 +98,16 @@ Deno.test("a text over blocks that are here goes on when their engine died, as i
   assertEquals(shaken.position, 4);
 });
 
+Deno.test("a text that gives up ends with its engine at once", async () => {
+  const blocks: LoadedBlocks = loadedToy({ start: 0, end: 3 });
+  const lent = { value: head, [Symbol.dispose]: () => {} };
+  const model = { self: "me", blocks: () => blocks, count: 3, lent, givesUp: true } as const;
+  await using sequence = await openSoloSequence(fakeWorld(), model, 64, never);
+  blocks.step = () =>
+    Promise.reject(new NodeError("unreachable", "Cannot compute: the engine process ended"));
+  await assertRejects(() => sequence.feed([5], { scored: 1 }, never), NodeError, "the engine process ended");
+});
+
 Deno.test("a text waits a minute for an engine that does not come back, and not for who left", async () => {
   const world = fakeWorld();
   const lent = { value: head, [Symbol.dispose]: () => {} };
