@@ -125,7 +125,7 @@ export async function* generateTokens(
       last = choose(seen);
       const fits = last === pass[at + 1];
       if (fits) right++;
-      untold.push({ kind: "token", id: last, scores, guessed: at > 0 });
+      untold.push({ kind: "token", id: last, scores, guessed: at > 0 && !isAlone });
       if (isOver(last)) break;
       if (fits && !(isAlone && pass.length > 1)) continue;
       if (sequence.position > base + at + 1) sequence.rewind(base + at + 1);

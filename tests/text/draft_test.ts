@@ -71,6 +71,7 @@ Deno.test("NgramDraft follows the longest run, and the latest of equal ones", ()
   assertEquals(draft.guess(2), [8, 3]);
   const longer = new NgramDraft([5, 1, 2, 7, 6, 1, 2, 8, 5, 1, 2]);
   assertEquals(longer.guess(1), [7]);
+  assertEquals([draft.lookUp(2, 3), draft.lookUp(2, 4)], [[8, 3], []]);
   assertEquals(new NgramDraft([1]).guess(4), []);
   assertEquals(new NgramDraft([1, 2, 3]).guess(4), []);
 });

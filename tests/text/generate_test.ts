@@ -77,8 +77,15 @@ Deno.test("where the best two are nearly equal a pass of its own decides", async
     return scores;
   });
   const drafter: Drafter = { push: () => {}, guess: (count) => [2, 2, 2, 2].slice(0, count) };
-  const { ids } = await make(sequence, { prompt: [5], maxTokens: 6, ...drafting(drafter) });
-  assertEquals(ids, [1, 1, 1, 1, 1, 1]);
+  const { ids, guessed } = await make(sequence, { prompt: [5], maxTokens: 6, ...drafting(drafter) });
+  assertEquals([ids, guessed], [[1, 1, 1, 1, 1, 1], 0]);
+});
+
+Deno.test("a guess that a pass of its own confirmed counts as none", async () => {
+  const text = (margin: number) => new ToySequence(() => scoresFor(4, VOCABULARY, margin));
+  const drafter: Drafter = { push: () => {}, guess: (count) => Array(count).fill(4) };
+  const run = { prompt: [5], maxTokens: 6, ...drafting(drafter) };
+  assertEquals([(await make(text(5), run)).guessed, (await make(text(0.1), run)).guessed], [4, 0]);
 });
 
 Deno.test("a sequence that cannot go back is never asked to guess", async () => {
