@@ -6,11 +6,13 @@
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { Log } from "../base/world.ts";
 import { bestIndices } from "../compute/best_scores.ts";
-import { type Drafter, PROMPT_PASS } from "./generate.ts";
+import type { Drafter } from "./generate.ts";
 import type { Lease } from "./sequences.ts";
 
 /** Tokens that are taken in on the way to a guess; more are read while others compute. */
 const CATCH_UP = 16;
+/** Positions of one pass over the prompt: what is computed beside it, such as the scores of a token, waits so long. */
+export const READ_PASS = 32;
 
 /** A small model with the vocabulary of the one that is asked. */
 export interface DraftModel {
@@ -111,7 +113,7 @@ export class ModelDraft implements Drafter, AsyncDisposable {
     }
     const { sequence } = this.#lease;
     while (this.#known - this.#held > 1 && this.#known <= sequence.capacity) {
-      const end = Math.min(this.#known - 1, this.#held + PROMPT_PASS);
+      const end = Math.min(this.#known - 1, this.#held + READ_PASS);
       await this.#take(sequence, end, 0, signal);
     }
   }
