@@ -8,6 +8,7 @@ import { dhtPrefixOf } from "../config/network_profile.ts";
 import { findModel, resolveContext } from "../node/find_model.ts";
 import { openClient } from "../node/open_client.ts";
 import { openEngine } from "../node/open_compute.ts";
+import { draftSource } from "../node/open_draft.ts";
 import { openText, textLimits } from "../node/open_text.ts";
 import type { TextModel } from "../text/types.ts";
 import { VERSION } from "./build_info.ts";
@@ -46,6 +47,7 @@ export async function openSwarmText(
     model,
     prefix: target.prefix ?? dhtPrefixOf(model.id, target.network),
     engine: engine.value,
+    draft: draftSource(world, { config, paths, environment }),
   };
   const text = rooms.use(openText(world, {
     ...client.value,

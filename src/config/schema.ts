@@ -163,6 +163,12 @@ export const CONFIG_KEYS = {
     "Most tokens guessed ahead of one pass over all blocks; as many as pay, up to it. 0 is off.",
     "tokens",
   ),
+  "text.draft_model": key(
+    "text",
+    text,
+    undefined,
+    "Small model with the same vocabulary that guesses ahead where the text repeats nothing, named as model is.",
+  ),
   "text.spot_check_share": key(
     "number",
     decimal(0, 1),

@@ -17,6 +17,7 @@ import { findModel, resolveContext } from "./find_model.ts";
 import { availableBytes, openEngine } from "./open_compute.ts";
 import { openServing } from "./open_serving.ts";
 import { openDataLock } from "./lock.ts";
+import { draftSource } from "./open_draft.ts";
 import { openContribution } from "./contribute.ts";
 import { openCarbon } from "./open_carbon.ts";
 import { openEnergy } from "./open_energy.ts";
@@ -81,11 +82,12 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
 });
 
 const servingParts = (
-  { world, plan: { config } }: ServingContext,
+  { world, plan: { config, paths } }: ServingContext,
   environment: Readonly<Record<string, string>>,
 ): ServingParts => ({
   openModel: ({ model, asks, paths }, tell, signal) =>
     findModel(resolveContext(world, { paths, environment }, tell), (model ?? asks)!, signal),
   openEngine: ({ world, plan }, _model, signal) => openEngine(world, plan, signal),
+  draft: draftSource(world, { config, paths, environment }),
   availableBytes: () => availableBytes(config),
 });

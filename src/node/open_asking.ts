@@ -60,7 +60,7 @@ async function ask(
   const prefix = plan.config.dht_prefix ?? dhtPrefixOf(model.id, plan.network);
   requirePrefix(prefix);
   await using engine = await parts.openEngine(context, model, signal);
-  tell({ model, prefix, engine });
+  tell({ model, prefix, engine, draft: parts.draft });
   const { blocks } = model.architecture;
   const { "compute.reserve_bytes": reserve, "text.solo": solo } = plan.config;
   const fits = blocksThatFit(configuredNeed(model, plan.config), parts.availableBytes(), reserve) >= blocks;

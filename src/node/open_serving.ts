@@ -77,7 +77,7 @@ async function serve(
   const { blocks } = model.architecture;
   requireBlocks(model, requireRange(plan.range ?? { start: 0, end: blocks }, model));
   await using engine = await parts.openEngine(context, model, signal);
-  open({ model, prefix, engine });
+  open({ model, prefix, engine, draft: parts.draft });
   await joinedOrLate(context, signal);
   const range = await rangeOf(context, { model, prefix, availableBytes: parts.availableBytes() }, signal);
   state.modelBlocks = blocks;

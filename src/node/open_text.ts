@@ -7,7 +7,7 @@ import { orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
-import type { KvCache, LoadedBlocks } from "../compute/backend.ts";
+import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
 import type { Config } from "../config/schema.ts";
 import type { Dht } from "../dht/dht.ts";
 import { openChatTemplate } from "../model/chat_template.ts";
@@ -22,7 +22,7 @@ import { markIds } from "../text/call_marks.ts";
 import { readFinalNorm } from "../text/embed.ts";
 import { type Forms, openForms } from "../text/grammar.ts";
 import { Gate } from "../text/gate.ts";
-import { IdleHead, type LentHead } from "../text/idle_head.ts";
+import { type Lent, OnDemand } from "../text/on_demand.ts";
 import { chainSequence, type Sequence } from "../text/sequence.ts";
 import { openSoloSequence } from "../text/solo_sequence.ts";
 import { Sequences } from "../text/sequences.ts";
@@ -30,6 +30,7 @@ import { textModel } from "../text/text_model.ts";
 import type { TextModel, TextModelCard, TextModels } from "../text/types.ts";
 import type { Engine } from "./engine.ts";
 import { modelCard } from "./model_card.ts";
+import { type DraftSource, openDraft, type SmallModel } from "./open_draft.ts";
 import { type OwnBlocks, ownBlocks } from "./own_work.ts";
 import { planChat } from "./plan_chat.ts";
 
@@ -39,6 +40,8 @@ export interface TextBase {
   /** Its name in the DHT. */
   readonly prefix: string;
   readonly engine: Engine;
+  /** A small model that guesses for it. */
+  readonly draft?: DraftSource | undefined;
 }
 
 /** What answering takes from the rest of the node. */
@@ -81,8 +84,9 @@ export function openText(world: World, context: TextContext): NodeText {
 interface Opened {
   readonly model: TextModel;
   readonly sequences: Sequences;
-  readonly head: IdleHead;
+  readonly head: OnDemand<TextHead>;
   readonly forms: Forms;
+  readonly draft: SmallModel | undefined;
 }
 
 class OneModel implements NodeText {
@@ -134,6 +138,7 @@ class OneModel implements NodeText {
     this.#end.abort(new NodeError("aborted", "The node stops"));
     const opened = await this.#opening?.catch(() => undefined);
     await opened?.sequences[Symbol.asyncDispose]();
+    await opened?.draft?.[Symbol.asyncDispose]();
     opened?.forms[Symbol.dispose]();
     await opened?.head[Symbol.asyncDispose]();
   }
@@ -157,15 +162,16 @@ class OneModel implements NodeText {
     const { signal } = this.#end;
     const { model, engine } = base;
     const reading = model.tokenizer(signal);
-    const files = await reading;
-    const tokenizer = openTokenizer(requireTokenizer(files, model.id));
-    const head = new IdleHead(this.#world, (signal) => engine.loadHead(model, signal));
+    const files = requireTokenizer(await reading, model.id);
+    const tokenizer = openTokenizer(files);
+    const head = new OnDemand(this.#world, (signal) => engine.loadHead(model, signal));
     const { architecture } = model;
     const { draftTokens } = this.#context;
     const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
     const card = await this.#cardOf(model, reading);
+    const draft = this.#draftOf(base, files);
     const forms = openForms(() => ({
-      vocabulary: rawVocabulary(files!),
+      vocabulary: rawVocabulary(files),
       endIds: tokenizer.endIds,
       vocabularySize: architecture.vocabularySize,
       marks: markIds(tokenizer),
@@ -175,11 +181,12 @@ class OneModel implements NodeText {
       card,
       vocabularySize: architecture.vocabularySize,
       tokenizer,
-      template: files && openChatTemplate(files),
+      template: openChatTemplate(files),
       sequences,
       gate: this.#gate,
       isFar: () => this.#runs(architecture.blocks) === "swarm",
       ...(draftTokens === undefined ? {} : { draftTokens }),
+      draftModel: draft,
       finalNorm: async () => ({
         scale: await (norm ??= readFinalNorm(model, signal)),
         epsilon: architecture.normEpsilon,
@@ -187,18 +194,27 @@ class OneModel implements NodeText {
       planChat: (template, prompt) => planChat(this.#world, template, prompt),
       constrain: (form, signal) => forms.constrain(form, signal),
     });
-    return { model: answering, sequences, head, forms };
+    return { model: answering, sequences, head, forms, draft };
+  }
+
+  #draftOf({ model, engine, draft }: TextBase, files: TokenizerFiles): SmallModel | undefined {
+    if (draft === undefined) return undefined;
+    const { rpc: { self }, observer } = this.#context;
+    const asked = { id: model.id, vocabularySize: model.architecture.vocabularySize, files };
+    return openDraft(this.#world, { source: draft, engine, asked, self, observer });
   }
 
   /** Alone where all blocks are here, through the swarm where not. */
-  #sequencesOf({ model, prefix }: TextBase, head: IdleHead) {
-    const { rpc, dht, loaded, spotCheckShare } = this.#context;
+  #sequencesOf({ model, prefix }: TextBase, head: OnDemand<TextHead>) {
+    const { rpc, dht, loaded, spotCheckShare, observer } = this.#context;
     const total = model.architecture.blocks;
     let own: { readonly of: LoadedBlocks; readonly blocks: OwnBlocks } | undefined;
     const ownNow = (): OwnBlocks | undefined => {
       const now = loaded();
       if (now === undefined) return undefined;
-      if (own?.of !== now) own = { of: now, blocks: this.#observed(now) };
+      if (own?.of !== now) {
+        own = { of: now, blocks: ownBlocks(this.#world, now, { self: rpc.self, observer }) };
+      }
       return own.blocks;
     };
     const energyOf = (cache: KvCache) => own?.blocks.energyOf(cache);
@@ -229,7 +245,7 @@ class OneModel implements NodeText {
 
   async #sequenceOf(
     { lent, swarm, energyOf, own }: {
-      readonly lent: LentHead;
+      readonly lent: Lent<TextHead>;
       readonly swarm: Swarm;
       readonly energyOf: (cache: KvCache) => SessionEnergy | undefined;
       readonly own: () => LoadedBlocks | undefined;
@@ -246,12 +262,6 @@ class OneModel implements NodeText {
     }
     const size = { batch: 1, maxLength: capacity };
     return chainSequence(lent, await openSwarmChain(this.#world, swarm, size, signal), capacity);
-  }
-
-  #observed(blocks: LoadedBlocks): OwnBlocks {
-    const { observer, rpc } = this.#context;
-    if (observer === undefined) return { blocks, energyOf: () => undefined };
-    return ownBlocks(this.#world, blocks, { self: rpc.self, observer });
   }
 }
 

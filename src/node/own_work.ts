@@ -17,12 +17,16 @@ export interface OwnBlocks {
   energyOf(cache: KvCache): SessionEnergy | undefined;
 }
 
-/** `blocks`, whose steps `observer` hears of as work for `self`. What it throws is logged, as for served steps. */
+/**
+ * `blocks`, whose steps `observer` hears of, where there is one, as work for `self`. What it throws is logged, as for served
+ * steps.
+ */
 export function ownBlocks(
   world: World,
   blocks: LoadedBlocks,
-  { self, observer }: { readonly self: PeerId; readonly observer: StepObserver },
+  { self, observer }: { readonly self: PeerId; readonly observer: StepObserver | undefined },
 ): OwnBlocks {
+  if (observer === undefined) return { blocks, energyOf: () => undefined };
   const sessions = new WeakMap<KvCache, string>();
   const quietly = <T>(tell: () => T): T | undefined => {
     try {

@@ -8,6 +8,7 @@ import type { ModelSource } from "../model/source.ts";
 import type { Announcer } from "../petals/server/announce.ts";
 import type { Engine } from "./engine.ts";
 import type { FoundModel } from "./find_model.ts";
+import type { DraftSource } from "./open_draft.ts";
 import type { ServingContext } from "./parts.ts";
 import type { NodePlan } from "./plan.ts";
 import type { ServingState } from "./serving_state.ts";
@@ -16,6 +17,8 @@ import type { ServingState } from "./serving_state.ts";
 export interface ServingParts {
   openModel(plan: NodePlan, tell: (progress: string) => void, signal: AbortSignal): Promise<FoundModel>;
   openEngine(context: ServingContext, model: ModelSource, signal: AbortSignal): Promise<Engine>;
+  /** A small model that guesses for the served one. */
+  readonly draft?: DraftSource | undefined;
   /** Memory that may still be taken. */
   availableBytes(): number;
 }

@@ -11,6 +11,8 @@ const PRIOR_GUESSES = 4;
 const PRIOR_RIGHT = 2;
 /** Weight of what is older, for each new pass: some 20 passes count. */
 const FADE = 0.95;
+/** The same for the cost of guesses, which are few where they do not pay: the latest say what else is computed now. */
+const GUESS_FADE = 0.5;
 /** No pass takes less, whatever the clock says. */
 const LEAST_MS = 1e-3;
 /** Passes without guesses before they are tried again; doubled each time that it does not pay, up to the most. */
@@ -19,15 +21,28 @@ const MOST_REST_PASSES = 768;
 /** A longer pass must promise this much more than none, for measuring is not exact. */
 const LEAST_GAIN = 1.05;
 
+/** A pass over all blocks, and what was guessed ahead of it. */
+export interface ObservedPass {
+  readonly positions: number;
+  readonly ms: number;
+  /** Tokens guessed, how many of them were right, and what guessing them took. */
+  readonly guessed: number;
+  readonly right: number;
+  readonly guessMs: number;
+}
+
 /**
- * Learns from passes what they cost and how often guesses are right, and chooses the number that promises the most tokens
- * a second; 0 where guessing does not pay. Costs are taken for a line over the number of positions.
+ * Learns from passes what they cost, what guesses cost and how often they are right, and chooses the number that promises
+ * the most tokens a second; 0 where guessing does not pay. Costs of passes are taken for a line over the number of
+ * positions, those of guesses for the same each.
  */
 export class DraftLength {
   #right = PRIOR_RIGHT;
   #guessed = PRIOR_GUESSES;
   /** Sums for the line of cost: passes, positions, squares, milliseconds, products. */
   readonly #sums = { n: 0, x: 0, xx: 0, y: 0, xy: 0 };
+  /** Sums for the cost of a guess. */
+  readonly #guesses = { n: 0, ms: 0 };
   readonly #most: number;
   #rested = 0;
   #restFor = REST_PASSES;
@@ -50,9 +65,8 @@ export class DraftLength {
     return this.#rested < this.#restFor ? 0 : 2;
   }
 
-  /** A pass over `positions` took `ms`; of `guessed` tokens ahead `right` were right. */
-  observe(pass: { readonly positions: number; readonly ms: number; guessed: number; right: number }): void {
-    const { positions, ms, guessed, right } = pass;
+  /** Learns from a pass; one ahead of which others guessed tells what passes cost. */
+  observe({ positions, ms, guessed, right, guessMs }: ObservedPass): void {
     const sums = this.#sums;
     for (const key of ["n", "x", "xx", "y", "xy"] as const) sums[key] *= FADE;
     sums.n += 1;
@@ -70,12 +84,15 @@ export class DraftLength {
     // the guess after the first wrong one says nothing
     this.#guessed = this.#guessed * FADE + Math.min(guessed, right + 1);
     this.#right = this.#right * FADE + right;
+    this.#guesses.n = this.#guesses.n * GUESS_FADE + guessed;
+    this.#guesses.ms = this.#guesses.ms * GUESS_FADE + guessMs;
     if (this.#best() > 0) this.#restFor = REST_PASSES;
   }
 
   #best(): number {
     const rate = Math.min(0.99, this.#right / this.#guessed);
-    const speed = (count: number) => tokensOf(rate, count) / this.#cost(count + 1);
+    const guessMs = this.#guesses.ms / this.#guesses.n;
+    const speed = (count: number) => tokensOf(rate, count) / (this.#cost(count + 1) + count * guessMs);
     let best = 0;
     let most = speed(0) * LEAST_GAIN;
     for (let count = 1; count <= MAX_DRAFT; count++) {

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import { openFirstOf } from "../base/deadline.ts";
+import { NodeError } from "../base/errors.ts";
 import type { Clock } from "../base/world.ts";
 import type { DraftLength } from "./draft_length.ts";
 import type { Picker } from "./pick.ts";
@@ -21,8 +23,14 @@ const NEAR_TIE = Math.log(1.3);
 export interface Drafter {
   /** A token was chosen. */
   push(id: number): void;
-  /** At most `count` tokens that may follow. */
-  guess(count: number): readonly number[];
+  /** At most `count` tokens that may follow, at once where that takes no time. Throws nothing but the reason of `signal`. */
+  guess(count: number, signal: AbortSignal): readonly number[] | Promise<readonly number[]>;
+}
+
+/** One way to guess, and how far ahead it pays. */
+export interface Drafting {
+  readonly drafter: Drafter;
+  readonly length: DraftLength;
 }
 
 /** What tokens are made with. */
@@ -41,8 +49,8 @@ export interface TokenRun {
   readonly mayStop?: boolean;
   /** So many of the best scores are all that is needed of each position; all are without it. */
   readonly best?: number | undefined;
-  /** Guessing ahead, where the sequence can go back. */
-  readonly draft?: { readonly drafter: Drafter; readonly length: DraftLength } | undefined;
+  /** Ways to guess ahead, where the sequence can go back: the first one that knows something is heard. */
+  readonly drafts?: readonly Drafting[];
 }
 
 /** A chosen token. */
@@ -64,32 +72,42 @@ export interface PromptPass {
 /**
  * Takes the prompt in, then chooses tokens until one of `endIds`, which is the last. What is guessed ahead changes nothing:
  * a guess counts only where the picker chooses the same token, and where the best two are nearly equal a pass over that
- * position alone decides. Tokens are told while the next pass is under way; who leaves then waits for it.
+ * position alone decides. Tokens are told while the next pass is guessed for and under way; who leaves then waits for it.
  */
 export async function* generateTokens(
   run: TokenRun,
   signal: AbortSignal,
 ): AsyncGenerator<PromptPass | Token, void, void> {
-  const { sequence, picker, endIds, draft, best } = run;
+  const { clock, sequence, picker, endIds, drafts = [], best } = run;
   let scores = yield* feedPrompt(run, signal);
   let made = 0;
   const isOver = (id: number) => endIds.has(id) || made >= run.maxTokens || picker.constraint?.done === true;
-  let last = picker.pick(await picker.seen(scores));
-  draft?.drafter.push(last);
-  made++;
+  const choose = (seen: Float32Array): number => {
+    const id = picker.pick(seen);
+    for (const { drafter } of drafts) drafter.push(id);
+    made++;
+    return id;
+  };
+  let last = choose(await picker.seen(scores));
   let untold: Token[] = [{ kind: "token", id: last, scores, guessed: false }];
   while (!isOver(last)) {
     if (run.mayStop) yield* untold.splice(0);
     const base = sequence.position;
-    const pass = [last, ...guesses(run, made)];
-    const feeding = timed(run.clock, sequence.feed(pass, { scored: pass.length, best }, signal));
+    const leave = new AbortController();
+    using guessing = openFirstOf(signal, leave.signal);
+    const passing = passAhead(run, { last, made }, { signal, guessing: guessing.signal });
+    passing.catch(() => {}); // it may fail before anybody waits for it
+    let isTold = false;
     try {
       yield* untold;
+      isTold = true;
     } finally {
-      await feeding.catch(() => {}); // one call of a sequence at a time, and its owner may go on with it
+      if (!isTold) leave.abort(new NodeError("aborted", "Nobody listens any more"));
+      await passing.catch(() => {}); // one call of a sequence at a time, and its owner may go on with it
     }
     untold = [];
-    const { result: rows, ms } = await feeding;
+    const { pass, rows, by, guessMs, ...passed } = await passing;
+    let { ms } = passed;
     const width = rows.length / pass.length;
     let right = 0;
     for (let at = 0; at < pass.length; at++) {
@@ -97,33 +115,69 @@ export async function* generateTokens(
       let seen = await picker.seen(scores);
       let isAlone = pass.length === 1;
       if (!isAlone && picker.isGreedy && marginOf(seen) < NEAR_TIE) {
+        const startedAtMs = clock.monotonic();
         sequence.rewind(base + at);
         scores = await sequence.feed(pass.slice(at, at + 1), { scored: 1, best }, signal);
+        ms += clock.monotonic() - startedAtMs;
         seen = await picker.seen(scores);
         isAlone = true;
       }
-      last = picker.pick(seen);
-      draft?.drafter.push(last);
-      made++;
+      last = choose(seen);
       const fits = last === pass[at + 1];
       if (fits) right++;
-      untold.push({ kind: "token", id: last, scores, guessed: at > 0 });
+      untold.push({ kind: "token", id: last, scores, guessed: at > 0 && !isAlone });
       if (isOver(last)) break;
       if (fits && !(isAlone && pass.length > 1)) continue;
       if (sequence.position > base + at + 1) sequence.rewind(base + at + 1);
       break;
     }
-    draft?.length.observe({ positions: pass.length, ms, guessed: pass.length - 1, right });
+    for (const drafting of drafts) {
+      const own = drafting === by ? { guessed: pass.length - 1, right, guessMs } : NO_GUESSES;
+      drafting.length.observe({ positions: pass.length, ms, ...own });
+    }
   }
   yield* untold;
 }
 
-/** The result of `work` and what it took. It may fail before anybody waits for it. */
-function timed<T>(clock: Clock, work: Promise<T>): Promise<{ readonly result: T; readonly ms: number }> {
+const NO_GUESSES = { guessed: 0, right: 0, guessMs: 0 };
+
+/** A pass over the last token and what was guessed to follow it. */
+interface Pass {
+  readonly pass: readonly number[];
+  /** Scores `[pass.length, vocabulary]`. */
+  readonly rows: Float32Array;
+  readonly ms: number;
+  /** Who guessed, if anybody did, and what that took. */
+  readonly by: Drafting | undefined;
+  readonly guessMs: number;
+}
+
+/** Guesses as far as it pays and as there is room, then computes; `guessing` ends before the computing begins. */
+async function passAhead(
+  { clock, sequence, drafts = [], maxTokens, best }: TokenRun,
+  { last, made }: { readonly last: number; readonly made: number },
+  { signal, guessing }: { readonly signal: AbortSignal; readonly guessing: AbortSignal },
+): Promise<Pass> {
+  const room = Math.min(sequence.capacity - sequence.position, maxTokens - made) - 1;
+  let guesses: readonly number[] = [];
+  let by: Drafting | undefined;
+  let guessMs = 0;
+  for (const drafting of sequence.canRewind ? drafts : []) {
+    const count = Math.min(drafting.length.next(), room);
+    if (count <= 0) continue;
+    const startedAtMs = clock.monotonic();
+    const found = drafting.drafter.guess(count, guessing);
+    guesses = found instanceof Promise ? await found : found; // the pass begins at once where nothing takes time
+    if (guesses.length === 0) continue;
+    guessMs = clock.monotonic() - startedAtMs;
+    by = drafting;
+    break;
+  }
+  guessing.throwIfAborted();
+  const pass = [last, ...guesses];
   const startedAtMs = clock.monotonic();
-  const done = work.then((result) => ({ result, ms: clock.monotonic() - startedAtMs }));
-  done.catch(() => {});
-  return done;
+  const rows = await sequence.feed(pass, { scored: pass.length, best }, signal);
+  return { pass, rows, ms: clock.monotonic() - startedAtMs, by, guessMs };
 }
 
 /** Takes the rest of the prompt in; the scores of what follows it. */
@@ -143,12 +197,4 @@ async function* feedPrompt(
     if (isLast) return scores;
     at = end;
   }
-}
-
-/** As many guesses as pay and as there is room for. */
-function guesses({ draft, sequence, maxTokens }: TokenRun, made: number): readonly number[] {
-  if (draft === undefined || !sequence.canRewind) return [];
-  const room = Math.min(sequence.capacity - sequence.position, maxTokens - made) - 1;
-  const count = Math.min(draft.length.next(), room);
-  return count > 0 ? draft.drafter.guess(count) : [];
 }

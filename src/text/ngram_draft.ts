@@ -8,6 +8,8 @@
 /** Longest and shortest runs of tokens that are looked up. */
 const LONGEST = 4;
 const SHORTEST = 2;
+/** From this length on a run is seldom there twice by chance. */
+export const LONG_RUN = 3;
 
 /**
  * Remembers where each run of 2 to 4 tokens was last seen, and guesses that what followed it follows again.
@@ -42,7 +44,12 @@ export class NgramDraft {
 
   /** At most `count` tokens that may follow; empty where nothing like it came before. The longest run decides. */
   guess(count: number): readonly number[] {
-    for (let length = Math.min(LONGEST, this.#ids.length); length >= SHORTEST; length--) {
+    return this.lookUp(count, SHORTEST);
+  }
+
+  /** The same by runs of no less than `shortest` tokens. */
+  lookUp(count: number, shortest: number): readonly number[] {
+    for (let length = Math.min(LONGEST, this.#ids.length); length >= shortest; length--) {
       const at = this.#after.get(this.#run(length));
       if (at !== undefined) return this.#ids.slice(at, at + count);
     }

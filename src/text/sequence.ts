@@ -5,7 +5,7 @@
  */
 import type { Activations } from "../base/tensor.ts";
 import type { TextHead } from "../compute/backend.ts";
-import type { LentHead } from "./idle_head.ts";
+import type { Lent } from "./on_demand.ts";
 import type { Chain, Hop } from "../petals/client/chain.ts";
 
 /** Which scores are wanted. */
@@ -34,15 +34,15 @@ export interface Sequence extends AsyncDisposable {
 }
 
 /** A sequence over a chain of blocks, wherever they are; owns `chain` and `lent`. */
-export function chainSequence(lent: LentHead, chain: Chain, capacity: number): Sequence {
+export function chainSequence(lent: Lent<TextHead>, chain: Chain, capacity: number): Sequence {
   return new ChainSequence(lent, chain, capacity);
 }
 
 class ChainSequence implements Sequence {
   readonly head: TextHead;
 
-  constructor(readonly lent: LentHead, readonly chain: Chain, readonly capacity: number) {
-    this.head = lent.head;
+  constructor(readonly lent: Lent<TextHead>, readonly chain: Chain, readonly capacity: number) {
+    this.head = lent.value;
   }
 
   get position(): number {

@@ -7,10 +7,10 @@ import { messageOf, NodeError } from "../base/errors.ts";
 import type { Activations } from "../base/tensor.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
-import type { KvCache, LoadedBlocks } from "../compute/backend.ts";
+import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
 import { type Hop, requireReached } from "../petals/client/chain.ts";
 import type { SessionEnergy } from "../petals/report.ts";
-import type { LentHead } from "./idle_head.ts";
+import type { Lent } from "./on_demand.ts";
 import { scoreLast, type Sequence, type WantedScores } from "./sequence.ts";
 
 /** Between looks whether an engine that died is there again: its first restart takes a second. */
@@ -28,9 +28,11 @@ export interface SoloModel {
   /** How many there must be. */
   readonly count: number;
   /** Given back when the sequence is disposed. */
-  readonly lent: LentHead;
+  readonly lent: Lent<TextHead>;
   /** What the steps over a cache cost so far. */
   readonly energyOf?: (cache: KvCache) => SessionEnergy | undefined;
+  /** An engine that died ends the text; it is waited for without it. */
+  readonly givesUp?: true;
 }
 
 /** A sequence over blocks that are all here. Throws as `openCache` does; `unreachable` where they are not loaded. */
@@ -115,7 +117,7 @@ class SoloSequence implements Sequence {
         this.#ids.push(...ids);
         return result;
       } catch (error) {
-        if (signal.aborted || !isDeath(error)) throw error;
+        if (signal.aborted || this.#model.givesUp || !isDeath(error)) throw error;
         await this.#mend(error, signal);
       }
     }
@@ -150,7 +152,7 @@ class SoloSequence implements Sequence {
     { scored, best }: WantedScores,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const { head } = this.#model.lent;
+    const { value: head } = this.#model.lent;
     const { blocks, cache } = this.#place;
     if (blocks.scores === undefined) {
       return await scoreLast(head, await this.#states(ids, signal), { scored, best }, signal);
@@ -160,7 +162,7 @@ class SoloSequence implements Sequence {
   }
 
   async #states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
-    const { head } = this.#model.lent;
+    const { value: head } = this.#model.lent;
     const { blocks, cache } = this.#place;
     const data = await head.embed(ids, signal);
     const input = { batch: 1, tokens: ids.length, hidden: head.hiddenSize, data };

@@ -12,11 +12,11 @@ import type { ChatTemplate } from "../model/chat_template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { type AnswerRun, type CallReader, tellAnswer } from "./answer.ts";
 import { markIds } from "./call_marks.ts";
-import { DraftLength } from "./draft_length.ts";
 import { meanState } from "./embed.ts";
 import type { Gate } from "./gate.ts";
-import { PROMPT_PASS } from "./generate.ts";
-import { NgramDraft } from "./ngram_draft.ts";
+import { type Drafting, PROMPT_PASS } from "./generate.ts";
+import { Guessing } from "./guessing.ts";
+import type { DraftModel } from "./model_draft.ts";
 import { type Constraint, Picker } from "./pick.ts";
 import { checkIds, idsOfPrompt, newTokensWithin, requireTemplate } from "./prompt.ts";
 import { checkSampling, leavesScores, seededDraw } from "./sample.ts";
@@ -62,6 +62,8 @@ export interface TextModelParts {
   readonly isFar: () => boolean;
   /** Most tokens guessed ahead of a pass; 0 = none. */
   readonly draftTokens?: number;
+  /** A small model that guesses what this one will say. */
+  readonly draftModel?: DraftModel | undefined;
   /** Scale of the final norm and its epsilon, for embeddings. */
   readonly finalNorm: (
     signal: AbortSignal,
@@ -87,8 +89,7 @@ class AnsweringModel implements TextModel {
   readonly card: TextModelCard;
   readonly #world: World;
   readonly #parts: TextModelParts;
-  /** What passes cost here is the same for all answers. */
-  readonly #draftLength: DraftLength;
+  readonly #guessing: Guessing;
   /** Control tokens that belong to calls. */
   readonly #marks: ReadonlyMap<number, string>;
 
@@ -96,7 +97,8 @@ class AnsweringModel implements TextModel {
     this.#world = world;
     this.#parts = parts;
     this.card = parts.card;
-    this.#draftLength = new DraftLength(parts.draftTokens);
+    const { draftTokens: most, draftModel: model, tokenizer: { endIds } } = parts;
+    this.#guessing = new Guessing({ log: world.log, most, model, endIds });
     this.#marks = markIds(parts.tokenizer);
   }
 
@@ -121,7 +123,10 @@ class AnsweringModel implements TextModel {
     const plan = this.#plan(request);
     using constraint = await this.#constraint(plan, request, signal);
     using _place = await this.#parts.gate.enter(signal);
-    const lease = await this.#lend(plan.ids, plan.ids.length + plan.maxTokens, request, signal);
+    const room = plan.ids.length + plan.maxTokens;
+    const lease = await this.#lend(plan.ids, room, request, signal);
+    await using guesses = this.#guessing.open(lease.sequence, plan.ids, room);
+    const { drafts } = guesses;
     const made: number[] = [];
     let isWhole = true;
     try {
@@ -129,7 +134,7 @@ class AnsweringModel implements TextModel {
         yield { kind: "prompt_scores", tokens: await this.#scorePrompt(lease, plan, request, signal) };
       }
       yield* tellAnswer(
-        this.#run({ request, plan, lease, constraint, made, startedAtMs }),
+        this.#run({ request, plan, lease, constraint, drafts, made, startedAtMs }),
         signal,
       );
     } catch (error) {
@@ -247,11 +252,12 @@ class AnsweringModel implements TextModel {
   }
 
   #run(
-    { request, plan, lease, constraint, made, startedAtMs }: {
+    { request, plan, lease, constraint, drafts, made, startedAtMs }: {
       readonly request: TextRequest;
       readonly plan: Plan;
       readonly lease: Lease;
       readonly constraint: Constraint | undefined;
+      readonly drafts: readonly Drafting[];
       readonly made: number[];
       readonly startedAtMs: number;
     },
@@ -271,9 +277,7 @@ class AnsweringModel implements TextModel {
         endIds: tokenizer.endIds,
         mayStop: stop.length > 0,
         best: bestNeeded(request, constraint !== undefined),
-        draft: sequence.canRewind && this.#parts.draftTokens !== 0
-          ? { drafter: new NgramDraft(plan.ids), length: this.#draftLength }
-          : undefined,
+        drafts,
       },
       words: tokenizer.stream(plan.ids),
       textOf: (id) => tokenizer.textOf(id),

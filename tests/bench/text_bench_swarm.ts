@@ -56,6 +56,9 @@ const EDIT = "```python\n" +
   "def main():\n    first = 10\n    second = 20\n    print(add(first, second))\n\nmain()\n```\n\n" +
   "The same program with the function `add` renamed to `plus`:\n\n```python\n";
 
+const STORY =
+  "Once upon a time a gardener found a door behind the old wall. She had never seen it before, and";
+
 /** The address of a server behind a line of 50 ms each way. */
 async function openFarServer(rooms: AsyncDisposableStack): Promise<string> {
   const server = rooms.use(await startNode("--model", MODEL));
@@ -101,20 +104,26 @@ export async function manyScene(rounds: number): Promise<void> {
   table(rows);
 }
 
-/** Guesses ahead through a long line. */
+/** Guesses ahead through a long line; where nothing repeats by the model itself, as if one as good and small were at hand. */
 export async function draftScene(rounds: number): Promise<void> {
   await using rooms = new AsyncDisposableStack();
   const far = await openFarServer(rooms);
   const plain = rooms.use(await startNode(...ASKS, "--initial-peers", far, ...NO_DRAFT));
   const drafting = rooms.use(await startNode(...ASKS, "--initial-peers", far));
+  const guided = rooms.use(
+    await startNode(...ASKS, "--initial-peers", far, "--set", `text.draft_model=${MODEL}`),
+  );
+  await askText({ api: guided.api, prompt: BARE_PROMPT, tokens: 32 }); // loads its draft model
   say(`\nguessing ahead through 50 ms each way, 96 tokens, ${rounds} rounds, medians`);
   const rows = [["", "tokens a pass", "tok/s without", "tok/s with", "gain", "same text"]];
   for (
-    const [name, prompt, chat] of [
-      ["summary", SUMMARY, true],
-      ["code edit", EDIT, false],
-      ["code edit, asked in a chat", EDIT, true],
-    ] as const
+    const { name, prompt, chat, ahead: { api } } of [
+      { name: "summary", prompt: SUMMARY, chat: true, ahead: drafting },
+      { name: "code edit", prompt: EDIT, chat: false, ahead: drafting },
+      { name: "code edit, asked in a chat", prompt: EDIT, chat: true, ahead: drafting },
+      { name: "story, by what repeats", prompt: STORY, chat: false, ahead: drafting },
+      { name: "story, by a draft model", prompt: STORY, chat: false, ahead: guided },
+    ]
   ) {
     const gains: number[] = [];
     const speeds: [number, number][] = [];
@@ -123,7 +132,7 @@ export async function draftScene(rounds: number): Promise<void> {
     for (let round = 0; round < rounds; round++) {
       const call = { prompt: `(${round}) ${prompt}`, tokens: 96, chat };
       const without = await askText({ ...call, api: plain.api });
-      const ahead = await askText({ ...call, api: drafting.api });
+      const ahead = await askText({ ...call, api });
       const speed = ({ tokens, totalMs, firstMs }: typeof without) => tokens / (totalMs - firstMs) * 1000;
       speeds.push([speed(without), speed(ahead)]);
       gains.push(speed(ahead) / speed(without));

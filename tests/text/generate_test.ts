@@ -1,56 +1,14 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { DraftLength } from "../../src/text/draft_length.ts";
+import type { DraftLength, ObservedPass } from "../../src/text/draft_length.ts";
 import { type Drafter, generateTokens, PROMPT_PASS, type TokenRun } from "../../src/text/generate.ts";
 import { NgramDraft } from "../../src/text/ngram_draft.ts";
 import { Picker } from "../../src/text/pick.ts";
-import { type Sampling, seededDraw } from "../../src/text/sample.ts";
 import { FakeClock, settle } from "../support/world.ts";
+import { drafting, END, make, nextOf, toy, VOCABULARY } from "./toy_run.ts";
 import { scoresFor, ToySequence } from "./toy_sequence.ts";
 
 const never = new AbortController().signal;
-const VOCABULARY = 12;
-const END = 11;
-
-/** A text that depends on all that came before, and repeats itself often. */
-const nextOf = (ids: readonly number[]): number =>
-  (ids.at(-1)! * 3 + (ids.at(-2) ?? 1) + ids.length % 2) % 11;
-const toy = (margin = 5) => new ToySequence((ids) => scoresFor(nextOf(ids), VOCABULARY, margin));
-
-interface Made {
-  readonly ids: number[];
-  readonly guessed: number;
-}
-
-async function make(
-  sequence: ToySequence,
-  more: Partial<TokenRun> & { sampling?: Sampling; seed?: number } = {},
-): Promise<Made> {
-  const { sampling = { temperature: 0 }, seed = 1, prompt = [1, 2, 3], ...rest } = more;
-  const picker = new Picker({ sampling, draw: seededDraw(seed), prompt });
-  const run: TokenRun = {
-    clock: new FakeClock(),
-    sequence,
-    picker,
-    prompt,
-    held: 0,
-    maxTokens: 20,
-    endIds: new Set([END]),
-    ...rest,
-  };
-  const ids: number[] = [];
-  let guessed = 0;
-  for await (const token of generateTokens(run, never)) {
-    if (token.kind !== "token") continue;
-    ids.push(token.id);
-    if (token.guessed) guessed++;
-  }
-  return { ids, guessed };
-}
-
-const drafting = (drafter: Drafter, count = 4) => ({
-  draft: { drafter, length: { next: () => count, observe: () => {} } as unknown as DraftLength },
-});
 
 Deno.test("generateTokens without guesses makes one token a pass, and never feeds the last one", async () => {
   const sequence = toy();
@@ -119,8 +77,15 @@ Deno.test("where the best two are nearly equal a pass of its own decides", async
     return scores;
   });
   const drafter: Drafter = { push: () => {}, guess: (count) => [2, 2, 2, 2].slice(0, count) };
-  const { ids } = await make(sequence, { prompt: [5], maxTokens: 6, ...drafting(drafter) });
-  assertEquals(ids, [1, 1, 1, 1, 1, 1]);
+  const { ids, guessed } = await make(sequence, { prompt: [5], maxTokens: 6, ...drafting(drafter) });
+  assertEquals([ids, guessed], [[1, 1, 1, 1, 1, 1], 0]);
+});
+
+Deno.test("a guess that a pass of its own confirmed counts as none", async () => {
+  const text = (margin: number) => new ToySequence(() => scoresFor(4, VOCABULARY, margin));
+  const drafter: Drafter = { push: () => {}, guess: (count) => Array(count).fill(4) };
+  const run = { prompt: [5], maxTokens: 6, ...drafting(drafter) };
+  assertEquals([(await make(text(5), run)).guessed, (await make(text(0.1), run)).guessed], [4, 0]);
 });
 
 Deno.test("a sequence that cannot go back is never asked to guess", async () => {
@@ -183,6 +148,52 @@ Deno.test("generateTokens computes nothing ahead for who may stop, nor behind th
   const { sequence, tokens } = openHeld({ maxTokens: 1 });
   for await (const _ of tokens);
   assertEquals(sequence.passes.length, 1);
+});
+
+Deno.test("generateTokens tells a token while guesses are awaited, and sends no pass for who leaves then", async () => {
+  const asked = Promise.withResolvers<AbortSignal>();
+  const slow: Drafter = {
+    push: () => {},
+    guess: (_count, signal) =>
+      new Promise((_, reject) => {
+        asked.resolve(signal);
+        signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+      }),
+  };
+  const { sequence, tokens } = openHeld(drafting(slow));
+  await tokens.next(); // the prompt
+  assertEquals((await tokens.next()).value?.kind, "token");
+  assertEquals((await asked.promise).aborted, false);
+  await tokens.return();
+  assertEquals([(await asked.promise).aborted, sequence.passes.length], [true, 1]);
+});
+
+Deno.test("generateTokens asks the next way to guess where one knows nothing, and none that does not pay", async () => {
+  const asked: string[] = [];
+  const way = (name: string, guesses: readonly number[], count = 4) =>
+    drafting({ push: () => {}, guess: () => (asked.push(name), guesses) }, count).drafts[0]!;
+  const drafts = [way("never", [1], 0), way("nothing", []), way("wrong", [0]), way("last", [0])];
+  await make(toy(), { drafts, maxTokens: 3 });
+  assertEquals(asked, ["nothing", "wrong"]);
+});
+
+Deno.test("each way to guess hears of its own guesses, the others only of the pass", async () => {
+  const clock = new FakeClock();
+  const heard: [string, ObservedPass][] = [];
+  const way = (name: string, guess: Drafter["guess"]) => {
+    const length = { next: () => 2, observe: (pass: ObservedPass) => heard.push([name, pass]) };
+    return { drafter: { push: () => {}, guess }, length: length as unknown as DraftLength };
+  };
+  const slow = async () => {
+    await clock.advance(7);
+    return [10, 10];
+  };
+  await make(toy(), { clock, drafts: [way("quick", () => []), way("slow", slow)], maxTokens: 4 });
+  const pass = { positions: 3, ms: 0 };
+  assertEquals(heard.slice(0, 2), [
+    ["quick", { ...pass, guessed: 0, right: 0, guessMs: 0 }],
+    ["slow", { ...pass, guessed: 2, right: 0, guessMs: 7 }],
+  ]);
 });
 
 Deno.test("generateTokens throws the reason of its signal", async () => {

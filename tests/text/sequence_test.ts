@@ -27,7 +27,7 @@ function scene() {
   let lent = 0;
   const lend = () => {
     lent++;
-    return { head, [Symbol.dispose]: () => void lent-- };
+    return { value: head, [Symbol.dispose]: () => void lent-- };
   };
   const blocks = loadedToy({ start: 0, end: 3 });
   const solo = () =>
@@ -69,7 +69,7 @@ Deno.test("a sequence says the same over blocks that are here and over a chain o
 Deno.test("a text over blocks that are here goes on when their engine died, as if it had not", async () => {
   const world = fakeWorld();
   const calm = loadedToy({ start: 0, end: 3 });
-  const lent = { head, [Symbol.dispose]: () => {} };
+  const lent = { value: head, [Symbol.dispose]: () => {} };
   await using quiet = await openSoloSequence(
     world,
     { self: "me", blocks: () => calm, count: 3, lent },
@@ -98,9 +98,19 @@ Deno.test("a text over blocks that are here goes on when their engine died, as i
   assertEquals(shaken.position, 4);
 });
 
+Deno.test("a text that gives up ends with its engine at once", async () => {
+  const blocks: LoadedBlocks = loadedToy({ start: 0, end: 3 });
+  const lent = { value: head, [Symbol.dispose]: () => {} };
+  const model = { self: "me", blocks: () => blocks, count: 3, lent, givesUp: true } as const;
+  await using sequence = await openSoloSequence(fakeWorld(), model, 64, never);
+  blocks.step = () =>
+    Promise.reject(new NodeError("unreachable", "Cannot compute: the engine process ended"));
+  await assertRejects(() => sequence.feed([5], { scored: 1 }, never), NodeError, "the engine process ended");
+});
+
 Deno.test("a text waits a minute for an engine that does not come back, and not for who left", async () => {
   const world = fakeWorld();
-  const lent = { head, [Symbol.dispose]: () => {} };
+  const lent = { value: head, [Symbol.dispose]: () => {} };
   for (const leaves of [new AbortController(), undefined]) {
     const first: LoadedBlocks = loadedToy({ start: 0, end: 3 });
     let now: LoadedBlocks | undefined = first;

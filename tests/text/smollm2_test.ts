@@ -12,8 +12,10 @@ import { readFinalNorm } from "../../src/text/embed.ts";
 import { Gate } from "../../src/text/gate.ts";
 import { markIds } from "../../src/text/call_marks.ts";
 import { openForms } from "../../src/text/grammar.ts";
+import type { DraftModel } from "../../src/text/model_draft.ts";
+import type { Sequence } from "../../src/text/sequence.ts";
 import { openSoloSequence } from "../../src/text/solo_sequence.ts";
-import { Sequences } from "../../src/text/sequences.ts";
+import { roomFor, Sequences } from "../../src/text/sequences.ts";
 import { textModel } from "../../src/text/text_model.ts";
 import type { Prompt, TextModel, TextRequest } from "../../src/text/types.ts";
 import { partOf } from "../../src/text/wrong_part.ts";
@@ -25,7 +27,15 @@ const PATH = Deno.env.get("KWAAI_SMOLLM2");
 const leftOut = PATH === undefined ? "KWAAI_SMOLLM2 names no SmolLM2-135M GGUF file" : noGgml;
 const LOAD: LoadOptions = { dtype: "auto", threads: 2 };
 
-function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) => Promise<void>): void {
+interface Scene {
+  readonly sequences: Sequences;
+  /** The same model, with another one's guesses. */
+  readonly guided: (by: DraftModel) => TextModel;
+  /** Further sequences over the same blocks. */
+  readonly open: (room: number) => Promise<Sequence>;
+}
+
+function modelTest(name: string, fn: (model: TextModel, scene: Scene) => Promise<void>): void {
   Deno.test({
     name: `SmolLM2 ${name}${leftOut ? ` (left out: ${leftOut})` : ""}`,
     ignore: leftOut !== undefined,
@@ -36,16 +46,14 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
       await using head = await ggml.loadHead(model, LOAD, signal);
       await using blocks = await ggml.load(model, { start: 0, end: count }, LOAD, signal);
       const world = fakeWorld();
-      await using sequences = new Sequences(
-        world,
-        (room) =>
-          openSoloSequence(
-            world,
-            { self: "me", blocks: () => blocks, count, lent: { head, [Symbol.dispose]: () => {} } },
-            room,
-            signal,
-          ),
-      );
+      const open = (room: number) =>
+        openSoloSequence(
+          world,
+          { self: "me", blocks: () => blocks, count, lent: { value: head, [Symbol.dispose]: () => {} } },
+          room,
+          signal,
+        );
+      await using sequences = new Sequences(world, open);
       const tokenizer = openTokenizer(files);
       using forms = openForms(() => ({
         vocabulary: rawVocabulary(files),
@@ -66,7 +74,8 @@ function modelTest(name: string, fn: (model: TextModel, sequences: Sequences) =>
           planChat(world, template, prompt),
         constrain: forms.constrain.bind(forms),
       };
-      await fn(textModel(world, parts), sequences);
+      const guided = (draftModel: DraftModel) => textModel(world, { ...parts, draftModel });
+      await fn(textModel(world, parts), { sequences, guided, open });
     },
   });
 }
@@ -86,7 +95,7 @@ const chat = (...turns: string[]): TextRequest["prompt"] => ({
   messages: turns.map((content, i) => ({ role: i % 2 === 0 ? "user" : "assistant", content })),
 });
 
-modelTest("answers a conversation that goes on as one that begins anew", async (model, sequences) => {
+modelTest("answers a conversation that goes on as one that begins anew", async (model, { sequences }) => {
   const first = await say(model, { prompt: chat("Name a city in France."), maxTokens: 40 });
   assertEquals(first.usage.newTokens, 40);
   const second = chat("Name a city in France.", first.text, "And one in Italy?");
@@ -105,6 +114,29 @@ modelTest("guesses ahead where it repeats itself, and says the same", async (mod
   assert(usage.guessed >= 6, `${usage.guessed}`);
   assertEquals(usage.passes + usage.guessed, 24);
 });
+
+modelTest(
+  "guesses for itself where nothing repeats, and says the same in fewer passes",
+  async (model, scene) => {
+    const story = { kind: "text" as const, text: "Once upon a time there was a lighthouse keeper who" };
+    const alone = await say(model, { prompt: story, maxTokens: 40 });
+    await scene.sequences.clear();
+    const drafts = new Sequences(fakeWorld(), scene.open);
+    const guided = scene.guided({ lend: (ids, room) => drafts.lend(ids, roomFor(room, 2048), signal) });
+    const together = await say(guided, { prompt: story, maxTokens: 40 });
+    assertEquals([together.text, together.ids], [alone.text, alone.ids]);
+    assert(
+      together.usage.passes < 0.7 * alone.usage.passes,
+      `${together.usage.passes} ${alone.usage.passes}`,
+    );
+    assertEquals(drafts.size, 1); // for what goes on from here
+    const sampling = { temperature: 0.8, topK: 40 };
+    const drawn = await say(model, { prompt: story, maxTokens: 24, sampling, seed: 7 });
+    const drawnTogether = await say(guided, { prompt: story, maxTokens: 24, sampling, seed: 7 });
+    assertEquals(drawnTogether.ids, drawn.ids);
+    await drafts[Symbol.asyncDispose]();
+  },
+);
 
 modelTest("embeds texts of one meaning near each other", async (model) => {
   const [cat, kitten, tax] = await model.embed([

@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import type { TextHead } from "../../src/compute/backend.ts";
-import { IdleHead } from "../../src/text/idle_head.ts";
+import { OnDemand } from "../../src/text/on_demand.ts";
 import { fakeWorld, settle } from "../support/world.ts";
 
 const never = new AbortController().signal;
@@ -15,13 +15,13 @@ function scene() {
       { [Symbol.asyncDispose]: () => Promise.resolve(void order.push("free")) } as unknown as TextHead,
     );
   };
-  return { world, order, head: new IdleHead(world, load) };
+  return { world, order, head: new OnDemand(world, load) };
 }
 
-Deno.test("IdleHead is loaded once for all, and freed ten minutes after the last use", async () => {
+Deno.test("what is on demand is loaded once for all, and freed ten minutes after the last use", async () => {
   const { world, order, head } = scene();
   const [one, two] = await Promise.all([head.borrow(never), head.borrow(never)]);
-  assertEquals([order, one.head === two.head], [["load"], true]);
+  assertEquals([order, one.value === two.value], [["load"], true]);
   one[Symbol.dispose]();
   one[Symbol.dispose]();
   await world.clock.advance(20 * MINUTE);
@@ -40,10 +40,10 @@ Deno.test("IdleHead is loaded once for all, and freed ten minutes after the last
   assertEquals([order.at(-1), world.clock.sleepers], ["free", 0]);
 });
 
-Deno.test("IdleHead tries again after a failure, and a caller who leaves leaves it to others", async () => {
+Deno.test("what is on demand tries again after a failure, and a caller who leaves leaves it to others", async () => {
   const world = fakeWorld();
   let tries = 0;
-  const head = new IdleHead(world, () => {
+  const head = new OnDemand(world, () => {
     tries++;
     if (tries === 1) return Promise.reject(new Error("no memory"));
     return Promise.resolve({ [Symbol.asyncDispose]: () => Promise.resolve() } as unknown as TextHead);

@@ -1,38 +1,37 @@
 /**
- * Embeddings and output matrix that are in memory only while somebody asks.
+ * What is in memory only while somebody asks: embeddings and output matrices, small models.
  *
  * @module
  */
 import { orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
-import type { TextHead } from "../compute/backend.ts";
 
-/** How long it stays when nobody uses it: loading a large one takes seconds. */
+/** How long it stays when nobody uses it: loading something large takes seconds. */
 const KEPT_MS = 600_000;
 
-/** A head on loan. Dispose to give it back. */
-export interface LentHead extends Disposable {
-  readonly head: TextHead;
+/** Something on loan. Dispose to give it back. */
+export interface Lent<T> extends Disposable {
+  readonly value: T;
 }
 
-/** Loads a head with the first use, and frees it ten minutes after the last. Dispose to free it at once. */
-export class IdleHead implements AsyncDisposable {
+/** Loads something with the first use, and frees it ten minutes after the last. Dispose to free it at once. */
+export class OnDemand<T extends AsyncDisposable> implements AsyncDisposable {
   readonly #world: World;
-  readonly #load: (signal: AbortSignal) => Promise<TextHead>;
+  readonly #load: (signal: AbortSignal) => Promise<T>;
   readonly #end = new AbortController();
-  #loading: Promise<TextHead> | undefined;
+  #loading: Promise<T> | undefined;
   #uses = 0;
   #leaving: AbortController | undefined;
 
-  constructor(world: World, load: (signal: AbortSignal) => Promise<TextHead>) {
+  constructor(world: World, load: (signal: AbortSignal) => Promise<T>) {
     this.#world = world;
     this.#load = load;
   }
 
   /** Lends it, loaded. Throws what loading throws, or the reason of `signal`. */
-  async borrow(signal: AbortSignal): Promise<LentHead> {
-    this.#leaving?.abort(new NodeError("aborted", "The head is used again"));
+  async borrow(signal: AbortSignal): Promise<Lent<T>> {
+    this.#leaving?.abort(new NodeError("aborted", "It is used again"));
     this.#leaving = undefined;
     this.#uses++;
     try {
@@ -40,10 +39,10 @@ export class IdleHead implements AsyncDisposable {
         this.#loading = undefined; // the next one tries again
         throw error;
       });
-      const head = await orAbort(this.#loading, signal);
+      const value = await orAbort(this.#loading, signal);
       let isLent = true;
       return {
-        head,
+        value,
         [Symbol.dispose]: () => {
           if (isLent) this.#giveBack();
           isLent = false;
@@ -66,7 +65,7 @@ export class IdleHead implements AsyncDisposable {
     const leaving = this.#leaving = new AbortController();
     this.#world.clock.sleep(KEPT_MS, leaving.signal).then(() => this.#free()).catch((error) => {
       if (!leaving.signal.aborted) {
-        this.#world.log.debug("Head not freed", { reason: messageOf(error) });
+        this.#world.log.debug("What nobody uses was not freed", { reason: messageOf(error) });
       }
     });
   }
@@ -74,7 +73,7 @@ export class IdleHead implements AsyncDisposable {
   async #free(): Promise<void> {
     const loading = this.#loading;
     this.#loading = undefined;
-    const head = await loading?.catch(() => undefined);
-    await head?.[Symbol.asyncDispose]();
+    const value = await loading?.catch(() => undefined);
+    await value?.[Symbol.asyncDispose]();
   }
 }
