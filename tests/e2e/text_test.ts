@@ -42,22 +42,27 @@ async function complete(api: string, tokens = TOKENS, onPart: (count: number) =>
   return text;
 }
 
-Deno.test(`${FLAVOUR}: an answer goes on when the engine of its node is killed, and says the same`, () =>
-  withFolder(async (folder) => {
-    const model = await tinyModel(folder);
-    await using node = Program.start([...alone(`${folder}/data`), "--model", model]);
-    const { api } = await node.event("ready");
-    const calm = await complete(api);
-    let killed = false;
-    const shaken = await complete(api, TOKENS, async (count) => {
-      if (count !== 3) return;
-      Deno.kill(await node.engine(), "SIGKILL");
-      killed = true;
-    });
-    assert(killed);
-    assertEquals(shaken, calm);
-    assertEquals(await node.stop(), 0);
-  }));
+for (const isGuided of [false, true]) {
+  const what = isGuided ? ", guessed by a draft model," : "";
+  Deno.test(`${FLAVOUR}: an answer${what} goes on when the engine of its node is killed, and says the same`, () =>
+    withFolder(async (folder) => {
+      const model = await tinyModel(folder);
+      const guided = isGuided ? ["--set", `text.draft_model=${model}`] : [];
+      await using node = Program.start([...alone(`${folder}/data`), "--model", model, ...guided]);
+      const { api } = await node.event("ready");
+      const calm = await complete(api);
+      let killed = false;
+      const shaken = await complete(api, TOKENS, async (count) => {
+        if (count !== 3) return;
+        Deno.kill(await node.engine(), "SIGKILL");
+        killed = true;
+      });
+      assert(killed);
+      assertEquals(shaken, calm);
+      assertEquals(await complete(api), calm);
+      assertEquals(await node.stop(), 0);
+    }));
+}
 
 Deno.test(`${FLAVOUR}: a node that only asks answers alone, and through two others as one machine does`, () =>
   withFolder(async (folder) => {

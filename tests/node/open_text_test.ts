@@ -85,8 +85,8 @@ async function scene({ isLoaded = true, failing = false, draft = false } = {}) {
   };
 }
 
-async function say(model: TextModel, text: string, maxTokens = 3) {
-  const request = { prompt: { kind: "text" as const, text }, maxTokens, sampling: { temperature: 0 } };
+async function say(model: TextModel, text: string, maxTokens = 3, temperature = 0) {
+  const request = { prompt: { kind: "text" as const, text }, maxTokens, sampling: { temperature }, seed: 1 };
   const events = await Array.fromAsync(model.answer(request, signal));
   const end = events.at(-1)!;
   assert(end.kind === "end");
@@ -188,18 +188,19 @@ Deno.test("a draft model guesses for the node's model, and is freed with what el
   await using guided = await scene({ draft: true });
   const text = "nothing that this prompt says comes again";
   const [one, other] = [await alone.text.open(undefined, signal), await guided.text.open(undefined, signal)];
-  const { ids, usage: { passes } } = await say(one, text, 40);
-  assertEquals((await say(other, text, 40)).ids, ids); // while the draft model is loaded
+  // nearly the best token each time, for the best ones of random weights are nearly equal
+  const { ids, usage: { passes } } = await say(one, text, 40, 1e-3);
+  assertEquals((await say(other, text, 40, 1e-3)).ids, ids); // while the draft model is loaded
   await guided.loadedHere;
   // it reads while passes are under way, and may be late on a busy machine: then with the next answer
   let least = passes;
-  for (let answer = 0; answer < 20 && least === passes; answer++) {
+  for (let answer = 0; answer < 20 && least >= 0.7 * passes; answer++) {
     await settle();
-    const end = await say(other, text, 40);
+    const end = await say(other, text, 40, 1e-3);
     assertEquals(end.ids, ids);
     least = Math.min(least, end.usage.passes);
   }
-  assert(least < passes, `${least} of ${passes}`);
+  assert(least < 0.7 * passes, `${least} of ${passes}`);
   assertEquals([alone.heads(), guided.heads()], [1, 2]);
   await guided.world.clock.advance(16 * 60_000);
   assertEquals(guided.heads(), 0);
