@@ -51,6 +51,7 @@ export async function* together<T>(
   let next = 0;
   try {
     while (next < sources.length || running.size > 0) {
+      signal.throwIfAborted();
       for (; next < sources.length && running.size < most; next++) {
         running.set(next, sources[next]!(life.signal));
         pull(next);

@@ -238,7 +238,8 @@ export class GgmlBlocks implements LoadedBlocks {
     const { threads } = this.#parts;
     const startedAtMs = this.#engine.monotonic();
     const tokens = shape.rows * shape.tokens;
-    await this.#engine.device.compute(graph, { threads: threads.threads, isShort: tokens <= SMALL_STEP });
+    const isShort = tokens <= SMALL_STEP && this.#engine.lane.length <= 1;
+    await this.#engine.device.compute(graph, { threads: threads.threads, isShort });
     // The cost of many tokens depends on their number: single ones tell how the machine is
     if (tokens > 1) return;
     threads.record(`${blocks} ${shape.positions}`, this.#engine.monotonic() - startedAtMs);

@@ -248,8 +248,8 @@ export class GgmlDevice implements Disposable {
   }
 
   /**
-   * Computes: short work at once, since the way to another thread and back costs 0.1 ms, long work while the event loop
-   * goes on. Throws `NodeError` `no_backend` when the device fails.
+   * Computes: short work at once, since the way to another thread and back costs 0.1 ms, all other while the event loop
+   * goes on. Where others wait, nothing is short: who leaves has to be heard between their steps. Throws `NodeError` `no_backend` when the device fails.
    */
   async compute(
     graph: GgmlGraph,

@@ -76,7 +76,7 @@ export class GgmlHead implements TextHead {
         graph.set(input, hidden.subarray(row * this.hiddenSize, end * this.hiddenSize));
         await this.#engine.device.compute(graph, {
           threads: this.#threads,
-          isShort: end - row <= SHORT_ROWS,
+          isShort: end - row <= SHORT_ROWS && this.#engine.lane.length <= 1,
         });
         graph.get(scores, out.subarray(row * this.vocabularySize, end * this.vocabularySize));
       }, signal);

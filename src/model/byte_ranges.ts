@@ -25,6 +25,8 @@ const PIECE_BYTES = 16 << 20;
  * the read itself some microseconds where the file is in the page cache, as it is of a model that computes.
  */
 const SMALL_BYTES = 16 << 10;
+/** Of so many small reads one goes another way all the same: a prompt from a slow disk does not stop everything else. */
+const SMALL_RUN = 16;
 
 /** The local file `path`. Throws `NodeError` `not_found`, `denied`, or `unsupported` for what is no file. */
 export async function openFileRanges(path: string): Promise<ByteRanges> {
@@ -36,9 +38,14 @@ export async function openFileRanges(path: string): Promise<ByteRanges> {
   }
   // A Deno file has one position: seek and read of two readers must not mix
   const lane = new Lane();
+  let small = 0;
   return {
     size,
-    read: (offset, length, signal) => lane.run(() => readAt(file, path, { offset, length }, signal), signal),
+    read: (offset, length, signal) =>
+      lane.run(() => {
+        const isHere = length <= SMALL_BYTES && ++small % SMALL_RUN !== 0;
+        return readAt(file, path, { offset, length, isHere }, signal);
+      }, signal),
     [Symbol.asyncDispose]: () => Promise.resolve(file.close()),
   };
 }
@@ -46,18 +53,17 @@ export async function openFileRanges(path: string): Promise<ByteRanges> {
 async function readAt(
   file: Deno.FsFile,
   path: string,
-  range: { readonly offset: number; readonly length: number },
+  range: { readonly offset: number; readonly length: number; readonly isHere: boolean },
   signal: AbortSignal,
 ): Promise<Bytes> {
   return await fileAct("read", path, async () => {
     file.seekSync(range.offset, Deno.SeekMode.Start);
     const out = new Uint8Array(range.length);
-    const isSmall = out.length <= SMALL_BYTES;
     let filled = 0;
     while (filled < out.length) {
       signal.throwIfAborted();
       const rest = out.subarray(filled, filled + PIECE_BYTES);
-      const read = isSmall ? file.readSync(rest) : await file.read(rest);
+      const read = range.isHere ? file.readSync(rest) : await file.read(rest);
       if (read === null) return out.slice(0, filled);
       filled += read;
     }

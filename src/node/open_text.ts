@@ -114,7 +114,10 @@ class OneModel implements NodeText {
 
   async list(): Promise<readonly TextModelCard[]> {
     if (this.#base === undefined) return [];
-    const card = await this.#cardOf(this.#base.model);
+    const card = await this.#cardOf(this.#base.model).catch((error) => {
+      this.#world.log.warn("Model cannot be asked", { reason: messageOf(error) });
+    });
+    if (card === undefined) return [];
     return [{ ...card, runs: this.#runs(card.blocks) }];
   }
 

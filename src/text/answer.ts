@@ -116,14 +116,12 @@ class AnswerText {
 
   *add(id: number, scores: Float32Array): Generator<TextEvent> {
     const { words, topLogprobs, textOf, calls, marks } = this.#run;
-    const mark = marks.get(id);
+    const mark = calls === undefined ? undefined : marks.get(id);
+    if (mark !== undefined) yield* this.#flush(); // its id belongs to what follows
     this.#ids.push(id);
     if (topLogprobs !== undefined) this.#scored.push(scoreToken(scores, id, { top: topLogprobs, textOf }));
-    if (calls === undefined || mark === undefined) yield* this.#check(words.push(id));
-    else {
-      yield* this.#flush();
-      if (this.stop === undefined) yield* this.#take(calls.mark(mark));
-    }
+    if (mark === undefined) yield* this.#check(words.push(id));
+    else if (this.stop === undefined) yield* this.#take(calls!.mark(mark));
   }
 
   *finish(): Generator<TextEvent> {

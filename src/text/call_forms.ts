@@ -75,15 +75,17 @@ export const MARKED_CALLS: readonly CallForm[] = [
     read: jsonOr(true, (letter, tools) => python("one", letter, tools)),
   },
   { opener: "<|tool_call|>", closers: [], read: jsonOr(true) }, // Granite 3
-  { // SmolLM3, where tools are told as Python functions
-    opener: "<code>",
-    closers: [],
-    read: jsonOr(true, (letter, tools) => python("code", letter, tools)),
-  },
   deepSeek("<｜tool▁calls▁begin｜>"),
   deepSeek("<｜tool▁call▁begin｜>"),
   { opener: "```json", closers: ["```"], read: jsonOr(true) },
 ];
+
+/** Python between tags (SmolLM3, which has tools told as Python functions): elsewhere that is how a text shows code. */
+export const CODE_CALLS: CallForm = {
+  opener: "<code>",
+  closers: [],
+  read: jsonOr(true, (letter, tools) => python("code", letter, tools)),
+};
 
 /** Calls with no opener, at the beginning of a line. */
 export const PLAIN_CALLS: Omit<CallForm, "opener"> = { closers: [], read: jsonOr(false) };

@@ -119,7 +119,8 @@ export class NamedJson implements CallText {
   }
 
   #nameIn(head: string): string | undefined {
-    const name = this.#pattern.exec(head)?.[1];
+    // one space stands for many: patterns with spaces around a name would try every way to share them out
+    const name = this.#pattern.exec(head.replace(/\s+/g, " "))?.[1];
     return name !== undefined && this.#tools.has(name) ? name : undefined;
   }
 }

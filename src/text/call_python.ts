@@ -6,12 +6,10 @@
 import { isJsonObject, type JsonObject } from "../model/json_file.ts";
 import { unmarked } from "./call_marks.ts";
 import { type CallText, type FoundCall, isSpace, type OfferedTools, type Verdict } from "./call_text.ts";
-import { PythonText } from "./python_text.ts";
+import { MAX_DEPTH, PythonText } from "./python_text.ts";
 
 /** What closes Python between tags. */
 export const CODE_CLOSER = "</code>";
-/** Brackets within each other. */
-const MAX_DEPTH = 64;
 /** What Llama 3 writes behind the names of built-in tools. */
 const CALL_SUFFIX = ".call";
 const CLOSERS: Readonly<Record<string, string>> = { "(": ")", "[": "]", "{": "}" };
@@ -67,7 +65,7 @@ export class PythonCalls implements CallText {
   }
 
   calls(text: string): readonly FoundCall[] | undefined {
-    const source = new PythonText(unmarked(text).trim(), MAX_DEPTH);
+    const source = new PythonText(unmarked(text).trim());
     const calls: FoundCall[] = [];
     try {
       const isList = this.#kind === "list" && source.take("[");

@@ -59,3 +59,6 @@ export function callStyle({ knowsTools, source }: ChatTemplate): CallStyle {
  */
 export const knowsCalls = ({ knowsTools, source }: ChatTemplate): boolean =>
   knowsTools && /\btool_calls\b/.test(source) && /["'](tool|ipython)["']/.test(source);
+
+/** Whether calls may stand in `<code>`: where the template says so. */
+export const knowsCode = ({ source }: ChatTemplate): boolean => source.includes("<code>");

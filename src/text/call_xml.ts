@@ -17,6 +17,7 @@ import {
   type Verdict,
 } from "./call_text.ts";
 import { JsonEnd } from "./json_end.ts";
+import { pythonValue } from "./python_text.ts";
 
 /** What stands before a function's name. */
 export const FUNCTION_OPENER = "<function=";
@@ -24,14 +25,13 @@ export const FUNCTION_OPENER = "<function=";
 export const FUNCTION_CLOSER = "</function>";
 const PARAMETER_OPENER = "<parameter=";
 const PARAMETER_CLOSER = "</parameter>";
+/** What ends a value whose own closer was left out. */
+const NEXT_PARAMETER = `\n${PARAMETER_OPENER}`;
+const NO_MORE_PARAMETERS = `\n${FUNCTION_CLOSER}`;
+const VALUE_ENDS = [PARAMETER_CLOSER, NEXT_PARAMETER, NO_MORE_PARAMETERS];
+const LONGEST_END = Math.max(...VALUE_ENDS.map(({ length }) => length));
 /** References from schema to schema. */
 const MAX_REFERENCES = 8;
-/** Words for values of models that think of Python. */
-const PYTHON_WORDS: ReadonlyMap<string, unknown> = new Map<string, unknown>([
-  ["True", true],
-  ["False", false],
-  ["None", null],
-]);
 
 /** What is being read. */
 type State = "opener" | "name" | "between" | "tag" | "value" | "json";
@@ -56,8 +56,8 @@ export class XmlCall implements CallText {
   /** The tag or the name that is being read. */
   #word = "";
   #spaces = 0;
-  /** Letters of a value's closing tag that were the last ones. */
-  #closing = 0;
+  /** The last letters of a value. */
+  #tail = "";
   readonly #json = new JsonEnd();
 
   constructor(tools: OfferedTools, { hasOpener = false }: { readonly hasOpener?: boolean } = {}) {
@@ -132,10 +132,14 @@ export class XmlCall implements CallText {
   }
 
   #value(letter: string): Verdict {
-    // only its first letter is "<", so a letter that does not fit can begin the tag, and nothing else
-    if (letter === PARAMETER_CLOSER[this.#closing]) this.#closing++;
-    else this.#closing = letter === PARAMETER_CLOSER[0] ? 1 : 0;
-    if (this.#closing === PARAMETER_CLOSER.length) this.#enter("between");
+    const tail = (this.#tail + letter).slice(-LONGEST_END);
+    this.#tail = tail;
+    if (tail.endsWith(NO_MORE_PARAMETERS)) return "whole";
+    if (tail.endsWith(PARAMETER_CLOSER)) this.#enter("between");
+    else if (tail.endsWith(NEXT_PARAMETER)) {
+      this.#enter("tag");
+      this.#word = PARAMETER_OPENER;
+    }
     return "more";
   }
 
@@ -143,7 +147,7 @@ export class XmlCall implements CallText {
     this.#state = state;
     this.#word = "";
     this.#spaces = 0;
-    this.#closing = 0;
+    this.#tail = "";
   }
 }
 
@@ -156,12 +160,13 @@ function parametersOf(body: string, schema: JsonObject | undefined): JsonObject 
   };
   for (skip(); body.startsWith(PARAMETER_OPENER, at); skip()) {
     const start = body.indexOf(">", at) + 1;
-    const end = body.indexOf(PARAMETER_CLOSER, start);
-    if (start === 0 || end < 0) return undefined;
+    const ends = VALUE_ENDS.map((closer) => body.indexOf(closer, start)).filter((end) => end >= 0);
+    if (start === 0 || ends.length === 0) return undefined;
+    const end = Math.min(...ends);
     const name = body.slice(at + PARAMETER_OPENER.length, start - 1).trim();
     const text = body.slice(start, end).replace(/^\n/, "").replace(/\n$/, "");
     given.set(name, valueOf(text, typesOf(schema, name)));
-    at = end + PARAMETER_CLOSER.length;
+    at = body.startsWith(PARAMETER_CLOSER, end) ? end + PARAMETER_CLOSER.length : end;
   }
   return at === body.length - FUNCTION_CLOSER.length && body.endsWith(FUNCTION_CLOSER)
     ? Object.fromEntries(given)
@@ -173,7 +178,7 @@ function valueOf(text: string, types: ReadonlySet<string>): unknown {
   const word = text.trim();
   if (types.has("null") && (word === "null" || word === "None")) return null;
   if (types.size === 0 || types.has("string")) return text;
-  const value = PYTHON_WORDS.has(word) ? PYTHON_WORDS.get(word) : jsonValue(word);
+  const value = jsonValue(word) ?? pythonValue(word);
   return value === undefined ? text : value;
 }
 

@@ -22,6 +22,11 @@ export class Gate {
     return this.#inside;
   }
 
+  /** How many would be let in at once. */
+  get free(): number {
+    return this.#places - this.#inside;
+  }
+
   /** How many wait. */
   get waiting(): number {
     return this.#waiting.size;

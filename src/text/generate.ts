@@ -110,26 +110,31 @@ export async function* generateTokens(
     let { ms } = passed;
     const width = rows.length / pass.length;
     let right = 0;
-    for (let at = 0; at < pass.length; at++) {
-      scores = rows.subarray(at * width, (at + 1) * width);
-      let seen = await picker.seen(scores);
-      let isAlone = pass.length === 1;
-      if (!isAlone && picker.isGreedy && marginOf(seen) < NEAR_TIE) {
-        const startedAtMs = clock.monotonic();
-        sequence.rewind(base + at);
-        scores = await sequence.feed(pass.slice(at, at + 1), { scored: 1, best }, signal);
-        ms += clock.monotonic() - startedAtMs;
-        seen = await picker.seen(scores);
-        isAlone = true;
+    try {
+      for (let at = 0; at < pass.length; at++) {
+        scores = rows.subarray(at * width, (at + 1) * width);
+        let seen = await picker.seen(scores);
+        let isAlone = pass.length === 1;
+        if (!isAlone && picker.isGreedy && marginOf(seen) < NEAR_TIE) {
+          const startedAtMs = clock.monotonic();
+          sequence.rewind(base + at);
+          scores = await sequence.feed(pass.slice(at, at + 1), { scored: 1, best }, signal);
+          ms += clock.monotonic() - startedAtMs;
+          seen = await picker.seen(scores);
+          isAlone = true;
+        }
+        last = choose(seen);
+        const fits = last === pass[at + 1];
+        if (fits) right++;
+        untold.push({ kind: "token", id: last, scores, guessed: at > 0 && !isAlone });
+        if (isOver(last)) break;
+        if (fits && !(isAlone && pass.length > 1)) continue;
+        if (sequence.position > base + at + 1) sequence.rewind(base + at + 1);
+        break;
       }
-      last = choose(seen);
-      const fits = last === pass[at + 1];
-      if (fits) right++;
-      untold.push({ kind: "token", id: last, scores, guessed: at > 0 && !isAlone });
-      if (isOver(last)) break;
-      if (fits && !(isAlone && pass.length > 1)) continue;
-      if (sequence.position > base + at + 1) sequence.rewind(base + at + 1);
-      break;
+    } catch (error) {
+      yield* untold; // they were chosen before it
+      throw error;
     }
     for (const drafting of drafts) {
       const own = drafting === by ? { guessed: pass.length - 1, right, guessMs } : NO_GUESSES;

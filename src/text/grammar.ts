@@ -218,12 +218,20 @@ class MatchedForm implements Constraint {
     const list = this.#matcher.handle.GetNextTokenBitmask(this.#tokens.vocabularySize);
     const bits = Int32Array.from({ length: list.size() }, (_, word) => list.get(word));
     list.delete();
+    for (const [id, name] of this.#tokens.marks) if (this.#fits(name)) bits[id >> 5]! |= 1 << (id & 31);
     return bits;
   }
 
   #take(id: number): boolean {
     const name = this.#tokens.marks.get(id);
     return name === undefined ? this.#matcher.acceptToken(id) : this.#matcher._acceptString(name);
+  }
+
+  /** Whether the name of a control token may come next, where there is a choice. */
+  #fits(name: string): boolean {
+    if (!this.#matcher._acceptString(name)) return false;
+    this.#matcher.rollBack(1);
+    return true;
   }
 
   /** The control token whose name must come next. */

@@ -31,6 +31,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
   "'": "'",
   '"': '"',
 };
+/** Lists and dicts within each other. */
+export const MAX_DEPTH = 64;
 const HEX_DIGITS: Readonly<Record<string, number>> = { x: 2, u: 4, U: 8 };
 
 /** A call, its arguments as they stand. */
@@ -40,16 +42,25 @@ export interface PythonCall {
   readonly byName: ReadonlyMap<string, unknown>;
 }
 
+/** The value that all of a text is as a literal; `undefined` where it is none. */
+export function pythonValue(text: string): unknown {
+  const source = new PythonText(text);
+  try {
+    const value = source.value();
+    return source.isOver ? value : undefined;
+  } catch (error) {
+    if (error instanceof SyntaxError) return undefined;
+    throw error;
+  }
+}
+
 /** A place in a Python text. All readings throw `SyntaxError` for what is anything else. */
 export class PythonText {
   #at = 0;
   readonly #text: string;
-  readonly #deepest: number;
 
-  /** Lists and dicts may be `deepest` within each other. */
-  constructor(text: string, deepest: number) {
+  constructor(text: string) {
     this.#text = text;
-    this.#deepest = deepest;
   }
 
   /** Whether all is read. */
@@ -95,8 +106,13 @@ export class PythonText {
     return { name, byPlace, byName };
   }
 
+  /** A literal. */
+  value(): unknown {
+    return this.#value(0);
+  }
+
   #value(depth: number): unknown {
-    if (depth > this.#deepest) throw new SyntaxError("too deep");
+    if (depth > MAX_DEPTH) throw new SyntaxError("too deep");
     const letter = this.#text[this.#at] ?? "";
     if (letter === '"' || letter === "'") return this.#string();
     if (letter === "[") return this.#list(depth);

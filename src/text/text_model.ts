@@ -103,7 +103,9 @@ class AnsweringModel implements TextModel {
   }
 
   get atOnce(): number {
-    return this.#parts.isFar() ? AT_ONCE : 1;
+    const { isFar, gate } = this.#parts;
+    // where places are short, a caller does not stand in its own way
+    return isFar() ? Math.max(1, Math.min(AT_ONCE, gate.free)) : 1;
   }
 
   tokenize(text: string): readonly number[] {

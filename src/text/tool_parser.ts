@@ -5,7 +5,7 @@
  */
 import { toHex } from "../base/bytes.ts";
 import type { World } from "../base/world.ts";
-import { type CallForm, MARKED_CALLS, PLAIN_CALLS } from "./call_forms.ts";
+import { type CallForm, CODE_CALLS, MARKED_CALLS, PLAIN_CALLS } from "./call_forms.ts";
 import { FLAG, markAt, unmarked } from "./call_marks.ts";
 import { type CallText, type FoundCall, isSpace, MAX_SPACES, type OfferedTools } from "./call_text.ts";
 import type { ToolCall } from "./types.ts";
@@ -21,6 +21,8 @@ export interface CallRules {
   readonly tools: OfferedTools;
   /** Calls in one answer; further ones are dropped. */
   readonly most: number;
+  /** Whether they may stand in `<code>`. */
+  readonly hasCode?: boolean;
 }
 
 /** Characters of one call; what is longer is text. */
@@ -45,6 +47,7 @@ interface Candidate {
 export class ToolParser {
   readonly #world: Pick<World, "random">;
   readonly #rules: CallRules;
+  readonly #marked: readonly CallForm[];
   /** Spaces, and what may be the beginning of an opener or a closer. */
   #held = "";
   #candidate: Candidate | undefined;
@@ -57,6 +60,7 @@ export class ToolParser {
   constructor(world: Pick<World, "random">, rules: CallRules) {
     this.#world = world;
     this.#rules = rules;
+    this.#marked = rules.hasCode ? [...MARKED_CALLS, CODE_CALLS] : MARKED_CALLS;
   }
 
   /** More of the answer. */
@@ -164,12 +168,12 @@ export class ToolParser {
   ): { readonly form: Candidate["form"]; readonly start: number } | "maybe" | "no" {
     const letter = text[at]!;
     if (mark !== "") {
-      const form = MARKED_CALLS.find(({ opener }) => opener === mark);
+      const form = this.#marked.find(({ opener }) => opener === mark);
       return form === undefined ? "no" : { form, start: at + FLAG.length + mark.length };
     }
     if ("<[`".includes(letter)) {
       let isMaybe = false;
-      for (const form of MARKED_CALLS) {
+      for (const form of this.#marked) {
         const { opener } = form;
         if (text.startsWith(opener, at)) return { form, start: at + opener.length };
         isMaybe ||= isPartOf(text.slice(at, at + opener.length), opener);

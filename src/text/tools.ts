@@ -5,7 +5,7 @@
  */
 import type { World } from "../base/world.ts";
 import type { ChatMessage, ChatTemplate } from "../model/chat_template.ts";
-import { CALL_TAGS, type CallStyle, callStyle } from "./call_style.ts";
+import { CALL_TAGS, type CallStyle, callStyle, knowsCode } from "./call_style.ts";
 import { FUNCTION_CLOSER, FUNCTION_OPENER } from "./call_xml.ts";
 import { looseSchema } from "./loose_schema.ts";
 import { callMessages, withToolText } from "./tool_messages.ts";
@@ -46,7 +46,7 @@ export function toolPlan(
   if (tools.length === 0 || toolChoice === "none") return { messages, tools: [] };
   const most = parallelToolCalls ? MAX_CALLS : 1;
   const offered = new Map(tools.map(({ name, parameters }) => [name, parameters]));
-  const calls = new ToolParser(world, { tools: offered, most });
+  const calls = new ToolParser(world, { tools: offered, most, hasCode: knowsCode(template) });
   const form = forced && forcedForm(forced, callStyle(template), parallelToolCalls ? MAX_FORCED : 1);
   return {
     messages: template.knowsTools ? messages : withToolText(template, messages, tools),

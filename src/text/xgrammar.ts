@@ -32,6 +32,8 @@ interface NumberList {
 export interface GrammarMatcher {
   acceptToken(id: number): boolean;
   _acceptString(text: string): boolean;
+  /** Goes back so many tokens or texts. */
+  rollBack(steps: number): void;
   /** The letters that must come next; "" where there is a choice. */
   findJumpForwardString(): string;
   dispose(): void;

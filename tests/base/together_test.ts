@@ -76,6 +76,22 @@ Deno.test("together does not run ahead of its reader", async () => {
   await all.return();
 });
 
+Deno.test("together ends with its signal, whatever its sources make of that", async () => {
+  const control = new AbortController();
+  const all = together(
+    [
+      async function* () {
+        while (true) yield 1;
+      },
+    ],
+    1,
+    control.signal,
+  );
+  await all.next();
+  control.abort(new Error("enough"));
+  await assertRejects(() => all.next(), Error, "enough");
+});
+
 Deno.test("together ends the other sources where one fails, and throws its failure", async () => {
   const sources = [openSource(), openSource(), openSource()] as const;
   const all = together(sources.map(({ source }) => source), 2, never);

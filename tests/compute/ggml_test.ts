@@ -262,6 +262,22 @@ ggmlTest("does nothing for a caller who has left, and goes on for others", async
   assertEquals(cache.length, 4);
 });
 
+ggmlTest("hears of callers who leave between short steps of others", async () => {
+  await using model = await openTiny();
+  await using blocks = await ggml.load(model, ALL, EXACT, signal);
+  const size = { range: ALL, batch: 1, capacity: 4 };
+  const caches = await Promise.all(Array.from({ length: 20 }, () => blocks.openCache(size, signal)));
+  const left = new AbortController();
+  setTimeout(() => left.abort(new NodeError("aborted", "gone")));
+  const steps = await Promise.allSettled(
+    caches.map((cache) => blocks.step(inputOf(1, 1), cache, left.signal)),
+  );
+  const computed = caches.filter(({ length }) => length > 0).length;
+  assert(computed < 10, `${computed}`);
+  assert(steps.some(({ status }) => status === "rejected"));
+  await Promise.all(caches.map((cache) => cache[Symbol.asyncDispose]()));
+});
+
 ggmlTest("lets other sessions have their turn inside a long step", async () => {
   await using model = await openTiny();
   await using blocks = await loadTiny(model);

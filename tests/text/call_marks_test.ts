@@ -162,6 +162,24 @@ Deno.test("a forced call is written with the vocabulary's control tokens, and re
   }
 });
 
+Deno.test("a control token may come where a longer name of another tool could go on", async () => {
+  const model = formModel(filesWith(MISTRAL), SIZE);
+  const source =
+    "{# [TOOL_CALLS][ARGS] #}{% if tools %}{{ tools | tojson }}{% endif %}{{ messages | tojson }}";
+  const template = openChatTemplate({ tokenizer: {}, config: { chat_template: source } })!;
+  const tools = [{ name: "add" }, { name: "add_all" }];
+  const messages = [{ role: "user", content: "Hi" }];
+  const plan = { kind: "chat" as const, messages, tools, toolChoice: "required" as const };
+  const { form } = toolPlan(fakeWorld(), template, plan);
+  for (const [text, wanted] of [["[TOOL_CALLS]add", true], ["[TOOL_CALLS]ad", false]] as const) {
+    using constraint = await model.forms.constrain(form!, never);
+    for (const id of ids(text)) constraint.accept(id);
+    const scores = new Float32Array(SIZE);
+    constraint.mask(scores);
+    assertEquals([scores[291] === 0, scores[290] === 0], [wanted, false], text);
+  }
+});
+
 Deno.test("a form of the caller's never gets a control token", async () => {
   const model = formModel(filesWith(MISTRAL), SIZE);
   const form: AnswerForm = { kind: "regex", pattern: "\\[ARGS\\]a" };

@@ -47,6 +47,8 @@ Deno.test("XmlCall reads values by the types of their schema", () => {
     ["flag", "true", true],
     ["flag", "False", false],
     ["list", '["a", 1]', ["a", 1]],
+    ["list", "['a', \"b\", True]", ["a", "b", true]],
+    ["list", "['a', f()]", "['a', f()]"],
     ["table", '{"a": {"b": 1}}', { a: { b: 1 } }],
     ["level", "2", 2],
     ["word", "a", "a"],
@@ -65,6 +67,20 @@ Deno.test("XmlCall reads values by the types of their schema", () => {
   }
   assertEquals(given(["count", "1"], ["text", "x"], ["count", "2"]), { count: 2, text: "x" });
   assertEquals(given(), {});
+});
+
+Deno.test("XmlCall ends a value whose closer was left out with what follows", () => {
+  const cases: readonly (readonly [text: string, wanted: unknown])[] = [
+    ["f><parameter=text>\nabc\n</function>", { text: "abc" }],
+    ["f><parameter=text>\nabc\n<parameter=count>\n2\n</function>", { text: "abc", count: 2 }],
+    ["f><parameter=text>\na </function> b\n</parameter></function>", { text: "a </function> b" }],
+  ];
+  for (const [text, wanted] of cases) {
+    const reader = new XmlCall(new Map([["f", schema]]));
+    const verdicts = [...text].map((letter) => reader.next(letter));
+    assertEquals(verdicts.indexOf("whole"), text.length - 1, text);
+    assertEquals(reader.calls(text), [{ name: "f", given: wanted as Record<string, unknown> }]);
+  }
 });
 
 Deno.test("XmlCall is none from the first wrong letter on", () => {

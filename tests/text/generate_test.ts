@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
+import { NodeError } from "../../src/base/errors.ts";
 import type { DraftLength, ObservedPass } from "../../src/text/draft_length.ts";
 import { type Drafter, generateTokens, PROMPT_PASS, type TokenRun } from "../../src/text/generate.ts";
 import { NgramDraft } from "../../src/text/ngram_draft.ts";
@@ -194,6 +195,30 @@ Deno.test("each way to guess hears of its own guesses, the others only of the pa
     ["quick", { ...pass, guessed: 0, right: 0, guessMs: 0 }],
     ["slow", { ...pass, guessed: 2, right: 0, guessMs: 7 }],
   ]);
+});
+
+Deno.test("generateTokens tells what it chose before a pass failed", async () => {
+  // the third position of a pass is a near tie, and the pass of its own over it fails
+  const sequence = new ToySequence((ids) => scoresFor(4, VOCABULARY, ids.length === 4 ? 0.1 : 5));
+  const feed = sequence.feed.bind(sequence);
+  sequence.feed = (ids, wanted, signal) =>
+    ids.length === 1 ? Promise.reject(new NodeError("unreachable", "it is gone")) : feed(ids, wanted, signal);
+  const drafter: Drafter = { push: () => {}, guess: (count) => [4, 4, 4, 4].slice(0, count) };
+  const picker = new Picker({ sampling: { temperature: 0 }, draw: () => 0, prompt: [4, 4] });
+  const run = { clock: new FakeClock(), sequence, picker, prompt: [4, 4], held: 0, maxTokens: 9 };
+  const tokens: number[] = [];
+  await assertRejects(
+    async () => {
+      for await (
+        const event of generateTokens({ ...run, endIds: new Set([END]), ...drafting(drafter) }, never)
+      ) {
+        if (event.kind === "token") tokens.push(event.id);
+      }
+    },
+    NodeError,
+    "it is gone",
+  );
+  assertEquals(tokens, [4, 4]);
 });
 
 Deno.test("generateTokens throws the reason of its signal", async () => {

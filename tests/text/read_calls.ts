@@ -37,7 +37,7 @@ export const search: ToolDefinition = {
 /** A parser for calls of these tools. */
 export function parser(most = 64): ToolParser {
   const tools = new Map([weather, clock, search].map(({ name, parameters }) => [name, parameters]));
-  return new ToolParser(fakeWorld(), { tools, most });
+  return new ToolParser(fakeWorld(), { tools, most, hasCode: true });
 }
 
 /** Text and calls of an answer that comes in parts of `size` letters. */

@@ -67,7 +67,7 @@ function modelTest(name: string, fn: (model: TextModel, scene: Scene) => Promise
         tokenizer,
         template: openChatTemplate(files),
         sequences,
-        gate: new Gate({ places: 4, queue: 0 }),
+        gate: new Gate({ places: 2, queue: 0 }),
         isFar: () => true,
         finalNorm: async () => ({ scale: await readFinalNorm(model, signal), epsilon }),
         planChat: (template: ChatTemplate, prompt: Prompt & { kind: "chat" }) =>

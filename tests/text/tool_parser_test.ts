@@ -1,5 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
+import { ToolParser } from "../../src/text/tool_parser.ts";
+import { fakeWorld } from "../support/world.ts";
 import { parser, read } from "./read_calls.ts";
 
 const ROME = 'weather{"city":"Rome"}';
@@ -78,6 +80,21 @@ Deno.test("ToolParser gives up on a call without an end", () => {
   let text = "";
   for (let i = 0; i < 400; i++) text += tools.push(i === 0 ? '{"name": "' : "a".repeat(1000)).text;
   assert(text.length > 200_000, `${text.length}`);
+});
+
+Deno.test("ToolParser takes code for calls only where the template says so", () => {
+  const tools = new Map([["clock", undefined]]);
+  const plain = new ToolParser(fakeWorld(), { tools, most: 1 });
+  const text = "Use <code>clock()</code> in HTML.";
+  assertEquals(read(text, 3, plain), { text, calls: [] });
+  const code = new ToolParser(fakeWorld(), { tools, most: 1, hasCode: true });
+  assertEquals(read("<code>clock()</code>", 3, code), { text: "", calls: ["clock{}"] });
+});
+
+Deno.test("ToolParser passes over any number of spaces around a name at once", () => {
+  const spaces = "\n ".repeat(90);
+  const text = `<｜tool▁call▁begin｜>${spaces}a${spaces}x{`;
+  assertEquals(read(text, 7), { text, calls: [] });
 });
 
 Deno.test("ToolParser loses no letter of a text that holds no call", () => {
