@@ -88,13 +88,13 @@ export async function* generateTokens(
     made++;
     return id;
   };
+  const leave = new AbortController();
+  using guessing = openFirstOf(signal, leave.signal);
   let last = choose(await picker.seen(scores));
   let untold: Token[] = [{ kind: "token", id: last, scores, guessed: false }];
   while (!isOver(last)) {
     if (run.mayStop) yield* untold.splice(0);
     const base = sequence.position;
-    const leave = new AbortController();
-    using guessing = openFirstOf(signal, leave.signal);
     const passing = passAhead(run, { last, made }, { signal, guessing: guessing.signal });
     passing.catch(() => {}); // it may fail before anybody waits for it
     let isTold = false;
