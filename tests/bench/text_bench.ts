@@ -15,6 +15,7 @@ import {
   BARE_PROMPT,
   median,
   MODEL,
+  NO_DRAFT,
   say,
   startNode,
   table,
@@ -60,13 +61,13 @@ for (const [name, scene] of Object.entries(scenes)) {
 Deno.exit(0);
 
 async function soloNode(rooms: AsyncDisposableStack, model: string): Promise<string> {
-  return rooms.use(await startNode("--model", model)).api;
+  return rooms.use(await startNode("--model", model, ...NO_DRAFT)).api;
 }
 
 /** Two nodes with half the blocks each; the first of them. */
 async function openHalves(rooms: AsyncDisposableStack, model: string, blocks: number) {
   const half = blocks / 2;
-  const first = rooms.use(await startNode("--model", model, "--blocks", `0:${half}`));
+  const first = rooms.use(await startNode("--model", model, "--blocks", `0:${half}`, ...NO_DRAFT));
   const peers = ["--initial-peers", first.address];
   rooms.use(await startNode("--model", model, "--blocks", `${half}:${blocks}`, ...peers));
   return first;
@@ -74,7 +75,7 @@ async function openHalves(rooms: AsyncDisposableStack, model: string, blocks: nu
 
 async function thirdNode(rooms: AsyncDisposableStack): Promise<string> {
   const first = await openHalves(rooms, MODEL, 30);
-  const asks = ["--no-serve", "--set", "text.solo=never", "--initial-peers", first.address];
+  const asks = ["--no-serve", "--set", "text.solo=never", "--initial-peers", first.address, ...NO_DRAFT];
   return rooms.use(await startNode("--model", MODEL, ...asks)).api;
 }
 

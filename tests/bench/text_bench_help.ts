@@ -110,6 +110,9 @@ export async function askText(
 /** The model of all scenes but `large`. */
 export const MODEL: string = Deno.env.get("KWAAI_SMOLLM2")!;
 
+/** A pass for each token: what is compared with the engine alone. */
+export const NO_DRAFT: readonly string[] = ["--set", "text.draft_tokens=0"];
+
 /** The engine alone, in a process of its own. */
 export async function bare(
   model: string,

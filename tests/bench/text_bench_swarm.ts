@@ -45,8 +45,6 @@ export async function shareScene(): Promise<void> {
   reader.releaseLock();
 }
 
-const NO_DRAFT = ["--set", "text.draft_tokens=0"];
-
 const SUMMARY = "Summarize the following text by repeating its most important sentences.\n\n" +
   "The old lighthouse on the northern cliff was built in 1871 after three ships were lost in one winter. " +
   "Its lamp burned whale oil until 1903, when the keeper installed a kerosene burner. In 1954 the lamp was " +
