@@ -6,6 +6,7 @@ import {
   BARE_PROMPT,
   median,
   MODEL,
+  NO_DRAFT,
   say,
   startNode,
   table,
