@@ -1,6 +1,6 @@
 /**
- * The best of many scores: what a choice of the likeliest tokens needs. A row of 49 152 scores takes 2.5 ms on its way out of
- * the engine process (measured), its best 64 none to speak of.
+ * The best of many scores: what a choice of the likeliest tokens needs. A row of 49 152 scores is 196 kB on their way out of
+ * the engine process with every token, its best 64 half of one.
  *
  * @module
  */

@@ -32,9 +32,8 @@ export const FRONT_LIBRARY = "libggml.v0.5.0.so";
 /** `offsetof(struct ggml_tensor, buffer)`. */
 const TENSOR_BUFFER_OFFSET = 8;
 /**
- * Few columns are multiplied one by one: ggml's kernels for several (those of llamafile) take 4.6 times as long for two
- * columns of Q8_0 as for one on AVX2, and up to 9 columns the plain way is never slower in any format (docs/benchmarks.md).
- * Not measured on ARM, where kernels for pairs of columns may win: there ggml decides.
+ * Few columns are multiplied one by one: ggml's x86 kernels for several (those of llamafile) are slow for 2 to 5 of them,
+ * and do not add as the kernel of one column does (docs/decisions/ggml.md). Not measured on ARM: there ggml decides.
  */
 const MULTIPLIES_APART = Deno.build.arch === "x86_64";
 const MOST_APART = 9;

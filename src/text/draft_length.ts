@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Most tokens guessed ahead of one pass. ggml computes up to 9 positions as it computes one (measured, bit by bit). */
+/** Most tokens guessed ahead of one pass: up to 9 positions are computed as single ones are (docs/decisions/ggml.md). */
 export const MAX_DRAFT = 8;
 /** Guesses that the hope of the first ones is worth: half of them right. */
 const PRIOR_GUESSES = 4;
