@@ -8,6 +8,7 @@ import type { BlockBackend, LoadOptions } from "../compute/backend.ts";
 import { threadsFor } from "../compute/choose.ts";
 import type { EngineFolders } from "../compute/engine_child.ts";
 import { openEngineProcess } from "../compute/engine_process.ts";
+import { LEAN_MALLOC } from "../compute/lean_malloc.ts";
 import { createGgmlBackend } from "../compute/ggml.ts";
 import { openNativeLibraries } from "../compute/native_libraries.ts";
 import { createOnnxBackend } from "../compute/onnx.ts";
@@ -21,12 +22,6 @@ import type { Engine } from "./engine.ts";
 
 /** Assumed where the kernel does not tell: enough for small models. */
 const UNKNOWN_MEMORY_BYTES = 2 * 2 ** 30;
-
-/**
- * Buffers of tensors go back to the system when they are freed: 30 MB less after loading SmolLM2 (measured, glibc 2.36;
- * mallopt(3)).
- */
-const LEAN_MALLOC = { MALLOC_MMAP_THRESHOLD_: "131072", MALLOC_TRIM_THRESHOLD_: "131072" };
 
 /** Memory that may still be taken, by the kernel's figures. */
 export const availableBytes = (roots: SystemRoots): number =>
