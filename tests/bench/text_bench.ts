@@ -1,8 +1,8 @@
 /**
  * Text through this program, as ratios within one run: `text_bench.ts [ROUNDS] [SCENE…]`. Scenes: `solo` (one node, whole
  * model, over HTTP, beside the engine alone), `two` (two nodes with half the blocks each), `third` (a third one that only
- * asks, through both), `large` (one and two nodes with random weights of TinyLlama's sizes, 1.1e9 of them: the ways cost
- * the same, the blocks more; needs 8 GB of memory), `share` (the client's own share of a token, through a server that
+ * asks, through both), `large` (one and two nodes with random weights of TinyLlama's sizes, 1.1e9 of them: the blocks
+ * cost more than the ways; needs 8 GB of memory), `share` (the client's own share of a token, through a server that
  * answers at once), `many` (four texts of one request through a line of 50 ms each way), `draft` (guesses ahead: tokens a
  * pass, and the gain through the same line), `killed` (what the death of a server costs), `fair` (50 streams at once).
  * Needs `KWAAI_SMOLLM2` and `native/`. One thread each.
