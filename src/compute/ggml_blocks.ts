@@ -19,7 +19,7 @@ import {
 } from "./ggml_block_graph.ts";
 import { GgmlCache, type PlacedGraph } from "./ggml_cache.ts";
 import type { GgmlDevice, GgmlScratch } from "./ggml_ffi.ts";
-import type { GgmlRope } from "./ggml_graph.ts";
+import { FEW_COLUMNS, type GgmlRope } from "./ggml_graph.ts";
 import { fillInputs, readOutput } from "./ggml_step.ts";
 import { type ThreadChoice, TRIAL_STEPS } from "./thread_choice.ts";
 
@@ -53,8 +53,6 @@ export interface GgmlBlocksParts {
 const CHUNK_TOKENS = 128;
 /** Attention reads a multiple of so many positions, so that one graph serves as many steps. */
 const POSITION_STEP = 256;
-/** Steps of so few tokens keep their graph for the next step: one token, or one with 8 guesses behind it. */
-const SMALL_STEP = 9;
 /** Sessions that keep one: about a megabyte each. */
 const MAX_KEPT_GRAPHS = 16;
 
@@ -237,11 +235,10 @@ export class GgmlBlocks implements LoadedBlocks {
   async #run({ graph, shape }: PlacedGraph, blocks: number): Promise<void> {
     const { threads } = this.#parts;
     const startedAtMs = this.#engine.monotonic();
-    const tokens = shape.rows * shape.tokens;
-    const isShort = tokens <= SMALL_STEP && this.#engine.lane.length <= 1;
-    await this.#engine.device.compute(graph, { threads: threads.threads, isShort });
+    const { device, lane } = this.#engine;
+    await device.compute(graph, { threads: threads.threads, isAlone: lane.length <= 1 });
     // The cost of many tokens depends on their number: single ones tell how the machine is
-    if (tokens > 1) return;
+    if (shape.rows * shape.tokens > 1) return;
     threads.record(`${blocks} ${shape.positions}`, this.#engine.monotonic() - startedAtMs);
   }
 
@@ -251,7 +248,8 @@ export class GgmlBlocks implements LoadedBlocks {
       this.#keeping.add(cache);
       return cache.kept;
     }
-    if (shape.rows * shape.tokens > SMALL_STEP) return this.#place(cache, shape, this.#scratch);
+    // steps of few tokens keep their graph for the next step
+    if (shape.rows * shape.tokens > FEW_COLUMNS) return this.#place(cache, shape, this.#scratch);
     cache.dropGraph();
     this.#keeping.delete(cache);
     if (this.#keeping.size >= MAX_KEPT_GRAPHS) {

@@ -19,7 +19,7 @@ import {
   type Symbols,
   TYPE,
 } from "./ggml_context.ts";
-import { GgmlGraph } from "./ggml_graph.ts";
+import { FEW_COLUMNS, GgmlGraph } from "./ggml_graph.ts";
 import { BASE_SYMBOLS, FRONT_SYMBOLS } from "./ggml_symbols.ts";
 
 /** The version whose struct layouts and enum numbers are written here. */
@@ -36,7 +36,6 @@ const TENSOR_BUFFER_OFFSET = 8;
  * and do not add as the kernel of one column does (docs/decisions/ggml.md). Not measured on ARM: there ggml decides.
  */
 const MULTIPLIES_APART = Deno.build.arch === "x86_64";
-const MOST_APART = 9;
 
 /** `enum ggml_backend_dev_type`. */
 const DEVICE_KINDS = ["cpu", "gpu", "igpu", "accel"] as const;
@@ -236,8 +235,8 @@ export class GgmlDevice implements Disposable {
 
   /** An empty graph with room for `nodes` nodes, over `columns` columns of values. Dispose to free it. */
   newGraph(nodes: number, columns: number): GgmlGraph {
-    const isApart = this.kind === "cpu" && MULTIPLIES_APART && columns > 1 && columns <= MOST_APART;
-    return new GgmlGraph(this.#symbols, { nodes, isApart });
+    const isApart = this.kind === "cpu" && MULTIPLIES_APART && columns > 1 && columns <= FEW_COLUMNS;
+    return new GgmlGraph(this.#symbols, { nodes, columns, isApart });
   }
 
   /** Places everything the graph needs. Throws `NodeError` `no_memory`, and `unsupported` for what the device lacks. */
@@ -247,16 +246,16 @@ export class GgmlDevice implements Disposable {
   }
 
   /**
-   * Computes: short work at once, since the way to another thread and back costs 0.1 ms, all other while the event loop
-   * goes on. Where others wait, nothing is short: who leaves has to be heard between their steps. Throws `NodeError` `no_backend` when the device fails.
+   * Computes: few columns at once where nobody waits (`isAlone`), since the way to another thread and back costs 0.1 ms;
+   * all other while the event loop goes on, for who leaves has to be heard between steps. Throws `NodeError` `no_backend` when the device fails.
    */
   async compute(
     graph: GgmlGraph,
-    { threads, isShort }: { readonly threads: number; readonly isShort: boolean },
+    { threads, isAlone }: { readonly threads: number; readonly isAlone: boolean },
   ): Promise<void> {
     this.#setThreads(threads);
     const { ggml_backend_graph_compute, computeAside } = this.#symbols;
-    const status = isShort
+    const status = isAlone && graph.hasFewColumns
       ? ggml_backend_graph_compute(this.#backend, graph.handle)
       : await computeAside(this.#backend, graph.handle);
     if (status !== 0) {

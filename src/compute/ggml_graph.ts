@@ -37,10 +37,15 @@ export interface GgmlWeight {
   readonly isRepacked: boolean;
 }
 
+/** Columns that are few: one token, or one with 8 guesses behind it. */
+export const FEW_COLUMNS = 9;
+
 /** How a graph is made. */
 export interface GgmlGraphOptions {
   /** Room for so many operations and inputs. */
   readonly nodes: number;
+  /** Columns of values that it computes. */
+  readonly columns: number;
   /** Whether each column of values is multiplied by itself, as far as the order of the weights allows. */
   readonly isApart: boolean;
 }
@@ -61,12 +66,15 @@ export interface GgmlRope {
 export class GgmlGraph implements Disposable {
   /** For `GgmlDevice`. */
   readonly handle: Graph;
+  /** Whether it computes at most {@linkcode FEW_COLUMNS}. */
+  readonly hasFewColumns: boolean;
   readonly #symbols: Symbols;
   readonly #context: Context;
   readonly #isApart: boolean;
 
   /** Made by `GgmlDevice.newGraph`. */
-  constructor(symbols: Symbols, { nodes, isApart }: GgmlGraphOptions) {
+  constructor(symbols: Symbols, { nodes, columns, isApart }: GgmlGraphOptions) {
+    this.hasFewColumns = columns <= FEW_COLUMNS;
     this.#symbols = symbols;
     this.#isApart = isApart;
     this.#context = newContext(symbols, nodes, nodes);

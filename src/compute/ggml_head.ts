@@ -16,8 +16,6 @@ import type { GgmlWeights } from "./ggml_weights.ts";
 
 /** Hidden states that go through the output matrix at once. */
 const CHUNK_ROWS = 32;
-/** So few are computed at once. */
-const SHORT_ROWS = 9;
 
 interface PlacedHead extends Disposable {
   readonly graph: GgmlGraph;
@@ -76,7 +74,7 @@ export class GgmlHead implements TextHead {
         graph.set(input, hidden.subarray(row * this.hiddenSize, end * this.hiddenSize));
         await this.#engine.device.compute(graph, {
           threads: this.#threads,
-          isShort: end - row <= SHORT_ROWS && this.#engine.lane.length <= 1,
+          isAlone: this.#engine.lane.length <= 1,
         });
         graph.get(scores, out.subarray(row * this.vocabularySize, end * this.vocabularySize));
       }, signal);

@@ -19,7 +19,7 @@ import type { Engine } from "./engine.ts";
 import { findModel, type FindOptions, resolveContext } from "./find_model.ts";
 import { availableBytes } from "./open_compute.ts";
 import { ownBlocks } from "./own_work.ts";
-import { blocksThatFit, configuredNeed } from "./span.ts";
+import { blocksThatFit, configuredNeed, megabytes } from "./span.ts";
 
 /** How long nothing is tried after the small model could not be loaded. */
 const REST_MS = 600_000;
@@ -190,5 +190,3 @@ function requireSameVocabulary(
     }`,
   );
 }
-
-const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;

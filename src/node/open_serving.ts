@@ -18,7 +18,7 @@ import type { Serving, ServingContext } from "./parts.ts";
 import { serveUntilDeath } from "./serve_blocks.ts";
 import type { ServingParts, Span } from "./serving_parts.ts";
 import { ServingState } from "./serving_state.ts";
-import { blocksThatFit, chooseRange, configuredNeed, requireRange } from "./span.ts";
+import { blocksThatFit, chooseRange, configuredNeed, megabytes, requireRange } from "./span.ts";
 
 /** Longest wait for the first try to join: blocks are chosen by what others serve, but not at any price. */
 const JOIN_WAIT_MS = 10_000;
@@ -170,5 +170,3 @@ async function keepServing(span: Span, signal: AbortSignal): Promise<void> {
     pauseMs = Math.min(2 * pauseMs, MAX_PAUSE_MS);
   }
 }
-
-const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;

@@ -116,3 +116,6 @@ function serverInfoOrNone(bytes: Uint8Array): ServerInfo | undefined {
     throw error;
   }
 }
+
+/** Memory in words. */
+export const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
