@@ -6,6 +6,7 @@
 import type { Activations, BlockRange, FloatDType } from "../base/tensor.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { CpuSpent } from "./cpu_time.ts";
+import type { TokenChoice } from "./sample_token.ts";
 
 /** Engines by their names on the command line. */
 export type EngineName = "ggml" | "onnx" | "reference";
@@ -84,6 +85,8 @@ export interface LoadedBlocks extends AsyncDisposable {
     head: TextHead,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>>;
+  /** The same where only the token is wanted that follows: its id, as `sampleToken` chooses it. */
+  next?(step: NextStep, cache: KvCache, head: TextHead, signal: AbortSignal): Promise<number>;
 }
 
 /** Input of blocks. */
@@ -117,6 +120,22 @@ export interface TextStep {
   readonly spent?: CpuSpent;
 }
 
+/** Token ids through head and blocks to the id that follows. */
+export interface NextStep extends Pick<TextStep, "ids" | "rewindTo" | "spent"> {
+  readonly choice: DrawnChoice;
+  /**
+   * The id that follows is most likely to be fed next, unless it is one of these: an engine may compute that before it is
+   * asked, and forgets it again where something else is asked. It is never done without.
+   */
+  readonly goOnUnless?: readonly number[];
+}
+
+/** How a token is chosen, and the number that chance has drawn for it. */
+export interface DrawnChoice extends TokenChoice {
+  /** In [0, 1); means nothing at temperature 0. */
+  readonly draw: number;
+}
+
 /** Attention memory of one session. Dispose to free it. */
 export interface KvCache extends CacheSize, AsyncDisposable {
   /** Positions filled. */
@@ -144,4 +163,6 @@ export interface TextHead extends AsyncDisposable {
     best: number,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>>;
+  /** The same where only the token is wanted that follows the one state `[hidden]`: its id, as `sampleToken` chooses it. */
+  next?(hidden: Float32Array<ArrayBuffer>, choice: DrawnChoice, signal: AbortSignal): Promise<number>;
 }

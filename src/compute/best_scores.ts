@@ -10,7 +10,7 @@ import { NodeError } from "../base/errors.ts";
 export const MAX_BEST = 1024;
 
 /** Indices of the `count` highest scores, highest first, the lowest index among equals; what is no number never counts. */
-export function bestIndices(scores: Float32Array, count: number): number[] {
+export function bestIndices(scores: Float32Array | Float64Array, count: number): number[] {
   const kept: number[] = [];
   if (count === 0) return kept;
   let least = -Infinity;

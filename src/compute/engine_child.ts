@@ -9,7 +9,9 @@ import type { BlockBackend, BlockStep, CacheStep, KvCache, LoadedBlocks, TextHea
 import { packBest } from "./best_scores.ts";
 import { chooseBackend } from "./choose.ts";
 import { type EngineReply, type EngineRequest, errorToWire, readRequest } from "./engine_messages.ts";
+import { TextPasses } from "./engine_text.ts";
 import { encodeFrame, floatsOf, type Frame, FrameReader } from "./engine_wire.ts";
+import { sampleToken } from "./sample_token.ts";
 
 /** Where an engine finds its files. */
 export interface EngineFolders {
@@ -28,7 +30,11 @@ export interface EngineChildParts {
 
 type Answer =
   & Omit<EngineReply, "id" | "error">
-  & { readonly values?: Float32Array<ArrayBuffer> };
+  & {
+    readonly values?: Float32Array<ArrayBuffer>;
+    /** What may be done when it is told, where nobody waits for anything else. */
+    readonly afterwards?: () => void;
+  };
 type Act<A extends EngineRequest["act"]> = Extract<EngineRequest, { act: A }>;
 type Held = LoadedBlocks | KvCache | TextHead;
 
@@ -78,6 +84,7 @@ class ChildSession {
   readonly #output: AnswerSink;
   readonly #running = new Map<number, AbortController>();
   readonly #held = new Map<number, Held>();
+  readonly #passes = new TextPasses();
   #nextHandle = 1;
   #backend: BlockBackend | undefined;
 
@@ -107,11 +114,16 @@ class ChildSession {
     this.#running.set(request.id, control);
     this.#answer(request, payload, control.signal)
       .then(
-        ({ values, ...answer }) =>
-          this.#write({ id: request.id, ...answer }, values === undefined ? [] : [values]),
-        (error) => this.#write({ id: request.id, error: errorToWire(error) }, []),
-      )
-      .finally(() => this.#running.delete(request.id));
+        ({ values, afterwards, ...answer }) => {
+          this.#running.delete(request.id);
+          this.#write({ id: request.id, ...answer }, values === undefined ? [] : [values]);
+          if (this.#running.size === 0) afterwards?.();
+        },
+        (error) => {
+          this.#running.delete(request.id);
+          this.#write({ id: request.id, error: errorToWire(error) }, []);
+        },
+      );
   }
 
   /** Ends all that runs. */
@@ -153,11 +165,15 @@ class ChildSession {
         const cache = this.#get(request.cache, isCache, "a cache");
         const cpu = new CpuSum();
         const step = { ...stepOf(request, payload), spent: cpu.add };
-        const values = await this.#blocks(request.blocks).step(step, cache, signal);
+        const blocks = this.#blocks(request.blocks);
+        await this.#passes.forget(blocks, cache);
+        const values = await blocks.step(step, cache, signal);
         return { values, length: cache.length, ...cpu.told };
       }
       case "scores":
         return await this.#scores(request, idsOf(payload), signal);
+      case "next":
+        return await this.#next(request, idsOf(payload), signal);
       case "forward": {
         const cpu = new CpuSum();
         const step = { ...inputOf(request, payload), spent: cpu.add };
@@ -166,6 +182,10 @@ class ChildSession {
       }
       case "logits":
         return await this.#logits(request, floatsOf(payload), signal);
+      case "choose": {
+        const scores = await this.#head(request.head).logits(floatsOf(payload), 1, signal);
+        return { chosen: chosen(scores, request.choice) };
+      }
       case "free":
         return await this.#free(request.handle);
     }
@@ -173,18 +193,29 @@ class ChildSession {
 
   async #scores(request: Act<"scores">, ids: number[], signal: AbortSignal): Promise<Answer> {
     const { scored, rewindTo, best } = request;
-    const cache = this.#get(request.cache, isCache, "a cache");
-    const head = this.#head(request.head);
-    const hidden = head.hiddenSize;
+    const parts = this.#textParts(request);
     const cpu = new CpuSum();
-    const data = await head.embed(ids, signal);
-    const input = { batch: 1, tokens: ids.length, hidden, data };
-    const step = { input, ...(rewindTo === undefined ? {} : { rewindTo }), spent: cpu.add };
-    const output = await this.#blocks(request.blocks).step(step, cache, signal);
-    // on a device the last rows are a view: they are copied, as values of their own
-    const last = output.slice((ids.length - scored) * hidden);
-    const scores = await head.logits(last, scored, signal);
-    return { values: wanted(scores, head, best), length: cache.length, ...cpu.told };
+    const scores = await this.#passes.scores(parts, { ids, scored, rewindTo, spent: cpu.add }, signal);
+    return { values: wanted(scores, parts.head, best), length: parts.cache.length, ...cpu.told };
+  }
+
+  async #next(request: Act<"next">, ids: number[], signal: AbortSignal): Promise<Answer> {
+    const { choice, rewindTo, goOnUnless } = request;
+    const parts = this.#textParts(request);
+    const cpu = new CpuSum();
+    const scores = await this.#passes.scores(parts, { ids, scored: 1, rewindTo, spent: cpu.add }, signal);
+    const id = chosen(scores, choice);
+    const answer = { chosen: id, length: parts.cache.length, ...cpu.told };
+    const goesOn = goOnUnless !== undefined && !goOnUnless.includes(id);
+    return goesOn ? { ...answer, afterwards: () => this.#passes.begin(parts, id) } : answer;
+  }
+
+  #textParts({ blocks, cache, head }: Act<"scores"> | Act<"next">) {
+    return {
+      blocks: this.#blocks(blocks),
+      cache: this.#get(cache, isCache, "a cache"),
+      head: this.#head(head),
+    };
   }
 
   async #logits(
@@ -264,6 +295,9 @@ class ChildSession {
 /** All scores, or the best of each row. */
 const wanted = (scores: Float32Array<ArrayBuffer>, head: TextHead, best: number | undefined) =>
   best === undefined ? scores : packBest(scores, head.vocabularySize, best);
+
+const chosen = (scores: Float32Array, choice: Act<"next">["choice"]): number =>
+  sampleToken(scores, choice, () => choice.draw);
 
 /** Adds up what the parts of a step took; stays `undefined` where the engine does not count. */
 class CpuSum {

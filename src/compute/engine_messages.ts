@@ -17,6 +17,16 @@ const engine = v.picklist(["ggml", "onnx", "reference"]);
 const id = { id: count };
 const input = { batch: count, tokens: count, hidden: count, promptTokens: v.optional(count) };
 
+/** How one token is chosen, and what was drawn for it. */
+const figure = v.pipe(v.number(), v.finite(), v.minValue(0));
+const choice = v.object({
+  temperature: figure,
+  topK: v.optional(v.pipe(count, v.minValue(1))),
+  topP: v.optional(figure),
+  minP: v.optional(figure),
+  draw: figure,
+});
+
 /** Only so many of the best scores of a row are answered, as `packBest` writes them. */
 const best = v.pipe(count, v.minValue(1), v.maxValue(MAX_BEST));
 
@@ -53,10 +63,23 @@ const REQUEST = v.variant("act", [
     best: v.optional(best),
     rewindTo: v.optional(count),
   }),
+  /** Payload: token ids, i32. Through head and blocks to the id that follows, and perhaps on with that. */
+  v.object({
+    ...id,
+    act: v.literal("next"),
+    blocks: count,
+    cache: count,
+    head: count,
+    choice,
+    goOnUnless: v.optional(v.array(count)),
+    rewindTo: v.optional(count),
+  }),
   /** Payload as for a step. */
   v.object({ ...id, act: v.literal("forward"), blocks: count, range, ...input }),
   /** Payload: hidden states, f32. */
   v.object({ ...id, act: v.literal("logits"), head: count, rows: count, best: v.optional(best) }),
+  /** Payload: one hidden state, f32. The id that follows. */
+  v.object({ ...id, act: v.literal("choose"), head: count, choice }),
   /** Lets go of whatever `handle` is. */
   v.object({ ...id, act: v.literal("free"), handle: count }),
   /** Ends the request `target`. Has no reply of its own. */
@@ -102,6 +125,8 @@ const REPLY = v.object({
   length: v.optional(count),
   /** Processor time that a step or forward took, milliseconds. */
   cpuMs: v.optional(v.pipe(v.number(), v.finite(), v.minValue(0))),
+  /** The id that was chosen. */
+  chosen: v.optional(count),
   /** Facts of what was opened or loaded. */
   facts: v.optional(v.record(v.string(), v.union([v.string(), v.number()]))),
 });

@@ -13,7 +13,9 @@ import type { EngineChoice } from "./choose.ts";
 import type { EngineFolders } from "./engine_child.ts";
 import { type EngineCommand, EngineConnection } from "./engine_connection.ts";
 import { readOpenFacts } from "./engine_messages.ts";
-import { type Reloadable, RemoteBlocks, RemoteHead } from "./engine_remote.ts";
+import { RemoteBlocks } from "./engine_blocks.ts";
+import { RemoteHead } from "./engine_head.ts";
+import type { Reloadable } from "./engine_place.ts";
 
 /** How the process is started, and what it is to be. */
 export interface EngineProcessOptions extends EngineCommand, EngineFolders {

@@ -6,7 +6,7 @@
 import { codeOf } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
-import type { CacheStep, KvCache, LoadedBlocks, TextStep } from "../compute/backend.ts";
+import type { CacheStep, KvCache, LoadedBlocks, NextStep, TextStep } from "../compute/backend.ts";
 import { uuid } from "../petals/client/uuid.ts";
 import { addCpu, noWork, type SessionEnergy, type StepObserver } from "../petals/report.ts";
 
@@ -36,7 +36,7 @@ export function ownBlocks(
       return undefined;
     }
   };
-  const observed = async <S extends CacheStep | TextStep, T>(
+  const observed = async <S extends CacheStep | TextStep | NextStep, T>(
     cache: KvCache,
     step: S,
     tokens: number,
@@ -76,7 +76,7 @@ export function ownBlocks(
       );
     }
   };
-  const { scores } = blocks;
+  const { scores, next } = blocks;
   const watched: LoadedBlocks = {
     engine: blocks.engine,
     device: blocks.device,
@@ -97,6 +97,10 @@ export function ownBlocks(
     ...(scores === undefined ? {} : {
       scores: (step: TextStep, cache, head, signal) =>
         observed(cache, step, step.ids.length, (step) => scores.call(blocks, step, cache, head, signal)),
+    }),
+    ...(next === undefined ? {} : {
+      next: (step: NextStep, cache, head, signal) =>
+        observed(cache, step, step.ids.length, (step) => next.call(blocks, step, cache, head, signal)),
     }),
     [Symbol.asyncDispose]: () => Promise.resolve(),
   };

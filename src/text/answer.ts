@@ -114,12 +114,14 @@ class AnswerText {
     this.#stops = new StopWatch(run.stop);
   }
 
-  *add(id: number, scores: Float32Array): Generator<TextEvent> {
+  *add(id: number, scores: Float32Array | undefined): Generator<TextEvent> {
     const { words, topLogprobs, textOf, calls, marks } = this.#run;
     const mark = calls === undefined ? undefined : marks.get(id);
     if (mark !== undefined) yield* this.#flush(); // its id belongs to what follows
     this.#ids.push(id);
-    if (topLogprobs !== undefined) this.#scored.push(scoreToken(scores, id, { top: topLogprobs, textOf }));
+    if (topLogprobs !== undefined && scores !== undefined) {
+      this.#scored.push(scoreToken(scores, id, { top: topLogprobs, textOf }));
+    }
     if (mark === undefined) yield* this.#check(words.push(id));
     else if (this.stop === undefined) yield* this.#take(calls!.mark(mark));
   }

@@ -45,8 +45,12 @@ export interface TokenRun {
   /** Tokens wanted at most, 1 or more. */
   readonly maxTokens: number;
   readonly endIds: ReadonlySet<number>;
-  /** Whoever is told may stop at any token: nothing is computed before that is known. */
+  /** Whoever is told may stop at any token: nothing is asked for before that is known. */
   readonly mayStop?: boolean;
+  /** Nobody wants to see scores: whoever has them may choose, where scores alone decide. */
+  readonly idsOnly?: boolean;
+  /** Guesses take the engine's time: it is not to go on by itself with a token that it chose. */
+  readonly sharesEngine?: boolean;
   /** So many of the best scores are all that is needed of each position; all are without it. */
   readonly best?: number | undefined;
   /** Ways to guess ahead, where the sequence can go back: the first one that knows something is heard. */
@@ -57,8 +61,8 @@ export interface TokenRun {
 export interface Token {
   readonly kind: "token";
   readonly id: number;
-  /** Scores as the model gave them, before penalties: `[vocabulary]`. */
-  readonly scores: Float32Array;
+  /** Scores as the model gave them, before penalties: `[vocabulary]`; not where ids alone are wanted. */
+  readonly scores?: Float32Array;
   /** Whether it was guessed ahead, so that it needed no pass of its own. */
   readonly guessed: boolean;
 }
@@ -78,24 +82,16 @@ export async function* generateTokens(
   run: TokenRun,
   signal: AbortSignal,
 ): AsyncGenerator<PromptPass | Token, void, void> {
-  const { clock, sequence, picker, endIds, drafts = [], best } = run;
-  let scores = yield* feedPrompt(run, signal);
-  let made = 0;
-  const isOver = (id: number) => endIds.has(id) || made >= run.maxTokens || picker.constraint?.done === true;
-  const choose = (seen: Float32Array): number => {
-    const id = picker.pick(seen);
-    for (const { drafter } of drafts) drafter.push(id);
-    made++;
-    return id;
-  };
+  const { sequence, drafts = [] } = run;
+  const found = yield* feedPrompt(run, signal);
+  const text = new Text(run);
+  let untold = [await text.choose(found, false)];
   const leave = new AbortController();
   using guessing = openFirstOf(signal, leave.signal);
-  let last = choose(await picker.seen(scores));
-  let untold: Token[] = [{ kind: "token", id: last, scores, guessed: false }];
-  while (!isOver(last)) {
+  while (!text.isOver) {
     if (run.mayStop) yield* untold.splice(0);
     const base = sequence.position;
-    const passing = passAhead(run, { last, made }, { signal, guessing: guessing.signal });
+    const passing = passAhead(run, text, { signal, guessing: guessing.signal });
     passing.catch(() => {}); // it may fail before anybody waits for it
     let isTold = false;
     try {
@@ -106,39 +102,18 @@ export async function* generateTokens(
       await passing.catch(() => {}); // one call of a sequence at a time, and its owner may go on with it
     }
     untold = [];
-    const { pass, rows, by, guessMs, ...passed } = await passing;
-    let { ms } = passed;
-    const width = rows.length / pass.length;
-    let right = 0;
+    const pass = await passing;
     try {
-      for (let at = 0; at < pass.length; at++) {
-        scores = rows.subarray(at * width, (at + 1) * width);
-        let seen = await picker.seen(scores);
-        let isAlone = pass.length === 1;
-        if (!isAlone && picker.isGreedy && marginOf(seen) < NEAR_TIE) {
-          const startedAtMs = clock.monotonic();
-          sequence.rewind(base + at);
-          scores = await sequence.feed(pass.slice(at, at + 1), { scored: 1, best }, signal);
-          ms += clock.monotonic() - startedAtMs;
-          seen = await picker.seen(scores);
-          isAlone = true;
-        }
-        last = choose(seen);
-        const fits = last === pass[at + 1];
-        if (fits) right++;
-        untold.push({ kind: "token", id: last, scores, guessed: at > 0 && !isAlone });
-        if (isOver(last)) break;
-        if (fits && !(isAlone && pass.length > 1)) continue;
-        if (sequence.position > base + at + 1) sequence.rewind(base + at + 1);
-        break;
+      const { right, ms } = await judge(run, { text, pass, base, tokens: untold }, signal);
+      for (const drafting of drafts) {
+        const own = drafting === pass.by
+          ? { guessed: pass.ids.length - 1, right, guessMs: pass.guessMs }
+          : NO_GUESSES;
+        drafting.length.observe({ positions: pass.ids.length, ms: pass.ms + ms, ...own });
       }
     } catch (error) {
       yield* untold; // they were chosen before it
       throw error;
-    }
-    for (const drafting of drafts) {
-      const own = drafting === by ? { guessed: pass.length - 1, right, guessMs } : NO_GUESSES;
-      drafting.length.observe({ positions: pass.length, ms, ...own });
     }
   }
   yield* untold;
@@ -146,23 +121,107 @@ export async function* generateTokens(
 
 const NO_GUESSES = { guessed: 0, right: 0, guessMs: 0 };
 
+/** What a pass found: scores `[scored, vocabulary]`, or the id that was chosen by those of its last position. */
+type Found =
+  | { readonly kind: "scores"; readonly rows: Float32Array }
+  | { readonly kind: "id"; readonly id: number };
+
 /** A pass over the last token and what was guessed to follow it. */
 interface Pass {
-  readonly pass: readonly number[];
-  /** Scores `[pass.length, vocabulary]`. */
-  readonly rows: Float32Array;
+  readonly ids: readonly number[];
+  readonly found: Found;
   readonly ms: number;
   /** Who guessed, if anybody did, and what that took. */
   readonly by: Drafting | undefined;
   readonly guessMs: number;
 }
 
+/** The tokens chosen so far. */
+class Text {
+  made = 0;
+  last = -1;
+  readonly #run: TokenRun;
+
+  constructor(run: TokenRun) {
+    this.#run = run;
+  }
+
+  /** Whether the last token is the last one. */
+  get isOver(): boolean {
+    const { endIds, maxTokens, picker } = this.#run;
+    return endIds.has(this.last) || this.made >= maxTokens || picker.constraint?.done === true;
+  }
+
+  /** The next token, by what a pass found for its position. */
+  async choose(found: Found, guessed: boolean): Promise<Token> {
+    const { picker } = this.#run;
+    if (found.kind === "id") return this.#add({ kind: "token", id: found.id, guessed });
+    return this.pick(found.rows, await picker.seen(found.rows), guessed);
+  }
+
+  /** The next token by scores as the picker sees them. */
+  pick(scores: Float32Array, seen: Float32Array, guessed: boolean): Token {
+    return this.#add({ kind: "token", id: this.#run.picker.pick(seen), scores, guessed });
+  }
+
+  #add(token: Token): Token {
+    for (const { drafter } of this.#run.drafts ?? []) drafter.push(token.id);
+    this.made++;
+    this.last = token.id;
+    return token;
+  }
+}
+
+/**
+ * Chooses on as far as the guesses of `pass`, whose first position is `base`, are right, and takes the sequence back to
+ * there. What is chosen goes to `tokens`, at once. How many guesses were right, and what further passes took.
+ */
+async function judge(
+  run: TokenRun,
+  { text, pass: { ids, found }, base, tokens }: {
+    readonly text: Text;
+    readonly pass: Pass;
+    readonly base: number;
+    readonly tokens: Token[];
+  },
+  signal: AbortSignal,
+): Promise<{ readonly right: number; readonly ms: number }> {
+  if (found.kind === "id" || ids.length === 1) {
+    tokens.push(await text.choose(found, false));
+    return { right: 0, ms: 0 };
+  }
+  const { clock, sequence, picker, best } = run;
+  const width = found.rows.length / ids.length;
+  let ms = 0;
+  for (let at = 0, right = 0;; at++) {
+    let scores = found.rows.subarray(at * width, (at + 1) * width);
+    let seen = await picker.seen(scores);
+    const isAlone = picker.isGreedy && marginOf(seen) < NEAR_TIE;
+    if (isAlone) {
+      const startedAtMs = clock.monotonic();
+      sequence.rewind(base + at);
+      scores = await sequence.feed(ids.slice(at, at + 1), { scored: 1, best }, signal);
+      ms += clock.monotonic() - startedAtMs;
+      seen = await picker.seen(scores);
+    }
+    const token = text.pick(scores, seen, at > 0 && !isAlone);
+    tokens.push(token);
+    const fits = token.id === ids[at + 1];
+    if (fits) right++;
+    if (text.isOver) return { right, ms };
+    if (fits && !isAlone) continue;
+    if (sequence.position > base + at + 1) sequence.rewind(base + at + 1);
+    return { right, ms };
+  }
+}
+
 /** Guesses as far as it pays and as there is room, then computes; `guessing` ends before the computing begins. */
 async function passAhead(
-  { clock, sequence, drafts = [], maxTokens, best }: TokenRun,
+  run: TokenRun,
   { last, made }: { readonly last: number; readonly made: number },
   { signal, guessing }: { readonly signal: AbortSignal; readonly guessing: AbortSignal },
 ): Promise<Pass> {
+  const { clock, sequence, drafts = [], maxTokens } = run;
   const room = Math.min(sequence.capacity - sequence.position, maxTokens - made) - 1;
   let guesses: readonly number[] = [];
   let by: Drafting | undefined;
@@ -179,27 +238,39 @@ async function passAhead(
     break;
   }
   guessing.throwIfAborted();
-  const pass = [last, ...guesses];
+  const ids = [last, ...guesses];
   const startedAtMs = clock.monotonic();
-  const rows = await sequence.feed(pass, { scored: pass.length, best }, signal);
-  return { pass, rows, ms: clock.monotonic() - startedAtMs, by, guessMs };
+  const found = await score(run, { ids, scored: ids.length, made }, signal);
+  return { ids, found, ms: clock.monotonic() - startedAtMs, by, guessMs };
 }
 
-/** Takes the rest of the prompt in; the scores of what follows it. */
-async function* feedPrompt(
-  { sequence, prompt, held, best }: TokenRun,
-  signal: AbortSignal,
-): AsyncGenerator<PromptPass, Float32Array, void> {
+/** Takes the rest of the prompt in; what follows it. */
+async function* feedPrompt(run: TokenRun, signal: AbortSignal): AsyncGenerator<PromptPass, Found, void> {
+  const { sequence, prompt, held, best } = run;
   if (sequence.position < held) {
     throw new RangeError(`Cannot go on at position ${held}: the sequence holds ${sequence.position}`);
   }
   if (sequence.position > held) sequence.rewind(held);
-  for (let at = held;;) {
-    const end = Math.min(prompt.length, at + PROMPT_PASS);
-    const isLast = end === prompt.length;
-    const scores = await sequence.feed(prompt.slice(at, end), { scored: isLast ? 1 : 0, best }, signal);
-    yield { kind: "prompt", done: end };
-    if (isLast) return scores;
-    at = end;
+  let at = held;
+  for (; prompt.length - at > PROMPT_PASS; at += PROMPT_PASS) {
+    await sequence.feed(prompt.slice(at, at + PROMPT_PASS), { scored: 0, best }, signal);
+    yield { kind: "prompt", done: at + PROMPT_PASS };
   }
+  const found = await score(run, { ids: prompt.slice(at), scored: 1, made: 0 }, signal);
+  yield { kind: "prompt", done: prompt.length };
+  return found;
+}
+
+/** Takes `ids` in, behind `made` tokens of the answer, and finds what follows the last `scored` of them. */
+async function score(
+  { sequence, picker, idsOnly, sharesEngine, endIds, maxTokens, best }: TokenRun,
+  { ids, scored, made }: { readonly ids: readonly number[]; readonly scored: number; readonly made: number },
+  signal: AbortSignal,
+): Promise<Found> {
+  if (scored > 1 || !idsOnly || !picker.isPlain) {
+    return { kind: "scores", rows: await sequence.feed(ids, { scored, best }, signal) };
+  }
+  const isLast = made + 1 >= maxTokens;
+  const goOn = isLast || sharesEngine ? {} : { goOnUnless: [...endIds] };
+  return { kind: "id", id: await sequence.next(ids, { choice: picker.draw(), ...goOn }, signal) };
 }

@@ -3,7 +3,9 @@
  *
  * @module
  */
-import { adjustScores, type Draw, leavesScores, sampleToken, type Sampling } from "./sample.ts";
+import type { DrawnChoice } from "../compute/backend.ts";
+import { type Draw, sampleToken } from "../compute/sample_token.ts";
+import { adjustScores, leavesScores, type Sampling } from "./sample.ts";
 
 /** A form that the answer has to keep. */
 export interface Constraint extends Disposable {
@@ -40,6 +42,11 @@ export class Picker {
     return this.#options.sampling.temperature === 0;
   }
 
+  /** Whether scores alone decide, so that whoever has them can choose: nothing changes them, no form is kept. */
+  get isPlain(): boolean {
+    return this.#leavesScores && this.#options.constraint === undefined;
+  }
+
   /** The form that must be kept, if any. */
   get constraint(): Constraint | undefined {
     return this.#options.constraint;
@@ -47,8 +54,8 @@ export class Picker {
 
   /** Scores as the choice sees them; a copy where anything changes them. */
   async seen(scores: Float32Array): Promise<Float32Array> {
+    if (this.isPlain) return scores;
     const { constraint, sampling } = this.#options;
-    if (this.#leavesScores && constraint === undefined) return scores;
     const seen = scores.slice();
     if (!this.#leavesScores) adjustScores(seen, sampling, this.#soFar);
     await constraint?.mask(seen);
@@ -63,5 +70,11 @@ export class Picker {
     answer.set(id, (answer.get(id) ?? 0) + 1);
     constraint?.accept(id);
     return id;
+  }
+
+  /** How the next token is to be chosen by somebody else, where that is all there is to it: one draw is spent. */
+  draw(): DrawnChoice {
+    const { sampling: { temperature, topK, topP, minP }, draw } = this.#options;
+    return { temperature, topK, topP, minP, draw: temperature === 0 ? 0 : draw() };
   }
 }

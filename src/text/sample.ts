@@ -1,20 +1,13 @@
 /**
- * From scores to a token.
+ * What callers may ask of the choice of a token: figures, penalties, seeds.
  *
  * @module
  */
 import { NodeError } from "../base/errors.ts";
+import type { Draw, TokenChoice } from "../compute/sample_token.ts";
 
-/** How the next token is chosen. What is absent changes nothing. */
-export interface Sampling {
-  /** 0 = greedy: the highest score, the lowest id among equals. */
-  readonly temperature: number;
-  /** Only that many of the best tokens; unset = all. */
-  readonly topK?: number;
-  /** Only the best tokens that together have this probability, above 0 to 1; unset = all. */
-  readonly topP?: number;
-  /** Only tokens at least so likely, as a share of the likeliest one, 0 to 1 (Nguyen et al., 2024). */
-  readonly minP?: number;
+/** How the next token is chosen from scores, and what changes these first. What is absent changes nothing. */
+export interface Sampling extends TokenChoice {
   /** Scores of tokens in prompt or answer are divided by it, those below 0 multiplied (Keskar et al., 2019); 1 = off. */
   readonly repetitionPenalty?: number;
   /** Taken off the score of each token of the answer, times how often it came; -2 to 2 (OpenAI). */
@@ -30,61 +23,6 @@ export interface TokensSoFar {
   readonly prompt: ReadonlySet<number>;
   /** How often each token came in the answer. */
   readonly answer: ReadonlyMap<number, number>;
-}
-
-/** A source of numbers in [0, 1). */
-export type Draw = () => number;
-
-/**
- * The id of the next token. `scores` are logits, one a token of the vocabulary; those that are not numbers never win.
- * `draw` is called once, and not at all when greedy. Throws `NodeError` `corrupt` when no score is finite.
- *
- * @example
- * ```ts
- * import { assertEquals } from "@std/assert";
- *
- * const scores = Float32Array.of(1, 3, 3, Number.NaN);
- * assertEquals(sampleToken(scores, { temperature: 0 }, () => 0), 1);
- * assertEquals(sampleToken(scores, { temperature: 1 }, () => 0.01), 0);
- * ```
- */
-export function sampleToken(scores: Float32Array, sampling: Sampling, draw: Draw): number {
-  const best = greedyToken(scores);
-  if (sampling.temperature === 0) return best;
-  const highest = scores[best]!;
-  const weights = new Float64Array(scores.length);
-  for (let id = 0; id < scores.length; id++) {
-    const score = scores[id]!;
-    if (Number.isFinite(score)) weights[id] = Math.exp((score - highest) / sampling.temperature);
-  }
-  keepBest(weights, sampling);
-  let left = draw() * sumOf(weights);
-  let last = best;
-  for (let id = 0; id < weights.length; id++) {
-    if (weights[id] === 0) continue;
-    left -= weights[id]!;
-    if (left < 0) return id;
-    last = id;
-  }
-  return last;
-}
-
-/** Sets all but the best weights to 0. Sorts numbers only: an order of 128 000 ids would take longer than their scores. */
-function keepBest(weights: Float64Array, { topK = Infinity, topP = 1, minP = 0 }: Sampling): void {
-  // the likeliest token has weight 1
-  if (minP > 0) { for (let id = 0; id < weights.length; id++) if (weights[id]! < minP) weights[id] = 0; }
-  if (topK >= weights.length && topP >= 1) return;
-  const sorted = weights.toSorted().reverse().subarray(0, topK);
-  const wanted = topP * sumOf(sorted);
-  let count = 0;
-  for (let held = 0; count < sorted.length && held < wanted; count++) held += sorted[count]!;
-  const least = sorted[count - 1]!;
-  // among equals at the border the lowest ids stay
-  let equals = count - sorted.indexOf(least);
-  for (let id = 0; id < weights.length; id++) {
-    const weight = weights[id]!;
-    if (weight < least || (weight === least && equals-- <= 0)) weights[id] = 0;
-  }
 }
 
 /** Whether `sampling` leaves scores as they are. */
@@ -120,26 +58,6 @@ export function adjustScores(scores: Float32Array, sampling: Sampling, soFar: To
     }
   }
   for (const [id, added] of bias ?? []) if (id >= 0 && id < scores.length) scores[id]! += added;
-}
-
-function sumOf(weights: Float64Array): number {
-  let sum = 0;
-  for (let id = 0; id < weights.length; id++) sum += weights[id]!;
-  return sum;
-}
-
-function greedyToken(scores: Float32Array): number {
-  let best = -1;
-  let highest = -Infinity;
-  for (let id = 0; id < scores.length; id++) {
-    const score = scores[id]!;
-    if (score > highest && score < Infinity) {
-      highest = score;
-      best = id;
-    }
-  }
-  if (best < 0) throw new NodeError("corrupt", "Cannot choose a token: no score is finite, wanted one");
-  return best;
 }
 
 /** Range of each figure, and how a message names it. */

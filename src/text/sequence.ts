@@ -4,7 +4,8 @@
  * @module
  */
 import type { Activations } from "../base/tensor.ts";
-import type { TextHead } from "../compute/backend.ts";
+import type { DrawnChoice, NextStep, TextHead } from "../compute/backend.ts";
+import { sampleToken } from "../compute/sample_token.ts";
 import type { Lent } from "./on_demand.ts";
 import type { Chain, Hop } from "../petals/client/chain.ts";
 
@@ -15,6 +16,9 @@ export interface WantedScores {
   /** Only so many of the best of each; the others may be -Infinity. All without it. */
   readonly best?: number | undefined;
 }
+
+/** How the id that follows is chosen; see {@linkcode NextStep}. */
+export type WantedNext = Pick<NextStep, "choice" | "goOnUnless">;
 
 /** A text so far, and what the blocks remember of it. One call at a time. Dispose it to free their memory. */
 export interface Sequence extends AsyncDisposable {
@@ -29,6 +33,8 @@ export interface Sequence extends AsyncDisposable {
   rewind(position: number): void;
   /** Takes ids, 1 or more, and scores what may follow the last of them: `[scored, vocabulary]`. */
   feed(ids: readonly number[], wanted: WantedScores, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>>;
+  /** Takes ids, 1 or more, and chooses the id that follows the last of them. */
+  next(ids: readonly number[], wanted: WantedNext, signal: AbortSignal): Promise<number>;
   /** Takes ids; their last hidden states before the final norm. */
   states(ids: readonly number[], signal: AbortSignal): Promise<Activations>;
 }
@@ -67,6 +73,10 @@ class ChainSequence implements Sequence {
     return await scoreLast(this.head, await this.states(ids, signal), wanted, signal);
   }
 
+  async next(ids: readonly number[], { choice }: WantedNext, signal: AbortSignal): Promise<number> {
+    return await chooseLast(this.head, await this.states(ids, signal), choice, signal);
+  }
+
   async states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
     const data = await this.head.embed(ids, signal);
     const input = { batch: 1, tokens: ids.length, hidden: this.head.hiddenSize, data };
@@ -91,4 +101,16 @@ export async function scoreLast(
   return best === undefined || head.bestLogits === undefined
     ? await head.logits(last, scored, signal)
     : await head.bestLogits(last, scored, best, signal);
+}
+
+/** The id that follows the last position of `states`. */
+export async function chooseLast(
+  head: TextHead,
+  { data }: Activations,
+  choice: DrawnChoice,
+  signal: AbortSignal,
+): Promise<number> {
+  const last = data.slice(-head.hiddenSize);
+  if (head.next !== undefined) return await head.next(last, choice, signal);
+  return sampleToken(await head.logits(last, 1, signal), choice, () => choice.draw);
 }

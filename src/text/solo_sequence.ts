@@ -11,7 +11,7 @@ import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
 import { type Hop, requireReached } from "../petals/client/chain.ts";
 import type { SessionEnergy } from "../petals/report.ts";
 import type { Lent } from "./on_demand.ts";
-import { scoreLast, type Sequence, type WantedScores } from "./sequence.ts";
+import { chooseLast, scoreLast, type Sequence, type WantedNext, type WantedScores } from "./sequence.ts";
 
 /** Between looks whether an engine that died is there again: its first restart takes a second. */
 const LOOK_MS = 250;
@@ -100,6 +100,10 @@ class SoloSequence implements Sequence {
     return await this.#take(ids, () => this.#score(ids, wanted, signal), signal);
   }
 
+  async next(ids: readonly number[], wanted: WantedNext, signal: AbortSignal): Promise<number> {
+    return await this.#take(ids, () => this.#next(ids, wanted, signal), signal);
+  }
+
   async states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
     return await this.#take(ids, () => this.#states(ids, signal), signal);
   }
@@ -159,6 +163,15 @@ class SoloSequence implements Sequence {
     }
     const step = { ids, scored, ...this.#rewound(), ...(best === undefined ? {} : { best }) };
     return await blocks.scores(step, cache, head, signal);
+  }
+
+  async #next(ids: readonly number[], wanted: WantedNext, signal: AbortSignal): Promise<number> {
+    const { value: head } = this.#model.lent;
+    const { blocks, cache } = this.#place;
+    if (blocks.next === undefined) {
+      return await chooseLast(head, await this.#states(ids, signal), wanted.choice, signal);
+    }
+    return await blocks.next({ ids, ...wanted, ...this.#rewound() }, cache, head, signal);
   }
 
   async #states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {

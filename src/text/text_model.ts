@@ -278,6 +278,8 @@ class AnsweringModel implements TextModel {
         maxTokens: plan.maxTokens,
         endIds: tokenizer.endIds,
         mayStop: stop.length > 0,
+        idsOnly: topLogprobs === undefined,
+        sharesEngine: this.#parts.draftModel !== undefined,
         best: bestNeeded(request, constraint !== undefined),
         drafts,
       },

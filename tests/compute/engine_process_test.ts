@@ -2,6 +2,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { NodeError } from "../../src/base/errors.ts";
 import type { BlockStep, LoadOptions } from "../../src/compute/backend.ts";
 import { type EngineState, openEngineProcess } from "../../src/compute/engine_process.ts";
+import { sampleToken } from "../../src/compute/sample_token.ts";
 import { openModel } from "../../src/model/open_model.ts";
 import { CHILD_COMMAND } from "../support/engine_child.ts";
 import { ggml, noGgml } from "../support/native_ggml.ts";
@@ -156,6 +157,54 @@ processTest("scores tokens in one call as head and blocks do in three, also afte
   }
   assertEquals(one.length, 5);
 });
+
+processTest(
+  "chooses the next token as scores say, going on by itself or not, also behind what was not taken up",
+  async () => {
+    await using test = await openTest();
+    const { engine, model, path } = test;
+    await using blocks = await engine.load(path, RANGE, OPTIONS, signal);
+    await using head = await engine.loadHead(model, OPTIONS, signal);
+    const size = { range: RANGE, batch: 1, capacity: 12 };
+    await using scored = await blocks.openCache(size, signal);
+    await using chosen = await blocks.openCache(size, signal);
+    const choices = [{ temperature: 0, draw: 0 }, {
+      temperature: 1.5,
+      topK: 40,
+      topP: 0.9,
+      minP: 0.01,
+      draw: 0.7,
+    }];
+    let ids = [1, 2, 3];
+    for (let turn = 0; turn < 9; turn++) {
+      const choice = choices[turn % 2]!;
+      const scores = await blocks.scores!({ ids, scored: 1 }, scored, head, signal);
+      const id = sampleToken(scores, choice, () => choice.draw);
+      const cpu: number[] = [];
+      const step = { ids, choice, goOnUnless: turn === 3 ? [id] : [], spent: (ms: number) => cpu.push(ms) };
+      assertEquals(await blocks.next!(step, chosen, head, signal), id);
+      assertEquals([chosen.length, cpu.length > 0], [scored.length, true]);
+      ids = turn === 5 ? [(id + 1) % 320] : [id];
+    }
+    const full = await assertRejects(() =>
+      blocks.next!({ ids: [1, 2], choice: choices[0]!, goOnUnless: [] }, chosen, head, signal)
+    );
+    assert(full instanceof RangeError, String(full));
+    const again = { ids: [7], rewindTo: 4, choice: choices[0]!, goOnUnless: [] };
+    await blocks.next!(again, chosen, head, signal);
+    const { input } = inputOf(1, 1);
+    const afterChoice = await blocks.step({ input }, chosen, signal);
+    await blocks.scores!({ ids: [7], scored: 0, rewindTo: 4 }, scored, head, signal);
+    assertEquals(afterChoice, await blocks.step({ input }, scored, signal));
+    assertEquals(chosen.length, 6);
+    const state = Float32Array.from({ length: 64 }, (_, at) => Math.sin(at));
+    const choice = choices[1]!;
+    assertEquals(
+      await head.next!(state, choice, signal),
+      sampleToken(await head.logits(state, 1, signal), choice, () => choice.draw),
+    );
+  },
+);
 
 processTest("hands errors over with their kind, and goes on", async () => {
   await using test = await openTest();

@@ -1,4 +1,5 @@
 import { assertEquals, assertRejects } from "@std/assert";
+import type { LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
 import { Account } from "../../src/node/account.ts";
 import { ownBlocks } from "../../src/node/own_work.ts";
 import type { StepReport } from "../../src/petals/report.ts";
@@ -42,6 +43,26 @@ Deno.test("steps of the owner's own requests are reported as this node's, a sess
   assertEquals(reports[0]!.session === reports[1]!.session, true);
   assertEquals(reports[0]!.session === reports[2]!.session, false);
   assertEquals(energyOf(one)?.joules, reports[0]!.session!.length);
+});
+
+Deno.test("tokens that the engine chooses are reported as steps are", async () => {
+  const reports: StepReport[] = [];
+  const toy = loadedToy(RANGE);
+  const observer = { begin: () => 7, report: (step: StepReport) => void reports.push(step) };
+  const next: LoadedBlocks["next"] = ({ ids, spent }) => {
+    spent?.(3);
+    return Promise.resolve(ids.at(-1)! + 1);
+  };
+  const { blocks } = ownBlocks(fakeWorld(), Object.assign(toy, { next }), { self: "me", observer });
+  await using cache = await blocks.openCache({ range: RANGE, batch: 1, capacity: 9 }, never);
+  const step = { ids: [4, 5], choice: { temperature: 0, draw: 0 } };
+  assertEquals(await blocks.next!(step, cache, {} as TextHead, never), 6);
+  assertEquals(reports.map(({ peer, tokens, phase, cpuMs }) => [peer, tokens, phase, cpuMs]), [[
+    "me",
+    2,
+    "prefill",
+    3,
+  ]]);
 });
 
 Deno.test("a failed step is reported as one, and an observer that fails fails no step", async () => {

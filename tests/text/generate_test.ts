@@ -60,6 +60,38 @@ Deno.test("guesses, right or wrong, never change a text, greedy or sampled", asy
   ));
 });
 
+Deno.test("a text is the same where whoever has the scores chooses, greedy or sampled, guessed ahead or not", async () => {
+  await fc.assert(fc.asyncProperty(
+    fc.array(fc.integer({ min: 0, max: 10 }), { minLength: 1, maxLength: 30 }),
+    fc.constantFrom({ temperature: 0 }, { temperature: 0.7, topP: 0.9 }, {
+      temperature: 3,
+      topK: 4,
+      minP: 0.01,
+    }),
+    fc.boolean(),
+    async (prompt, sampling, guesses) => {
+      const more = { prompt, sampling, ...(guesses ? drafting(new NgramDraft(prompt)) : {}) };
+      const sequence = toy(1.5);
+      const plain = await make(toy(1.5), { prompt, sampling });
+      assertEquals((await make(sequence, { ...more, idsOnly: true })).ids, plain.ids);
+      assert(sequence.chosen.length > 0);
+    },
+  ));
+});
+
+Deno.test("scores are asked for where penalties change them, and nobody goes on behind the last token", async () => {
+  const penalised = toy();
+  await make(penalised, { idsOnly: true, sampling: { temperature: 0, presencePenalty: 1 } });
+  assertEquals(penalised.chosen, []);
+  const goOn = async (more: Partial<TokenRun>) => {
+    const sequence = toy();
+    await make(sequence, { idsOnly: true, maxTokens: 3, ...more });
+    return sequence.chosen.map(({ goOnUnless }) => goOnUnless);
+  };
+  assertEquals(await goOn({}), [[END], [END], undefined]);
+  assertEquals(await goOn({ sharesEngine: true }), [undefined, undefined, undefined]);
+});
+
 Deno.test("right guesses save passes", async () => {
   const text = Array.from({ length: 40 }, (_, i) => [1, 2, 3, 4, 5][i % 5]!);
   const sequence = new ToySequence((ids) => scoresFor((ids.at(-1)! % 5) + 1, VOCABULARY));

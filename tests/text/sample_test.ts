@@ -1,79 +1,6 @@
 import { assert, assertAlmostEquals, assertEquals, assertThrows } from "@std/assert";
 import { NodeError } from "../../src/base/errors.ts";
-import { adjustScores, checkSampling, sampleToken, seededDraw } from "../../src/text/sample.ts";
-
-const never = () => {
-  throw new Error("drew");
-};
-
-Deno.test("sampleToken is greedy at temperature 0: the lowest id among equals, no draw", () => {
-  assertEquals(sampleToken(Float32Array.of(-1, 5, 5, 2), { temperature: 0 }, never), 1);
-});
-
-Deno.test("sampleToken passes over scores that are no numbers", () => {
-  assertEquals(sampleToken(Float32Array.of(NaN, -3, Infinity, -Infinity), { temperature: 0 }, never), 1);
-  for (const drawn of [0, 0.5, 0.999]) {
-    assertEquals(
-      sampleToken(Float32Array.of(NaN, -3, -Infinity, Infinity), { temperature: 1 }, () => drawn),
-      1,
-    );
-  }
-  assertThrows(
-    () => sampleToken(Float32Array.of(NaN, Infinity), { temperature: 0 }, never),
-    NodeError,
-    "finite",
-  );
-});
-
-Deno.test("sampleToken draws each token as often as its softmax says", () => {
-  const scores = Float32Array.from([0.1, 0.2, 0.7], Math.log);
-  const draw = seededDraw(1);
-  const counts = [0, 0, 0];
-  for (let i = 0; i < 20_000; i++) counts[sampleToken(scores, { temperature: 1 }, draw)]!++;
-  [0.1, 0.2, 0.7].forEach((share, id) => assertAlmostEquals(counts[id]! / 20_000, share, 0.015));
-});
-
-Deno.test("sampleToken sharpens towards greedy as the temperature falls and flattens as it rises", () => {
-  const scores = Float32Array.from([0.4, 0.6], Math.log);
-  const share = (temperature: number) => {
-    const draw = seededDraw(2);
-    let count = 0;
-    for (let i = 0; i < 5000; i++) count += sampleToken(scores, { temperature }, draw);
-    return count / 5000;
-  };
-  assert(share(0.1) > 0.97);
-  assertAlmostEquals(share(100), 0.5, 0.03);
-});
-
-Deno.test("sampleToken keeps to topK and topP", () => {
-  const scores = Float32Array.from([0.1, 0.5, 0.15, 0.25], Math.log);
-  const chosen = (more: object) => {
-    const draw = seededDraw(3);
-    return [
-      ...new Set(Array.from({ length: 500 }, () => sampleToken(scores, { temperature: 1, ...more }, draw))),
-    ]
-      .sort();
-  };
-  assertEquals(chosen({}), [0, 1, 2, 3]);
-  assertEquals(chosen({ topK: 2 }), [1, 3]);
-  assertEquals(chosen({ topP: 0.6 }), [1, 3]);
-  assertEquals(chosen({ topP: 0.4 }), [1]);
-  assertEquals(chosen({ topK: 3, topP: 0.99 }), [1, 2, 3]);
-});
-
-Deno.test("sampleToken keeps the lowest ids among equals at the border of topK and topP", () => {
-  for (const more of [{ topK: 2 }, { topP: 0.5 }]) {
-    const ids = Array.from(
-      { length: 100 },
-      (_, i) => sampleToken(Float32Array.of(1, 1, 1, 1), { temperature: 1, ...more }, () => i / 100),
-    );
-    assertEquals([...new Set(ids)], [0, 1]);
-  }
-});
-
-Deno.test("sampleToken returns a token for the largest draw", () => {
-  assertEquals(sampleToken(Float32Array.of(1, 1), { temperature: 1 }, () => 1 - Number.EPSILON), 1);
-});
+import { adjustScores, checkSampling, seededDraw } from "../../src/text/sample.ts";
 
 Deno.test("seededDraw repeats itself, differs between seeds and stays in [0, 1)", () => {
   const take = (seed: number) => {
@@ -134,14 +61,6 @@ Deno.test("seededDraw and checkSampling refuse figures without meaning", () => {
   ];
   for (const sampling of wrong) assertThrows(() => checkSampling(sampling), NodeError, "Cannot sample");
   checkSampling({ temperature: 0.7, topK: 40, topP: 0.9 });
-});
-
-Deno.test("minP keeps tokens that are likely enough beside the likeliest", () => {
-  const scores = Float32Array.from([0.6, 0.25, 0.1, 0.05], Math.log);
-  const drawn = new Set(
-    Array.from({ length: 200 }, (_, i) => sampleToken(scores, { temperature: 1, minP: 0.2 }, () => i / 200)),
-  );
-  assertEquals([...drawn].sort(), [0, 1]);
 });
 
 Deno.test("penalties and bias change what is chosen, and only as they say", () => {

@@ -1,16 +1,19 @@
-import type { Sequence, WantedScores } from "../../src/text/sequence.ts";
+import { sampleToken } from "../../src/compute/sample_token.ts";
+import type { Sequence, WantedNext, WantedScores } from "../../src/text/sequence.ts";
 
 /** Scores by all ids so far: `next` says how; positions and passes are kept. */
 export class ToySequence implements Sequence {
   readonly ids: number[] = [];
   /** Ids of each pass. */
   readonly passes: (readonly number[])[] = [];
+  /** How each token was to be chosen that was chosen here. */
+  readonly chosen: WantedNext[] = [];
   canRewind = true;
   closed = false;
   readonly hops = [{ peerId: "toy", blocks: { start: 0, end: 1 } }];
 
   constructor(
-    readonly next: (ids: readonly number[], pass: { readonly width: number }) => Float32Array,
+    readonly scoresOf: (ids: readonly number[], pass: { readonly width: number }) => Float32Array,
     readonly capacity = 1000,
   ) {}
 
@@ -35,9 +38,15 @@ export class ToySequence implements Sequence {
     const rows: number[] = [];
     ids.forEach((id, at) => {
       this.ids.push(id);
-      if (at >= ids.length - scored) rows.push(...this.next(this.ids, { width: ids.length }));
+      if (at >= ids.length - scored) rows.push(...this.scoresOf(this.ids, { width: ids.length }));
     });
     return Promise.resolve(Float32Array.from(rows));
+  }
+
+  async next(ids: readonly number[], wanted: WantedNext, signal: AbortSignal): Promise<number> {
+    const { choice } = wanted;
+    this.chosen.push(wanted);
+    return sampleToken(await this.feed(ids, { scored: 1 }, signal), choice, () => choice.draw);
   }
 
   states(ids: readonly number[]) {

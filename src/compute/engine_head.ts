@@ -1,0 +1,125 @@
+/**
+ * Embeddings and output matrix in the engine process, as the node holds them.
+ *
+ * @module
+ */
+import { unpackBest } from "./best_scores.ts";
+import type { ModelSource } from "../model/source.ts";
+import type { DrawnChoice, EngineName, LoadOptions, TextHead } from "./backend.ts";
+import { checkScoredRows } from "./check_step.ts";
+import { readEmbeddings } from "./embeddings.ts";
+import type { EngineConnection } from "./engine_connection.ts";
+import { readHeadFacts } from "./engine_messages.ts";
+import { absence, bestOf, chosenOf, handleOf, type Place, type Reloadable } from "./engine_place.ts";
+import { floatsOf } from "./engine_wire.ts";
+
+/** A loaded head. The same object serves over all lives of the process. */
+export class RemoteHead implements TextHead, Reloadable {
+  readonly #model: ModelSource;
+  readonly #order: { readonly path: string; readonly options: LoadOptions };
+  readonly #forget: () => void;
+  #facts: ReturnType<typeof readHeadFacts> | undefined;
+  #place: Place | undefined;
+  #lost: Error | undefined;
+  #disposed = false;
+
+  /** Of `model`, which it reads until disposed, but does not own. Otherwise as `RemoteBlocks`. */
+  constructor(model: ModelSource, options: LoadOptions, forget: (head: RemoteHead) => void) {
+    this.#model = model;
+    this.#order = { path: model.path, options };
+    this.#forget = () => forget(this);
+  }
+
+  get engine(): EngineName {
+    return this.#known().engine;
+  }
+  get hiddenSize(): number {
+    return this.#known().hiddenSize;
+  }
+  get vocabularySize(): number {
+    return this.#known().vocabularySize;
+  }
+  get weightBytes(): number {
+    return this.#known().weightBytes;
+  }
+
+  async reload(connection: EngineConnection, signal: AbortSignal): Promise<void> {
+    const { reply } = await connection.call({ act: "loadHead", ...this.#order }, [], signal);
+    const place = { connection, handle: handleOf(reply) };
+    this.#facts = readHeadFacts(reply.facts);
+    // it may have been disposed while it was loaded again
+    if (this.#disposed) await connection.free(place.handle);
+    else this.#place = place;
+  }
+
+  lose(why: Error): void {
+    this.#place = undefined;
+    this.#lost = why;
+  }
+
+  /** Its name in the process of now. Throws what a call would. */
+  get handle(): number {
+    return this.#here().handle;
+  }
+
+  /** In this process: the way to the other one costs more than reading a row. */
+  async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
+    this.#here();
+    return await readEmbeddings(this.#model, ids, signal);
+  }
+
+  async logits(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    return await this.#score(hidden, rows, undefined, signal);
+  }
+
+  async bestLogits(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    best: number,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    return unpackBest(await this.#score(hidden, rows, best, signal), this.vocabularySize, best);
+  }
+
+  async next(hidden: Float32Array<ArrayBuffer>, choice: DrawnChoice, signal: AbortSignal): Promise<number> {
+    const { connection, handle } = this.#here();
+    checkScoredRows(hidden, 1, this.hiddenSize);
+    const { reply } = await connection.call({ act: "choose", head: handle, choice }, [hidden], signal);
+    return chosenOf(reply, this.vocabularySize);
+  }
+
+  async #score(
+    hidden: Float32Array<ArrayBuffer>,
+    rows: number,
+    best: number | undefined,
+    signal: AbortSignal,
+  ): Promise<Float32Array<ArrayBuffer>> {
+    const { connection, handle } = this.#here();
+    checkScoredRows(hidden, rows, this.hiddenSize);
+    const request = { act: "logits" as const, head: handle, rows, ...bestOf(best) };
+    const { payload } = await connection.call(request, [hidden], signal);
+    return floatsOf(payload);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true;
+    this.#forget();
+    const place = this.#place;
+    this.lose(new TypeError("Cannot compute: the head is unloaded"));
+    await place?.connection.free(place.handle);
+  }
+
+  #known(): ReturnType<typeof readHeadFacts> {
+    if (this.#facts === undefined) throw new TypeError("Cannot describe a head: it was never loaded");
+    return this.#facts;
+  }
+
+  #here(): Place {
+    if (this.#place === undefined) throw absence(this.#lost);
+    return this.#place;
+  }
+}

@@ -1,0 +1,44 @@
+/**
+ * What is in the engine process, as the node names it, and what its answers must say.
+ *
+ * @module
+ */
+import { NodeError } from "../base/errors.ts";
+import type { EngineConnection } from "./engine_connection.ts";
+import type { EngineReply } from "./engine_messages.ts";
+
+/** Where something is: in which life of the process, under which handle. */
+export interface Place {
+  readonly connection: EngineConnection;
+  readonly handle: number;
+}
+
+/** Something that is loaded again when the process was started again. */
+export interface Reloadable {
+  /** Loads it into `connection`. Throws as `BlockBackend.load`. */
+  reload(connection: EngineConnection, signal: AbortSignal): Promise<void>;
+  /** It is in no process any more, because of `why`. */
+  lose(why: Error): void;
+}
+
+/** What a call meets between two lives; a mistake of ours, such as a call after the end, stays one. */
+export const absence = (why: Error | undefined): Error =>
+  why instanceof NodeError && why.code === "unreachable"
+    ? new NodeError("busy", `Cannot compute: the engine process is being started again (${why.message})`)
+    : why ?? new TypeError("Cannot compute: nothing was loaded");
+
+/** How many of the best scores are asked for, where not all are. */
+export const bestOf = (best: number | undefined): { readonly best?: number } =>
+  best === undefined ? {} : { best };
+
+/** The id that was chosen. Throws `NodeError` `malformed` for one outside the vocabulary. */
+export function chosenOf({ chosen }: EngineReply, vocabularySize: number): number {
+  if (chosen !== undefined && chosen < vocabularySize) return chosen;
+  throw new NodeError("malformed", `Cannot read a message of the engine process: it chose token ${chosen}`);
+}
+
+/** The name of what was opened. Throws `NodeError` `malformed` where there is none. */
+export function handleOf({ handle }: { readonly handle?: number | undefined }): number {
+  if (handle !== undefined) return handle;
+  throw new NodeError("malformed", "Cannot read a message of the engine process: it names no handle");
+}
