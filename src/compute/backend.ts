@@ -123,11 +123,19 @@ export interface TextStep {
 /** Token ids through head and blocks to the id that follows. */
 export interface NextStep extends Pick<TextStep, "ids" | "rewindTo" | "spent"> {
   readonly choice: DrawnChoice;
-  /**
-   * The id that follows is most likely to be fed next, unless it is one of these: an engine may compute that before it is
-   * asked, and forgets it again where something else is asked. It is never done without.
-   */
-  readonly goOnUnless?: readonly number[];
+  /** It may go on with that id; it never does without. */
+  readonly goOnUnless?: GoOn["unless"];
+}
+
+/**
+ * The id that was chosen is most likely to be fed next: an engine may compute what follows before it is asked, and forgets
+ * it again where something else is asked.
+ */
+export interface GoOn {
+  /** What the next positions are added to, of the first blocks or all of them. */
+  readonly cache: KvCache;
+  /** Ids behind which nothing follows. */
+  readonly unless: readonly number[];
 }
 
 /** How a token is chosen, and the number that chance has drawn for it. */
@@ -164,5 +172,9 @@ export interface TextHead extends AsyncDisposable {
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>>;
   /** The same where only the token is wanted that follows the one state `[hidden]`: its id, as `sampleToken` chooses it. */
-  next?(hidden: Float32Array<ArrayBuffer>, choice: DrawnChoice, signal: AbortSignal): Promise<number>;
+  next?(
+    hidden: Float32Array<ArrayBuffer>,
+    wanted: { readonly choice: DrawnChoice; readonly goOn?: GoOn },
+    signal: AbortSignal,
+  ): Promise<number>;
 }

@@ -102,9 +102,8 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
       [],
       signal,
     );
-    const cache = new RemoteCache({ range, batch, capacity }, { connection, handle: handleOf(reply) }, () => {
-      this.#caches.delete(cache);
-    });
+    const at = { blocks: { connection, handle }, cache: { connection, handle: handleOf(reply) } };
+    const cache = new RemoteCache({ range, batch, capacity }, at, () => this.#caches.delete(cache));
     this.#caches.add(cache);
     return cache;
   }

@@ -7,10 +7,9 @@ import { Lane } from "../base/lane.ts";
 import type { BlockRange } from "../base/tensor.ts";
 import type { BlockStep, CacheSize, CacheStep, KvCache, NextStep, TextStep } from "./backend.ts";
 import { unpackBest } from "./best_scores.ts";
-import type { EngineAnswer } from "./engine_connection.ts";
-import type { RemoteHead } from "./engine_head.ts";
 import type { NewRequest } from "./engine_messages.ts";
-import { bestOf, chosenOf, type Place } from "./engine_place.ts";
+import type { EngineAnswer, EngineConnection } from "./engine_connection.ts";
+import { bestOf, chosenOf, type HeadPlace, type Place } from "./engine_place.ts";
 import { floatsOf } from "./engine_wire.ts";
 
 type DistributiveOmit<T, K extends PropertyKey> = T extends unknown ? Omit<T, K> : never;
@@ -24,6 +23,7 @@ export class RemoteCache implements KvCache {
   readonly capacity: number;
   /** One step at a time: the next one begins where the last one ended. */
   readonly lane: Lane = new Lane();
+  readonly #blocks: Place;
   readonly #place: Place;
   readonly #closed: () => void;
   #length = 0;
@@ -31,11 +31,12 @@ export class RemoteCache implements KvCache {
   /** The last step failed somewhere in its middle: the next one says where it begins. */
   #unsure = false;
 
-  constructor(size: CacheSize, place: Place, closed: () => void) {
+  constructor(size: CacheSize, at: { readonly blocks: Place; readonly cache: Place }, closed: () => void) {
     this.range = size.range;
     this.batch = size.batch;
     this.capacity = size.capacity;
-    this.#place = place;
+    this.#blocks = at.blocks;
+    this.#place = at.cache;
     this.#closed = closed;
   }
 
@@ -45,6 +46,12 @@ export class RemoteCache implements KvCache {
 
   lose(why: Error): void {
     this.#lost ??= why;
+  }
+
+  /** Its names in the process behind `connection`, where it is there and known to hold what it should. */
+  placeIn(connection: EngineConnection): { readonly blocks: number; readonly cache: number } | undefined {
+    if (this.#lost !== undefined || this.#unsure || this.#place.connection !== connection) return undefined;
+    return { blocks: this.#blocks.handle, cache: this.#place.handle };
   }
 
   requireAlive(): void {
@@ -64,7 +71,7 @@ export class RemoteCache implements KvCache {
   async scores(
     step: TextStep,
     blocks: Place,
-    head: RemoteHead,
+    head: HeadPlace,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
     const { scored, best } = step;
@@ -73,7 +80,7 @@ export class RemoteCache implements KvCache {
     return best === undefined ? values : unpackBest(values, head.vocabularySize, best);
   }
 
-  async next(step: NextStep, blocks: Place, head: RemoteHead, signal: AbortSignal): Promise<number> {
+  async next(step: NextStep, blocks: Place, head: HeadPlace, signal: AbortSignal): Promise<number> {
     const { choice, goOnUnless } = step;
     const goOn = goOnUnless === undefined ? {} : { goOnUnless: [...goOnUnless] };
     const request = { act: "next" as const, head: head.handle, choice, ...goOn };

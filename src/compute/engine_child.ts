@@ -166,8 +166,7 @@ class ChildSession {
         const cpu = new CpuSum();
         const step = { ...stepOf(request, payload), spent: cpu.add };
         const blocks = this.#blocks(request.blocks);
-        await this.#passes.forget(blocks, cache);
-        const values = await blocks.step(step, cache, signal);
+        const values = await this.#passes.step(blocks, cache, step, signal);
         return { values, length: cache.length, ...cpu.told };
       }
       case "scores":
@@ -182,10 +181,8 @@ class ChildSession {
       }
       case "logits":
         return await this.#logits(request, floatsOf(payload), signal);
-      case "choose": {
-        const scores = await this.#head(request.head).logits(floatsOf(payload), 1, signal);
-        return { chosen: chosen(scores, request.choice) };
-      }
+      case "choose":
+        return await this.#choose(request, floatsOf(payload), signal);
       case "free":
         return await this.#free(request.handle);
     }
@@ -208,6 +205,21 @@ class ChildSession {
     const answer = { chosen: id, length: parts.cache.length, ...cpu.told };
     const goesOn = goOnUnless !== undefined && !goOnUnless.includes(id);
     return goesOn ? { ...answer, afterwards: () => this.#passes.begin(parts, id) } : answer;
+  }
+
+  async #choose(
+    { head: handle, choice, goOn }: Act<"choose">,
+    hidden: Float32Array<ArrayBuffer>,
+    signal: AbortSignal,
+  ): Promise<Answer> {
+    const head = this.#head(handle);
+    const id = chosen(await head.logits(hidden, 1, signal), choice);
+    const [blocks, cache] = [this.#held.get(goOn?.blocks ?? -1), this.#held.get(goOn?.cache ?? -1)];
+    // a session that has ended meanwhile is no reason to choose nothing
+    if (goOn?.unless.includes(id) !== false || !blocks || !isBlocks(blocks) || !cache || !isCache(cache)) {
+      return { chosen: id };
+    }
+    return { chosen: id, afterwards: () => this.#passes.beginStep({ blocks, cache, head }, id) };
   }
 
   #textParts({ blocks, cache, head }: Act<"scores"> | Act<"next">) {

@@ -5,9 +5,10 @@
  */
 import { unpackBest } from "./best_scores.ts";
 import type { ModelSource } from "../model/source.ts";
-import type { DrawnChoice, EngineName, LoadOptions, TextHead } from "./backend.ts";
+import type { DrawnChoice, EngineName, GoOn, LoadOptions, TextHead } from "./backend.ts";
 import { checkScoredRows } from "./check_step.ts";
 import { readEmbeddings } from "./embeddings.ts";
+import { RemoteCache } from "./engine_cache.ts";
 import type { EngineConnection } from "./engine_connection.ts";
 import { readHeadFacts } from "./engine_messages.ts";
 import { absence, bestOf, chosenOf, handleOf, type Place, type Reloadable } from "./engine_place.ts";
@@ -85,10 +86,17 @@ export class RemoteHead implements TextHead, Reloadable {
     return unpackBest(await this.#score(hidden, rows, best, signal), this.vocabularySize, best);
   }
 
-  async next(hidden: Float32Array<ArrayBuffer>, choice: DrawnChoice, signal: AbortSignal): Promise<number> {
+  async next(
+    hidden: Float32Array<ArrayBuffer>,
+    { choice, goOn }: { readonly choice: DrawnChoice; readonly goOn?: GoOn },
+    signal: AbortSignal,
+  ): Promise<number> {
     const { connection, handle } = this.#here();
     checkScoredRows(hidden, 1, this.hiddenSize);
-    const { reply } = await connection.call({ act: "choose", head: handle, choice }, [hidden], signal);
+    const place = goOn?.cache instanceof RemoteCache ? goOn.cache.placeIn(connection) : undefined;
+    const more = place === undefined ? {} : { goOn: { ...place, unless: [...goOn!.unless] } };
+    const request = { act: "choose" as const, head: handle, choice, ...more };
+    const { reply } = await connection.call(request, [hidden], signal);
     return chosenOf(reply, this.vocabularySize);
   }
 

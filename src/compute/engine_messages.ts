@@ -78,8 +78,14 @@ const REQUEST = v.variant("act", [
   v.object({ ...id, act: v.literal("forward"), blocks: count, range, ...input }),
   /** Payload: hidden states, f32. */
   v.object({ ...id, act: v.literal("logits"), head: count, rows: count, best: v.optional(best) }),
-  /** Payload: one hidden state, f32. The id that follows. */
-  v.object({ ...id, act: v.literal("choose"), head: count, choice }),
+  /** Payload: one hidden state, f32. The id that follows, and perhaps a step over its embedding. */
+  v.object({
+    ...id,
+    act: v.literal("choose"),
+    head: count,
+    choice,
+    goOn: v.optional(v.object({ blocks: count, cache: count, unless: v.array(count) })),
+  }),
   /** Lets go of whatever `handle` is. */
   v.object({ ...id, act: v.literal("free"), handle: count }),
   /** Ends the request `target`. Has no reply of its own. */

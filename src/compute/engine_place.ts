@@ -13,6 +13,12 @@ export interface Place {
   readonly handle: number;
 }
 
+/** What a head is called, and how many tokens it scores. */
+export interface HeadPlace {
+  readonly handle: number;
+  readonly vocabularySize: number;
+}
+
 /** Something that is loaded again when the process was started again. */
 export interface Reloadable {
   /** Loads it into `connection`. Throws as `BlockBackend.load`. */

@@ -4,7 +4,7 @@
  * @module
  */
 import type { Activations } from "../base/tensor.ts";
-import type { DrawnChoice, NextStep, TextHead } from "../compute/backend.ts";
+import type { DrawnChoice, GoOn, NextStep, TextHead } from "../compute/backend.ts";
 import { sampleToken } from "../compute/sample_token.ts";
 import type { Lent } from "./on_demand.ts";
 import type { Chain, Hop } from "../petals/client/chain.ts";
@@ -73,8 +73,15 @@ class ChainSequence implements Sequence {
     return await scoreLast(this.head, await this.states(ids, signal), wanted, signal);
   }
 
-  async next(ids: readonly number[], { choice }: WantedNext, signal: AbortSignal): Promise<number> {
-    return await chooseLast(this.head, await this.states(ids, signal), choice, signal);
+  async next(
+    ids: readonly number[],
+    { choice, goOnUnless }: WantedNext,
+    signal: AbortSignal,
+  ): Promise<number> {
+    const states = await this.states(ids, signal);
+    const { firstCache: cache } = this.chain;
+    const goOn = goOnUnless && cache && { goOn: { cache, unless: goOnUnless } };
+    return await chooseLast(this.head, states, { choice, ...goOn }, signal);
   }
 
   async states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
@@ -107,10 +114,11 @@ export async function scoreLast(
 export async function chooseLast(
   head: TextHead,
   { data }: Activations,
-  choice: DrawnChoice,
+  wanted: { readonly choice: DrawnChoice; readonly goOn?: GoOn },
   signal: AbortSignal,
 ): Promise<number> {
   const last = data.slice(-head.hiddenSize);
-  if (head.next !== undefined) return await head.next(last, choice, signal);
+  if (head.next !== undefined) return await head.next(last, wanted, signal);
+  const { choice } = wanted;
   return sampleToken(await head.logits(last, 1, signal), choice, () => choice.draw);
 }

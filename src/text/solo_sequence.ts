@@ -169,7 +169,8 @@ class SoloSequence implements Sequence {
     const { value: head } = this.#model.lent;
     const { blocks, cache } = this.#place;
     if (blocks.next === undefined) {
-      return await chooseLast(head, await this.#states(ids, signal), wanted.choice, signal);
+      const { choice } = wanted;
+      return await chooseLast(head, await this.#states(ids, signal), { choice }, signal);
     }
     return await blocks.next({ ids, ...wanted, ...this.#rewound() }, cache, head, signal);
   }

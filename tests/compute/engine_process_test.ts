@@ -200,9 +200,19 @@ processTest(
     const state = Float32Array.from({ length: 64 }, (_, at) => Math.sin(at));
     const choice = choices[1]!;
     assertEquals(
-      await head.next!(state, choice, signal),
+      await head.next!(state, { choice }, signal),
       sampleToken(await head.logits(state, 1, signal), choice, () => choice.draw),
     );
+    const goOn = { cache: chosen, unless: [] };
+    for (const follows of [true, false]) {
+      const id = await head.next!(state, { choice, goOn }, signal);
+      const data = await head.embed([follows ? id : 9], signal);
+      const step = { input: { batch: 1, tokens: 1, hidden: 64, data } };
+      assertEquals(await blocks.step(step, chosen, signal), await blocks.step(step, scored, signal));
+      assertEquals(chosen.length, scored.length);
+    }
+    await chosen[Symbol.asyncDispose]();
+    await head.next!(state, { choice, goOn }, signal); // to a cache that is gone it makes no difference
   },
 );
 

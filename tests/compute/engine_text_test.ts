@@ -1,6 +1,6 @@
 import { assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import type { KvCache, LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
+import type { CacheStep, KvCache, LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
 import { checkCacheSpace } from "../../src/compute/check_step.ts";
 import { type TextParts, type TextPass, TextPasses } from "../../src/compute/engine_text.ts";
 import { settle } from "../support/world.ts";
@@ -55,6 +55,11 @@ function toyText(capacity = 30) {
   return { parts, passes: new TextPasses(), steps, held, toy };
 }
 
+const stepOf = (ids: number[], rewindTo?: number): CacheStep => ({
+  input: { batch: 1, tokens: ids.length, hidden: 1, data: Float32Array.from(ids) },
+  ...(rewindTo === undefined ? {} : { rewindTo }),
+});
+
 const pass = (ids: number[], more: Partial<TextPass> = {}): TextPass => ({
   ids,
   scored: 1,
@@ -101,31 +106,67 @@ Deno.test("nothing is computed ahead where there is no room, and what failed ahe
   assertEquals(held, [1, 2, 4]);
 });
 
-Deno.test("whatever is asked after a pass ahead, answers and lengths are those without it", async () => {
-  const ids = fc.array(fc.integer({ min: 0, max: VOCABULARY }), { minLength: 1, maxLength: 4 });
-  const ask = fc.record({
-    ids,
-    ahead: fc.option(fc.integer({ min: 0, max: VOCABULARY - 1 }), { nil: undefined }),
+/** What is asked of a text, and what was computed before it. */
+interface Asked {
+  readonly ids: readonly number[];
+  readonly ahead: { readonly id: number; readonly as: "scores" | "states" } | undefined;
+  /** Whether the first id is the one that was computed ahead. */
+  readonly takesIt: boolean;
+  readonly back: number | undefined;
+  readonly scored: number;
+  readonly isStep: boolean;
+}
+
+Deno.test("whatever is asked behind a computation ahead, answers and lengths are those without it", async () => {
+  const asked: fc.Arbitrary<Asked> = fc.record({
+    ids: fc.array(fc.integer({ min: 0, max: VOCABULARY }), { minLength: 1, maxLength: 4 }),
+    ahead: fc.option(
+      fc.record({
+        id: fc.integer({ min: 0, max: VOCABULARY - 1 }),
+        as: fc.constantFrom("scores" as const, "states" as const),
+      }),
+      { nil: undefined },
+    ),
     takesIt: fc.boolean(),
     back: fc.option(fc.integer({ min: 0, max: 3 }), { nil: undefined }),
     scored: fc.integer({ min: 0, max: 4 }),
-    forgets: fc.boolean(),
+    isStep: fc.boolean(),
   });
-  await fc.assert(fc.asyncProperty(fc.array(ask, { maxLength: 12 }), async (asked) => {
+  await fc.assert(fc.asyncProperty(fc.array(asked, { maxLength: 12 }), async (all) => {
     const [plain, tried] = [toyText(), toyText()];
-    for (const { ids, ahead, takesIt, back, scored, forgets } of asked) {
+    for (const { ids, ahead, takesIt, back, scored, isStep } of all) {
       const { length } = plain.held;
-      if (ahead !== undefined) tried.passes.begin(tried.parts, ahead);
-      if (forgets) await tried.passes.forget(tried.parts.blocks, tried.parts.cache);
-      const fed = ahead !== undefined && takesIt ? [ahead, ...ids.slice(1)] : ids;
+      if (ahead?.as === "scores") tried.passes.begin(tried.parts, ahead.id);
+      if (ahead?.as === "states") tried.passes.beginStep(tried.parts, ahead.id);
+      const fed = ahead !== undefined && takesIt ? [ahead.id, ...ids.slice(1)] : [...ids];
       const rewindTo = back === undefined ? undefined : Math.max(0, length - back);
       const wanted = pass(fed, { scored: Math.min(scored, fed.length), rewindTo });
-      const outcome = ({ passes, parts }: ReturnType<typeof toyText>) =>
-        passes.scores(parts, wanted, never).then((scores) => [...scores], (error) => error.name);
+      const ask = ({ passes, parts }: ReturnType<typeof toyText>) =>
+        isStep
+          ? passes.step(parts.blocks, parts.cache, stepOf(fed, rewindTo), never)
+          : passes.scores(parts, wanted, never);
+      const outcome = (text: ReturnType<typeof toyText>) =>
+        ask(text).then((values) => [...values], (error) => error.name);
       assertEquals(await outcome(tried), await outcome(plain));
       assertEquals(tried.held, plain.held);
     }
   }));
+});
+
+Deno.test("a step computed ahead is not computed again, one of several positions goes on behind it", async () => {
+  const { parts, passes, steps, held } = toyText();
+  await passes.step(parts.blocks, parts.cache, stepOf([1, 2]), never);
+  passes.beginStep(parts, 5);
+  const spent: number[] = [];
+  const step = { ...stepOf([5]), spent: (ms: number) => spent.push(ms) };
+  const one = await passes.step(parts.blocks, parts.cache, step, never);
+  assertEquals([steps, spent, held], [[2, 1], [1], [1, 2, 5]]);
+  passes.beginStep(parts, 6);
+  const two = await passes.step(parts.blocks, parts.cache, stepOf([6, 4]), never);
+  assertEquals(steps, [2, 1, 1, 1]);
+  const fresh = toyText();
+  const all = await fresh.passes.step(fresh.parts.blocks, fresh.parts.cache, stepOf([1, 2, 5, 6, 4]), never);
+  assertEquals([...one, ...two], [...all.slice(2)]);
 });
 
 Deno.test("a caller who leaves in the middle of guesses behind a pass ahead leaves the cache as it was", async () => {

@@ -1,6 +1,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { NodeError } from "../../src/base/errors.ts";
-import type { LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
+import type { KvCache, LoadedBlocks, TextHead } from "../../src/compute/backend.ts";
+import type { Swarm } from "../../src/petals/client/swarm.ts";
 import { openSwarmChain } from "../../src/petals/client/swarm_chain.ts";
 import { chainSequence, type Sequence } from "../../src/text/sequence.ts";
 import { openSoloSequence } from "../../src/text/solo_sequence.ts";
@@ -64,6 +65,33 @@ Deno.test("a sequence says the same over blocks that are here and over a chain o
     assertEquals([here.hops[0]!.peerId, there.hops[0]!.peerId, lent(), blocks.caches], ["me", "A", 2, 1]);
   }
   assertEquals([lent(), blocks.caches], [0, 0]);
+});
+
+Deno.test("a chain whose first blocks are here tells the engine what a chosen token will be added to", async () => {
+  const asked: unknown[] = [];
+  const next: TextHead["next"] = (_hidden, wanted) => {
+    asked.push(wanted);
+    return Promise.resolve(5);
+  };
+  const lent = { value: { ...head, next }, [Symbol.dispose]: () => {} };
+  const choice = { temperature: 0, draw: 0 };
+  const chainOf = async ({ world }: ToySwarm, swarm: Swarm) => {
+    const size = { batch: 1, maxLength: 64 };
+    return chainSequence(lent, await openSwarmChain(world, swarm, size, never), 64);
+  };
+  const near = new ToySwarm(fakeWorld(), 3);
+  const range = { start: 0, end: 3 };
+  near.dht.announce("client", range, {}, near.world.clock.now() + 240_000);
+  await using here = await chainOf(near, near.swarmWith({ local: loadedToy(range) }));
+  assertEquals(await here.next([1, 2], { choice, goOnUnless: [9] }, never), 5);
+  await here.next([5], { choice }, never);
+  const far = new ToySwarm(fakeWorld(), 3);
+  far.add("A", 0, 3, { version: "0.1.0+kwaainet" });
+  await using there = await chainOf(far, far.swarm);
+  await there.next([1, 2], { choice, goOnUnless: [9] }, never);
+  const [first, ...others] = asked as { choice: unknown; goOn?: { cache: KvCache; unless: number[] } }[];
+  assertEquals([first!.goOn!.cache.length, first!.goOn!.unless], [3, [9]]);
+  assertEquals(others, [{ choice }, { choice }]);
 });
 
 Deno.test("a text over blocks that are here goes on when their engine died, as if it had not", async () => {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
+import type { KvCache } from "../../compute/backend.ts";
 import type { SessionEnergy } from "../report.ts";
 
 /** Who computes which blocks. */
@@ -20,6 +21,8 @@ export interface Chain extends AsyncDisposable {
   readonly hops: readonly Hop[];
   /** Positions taken so far. */
   readonly position: number;
+  /** What the first blocks remember, where they are in this process and in use. */
+  readonly firstCache?: KvCache | undefined;
   /** Whether going back is cheap: every server forgets positions when asked to. */
   readonly canRewind: boolean;
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Activations, BlockRange } from "../../base/tensor.ts";
+import type { KvCache } from "../../compute/backend.ts";
 import type { NextServer } from "../wire/metadata.ts";
 import type { SwarmServer } from "./announced.ts";
 import type { Hop } from "./chain.ts";
@@ -22,6 +23,8 @@ export interface HopStep {
 export interface OpenHop extends Hop, AsyncDisposable {
   /** What earlier servers may push to; `undefined` until the first step was answered, and for blocks in this process. */
   readonly pushTo: NextServer | undefined;
+  /** What its blocks remember, where they are in this process. */
+  readonly cache?: KvCache;
   /**
    * Its blocks over the next positions; same shape out, every value finite. Throws `NodeError` that names the peer:
    * `malformed` for an answer that is none, else as `Rpc` does, or the signal's reason. After a failure it is of no use.

@@ -36,26 +36,26 @@ class LocalHop implements OpenHop {
   readonly pushTo = undefined;
   readonly #energyOf: LocalSpan["energyOf"];
   readonly #loaded: LoadedBlocks;
-  readonly #cache: KvCache;
+  readonly cache: KvCache;
 
   constructor(span: LocalSpan, cache: KvCache) {
     this.peerId = span.self;
     this.blocks = span.blocks;
     this.#energyOf = span.energyOf;
     this.#loaded = span.loaded;
-    this.#cache = cache;
+    this.cache = cache;
   }
 
   get energy(): SessionEnergy | undefined {
-    return this.#energyOf?.(this.#cache);
+    return this.#energyOf?.(this.cache);
   }
 
   async step(input: Activations, { startFrom }: HopStep, signal: AbortSignal): Promise<Activations> {
     const step = { input, ...(startFrom === undefined ? {} : { rewindTo: startFrom }) };
-    return { ...input, data: await this.#loaded.step(step, this.#cache, signal) };
+    return { ...input, data: await this.#loaded.step(step, this.cache, signal) };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#cache[Symbol.asyncDispose]();
+    await this.cache[Symbol.asyncDispose]();
   }
 }

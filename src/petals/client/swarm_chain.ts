@@ -6,6 +6,7 @@
 import { NodeError } from "../../base/errors.ts";
 import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
+import type { KvCache } from "../../compute/backend.ts";
 import type { NextServer } from "../wire/metadata.ts";
 import { firstTokens, joinTokens, MAX_REQUEST_ELEMENTS, splitTokens } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
@@ -92,6 +93,11 @@ class SwarmChain implements Chain {
 
   get position(): number {
     return this.#position;
+  }
+
+  get firstCache(): KvCache | undefined {
+    const first = this.#links[0];
+    return first?.stale ? undefined : first?.hop?.cache;
   }
 
   get canRewind(): boolean {
