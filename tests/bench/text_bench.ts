@@ -1,6 +1,6 @@
 /**
  * Text through this program, as ratios within one run: `text_bench.ts [ROUNDS] [SCENE…]`. Scenes: `solo` (one node, whole
- * model, over HTTP, beside the engine alone), `two` (two nodes with half the blocks each), `third` (a third one that only
+ * model, over HTTP, beside the engine alone), `sampled` (the same with other settings than greedy), `two` (two nodes with half the blocks each), `third` (a third one that only
  * asks, through both), `large` (one and two nodes with random weights of TinyLlama's sizes, 1.1e9 of them: the blocks
  * cost more than the ways; needs 8 GB of memory), `share` (the client's own share of a token, through a server that
  * answers at once), `many` (four texts of one request through a line of 50 ms each way), `draft` (guesses ahead: tokens a
@@ -41,6 +41,7 @@ const scenes: Readonly<Record<string, () => Promise<void>>> = {
       what: "one node, whole model, over HTTP",
       open: (rooms) => soloNode(rooms, MODEL),
     }),
+  sampled: sampledScene,
   two: () =>
     besideBare({
       ...usual,
@@ -132,6 +133,31 @@ async function besideBare({ what, model, prompt, open }: Comparison) {
       first.toFixed(3),
     ],
   ]);
+}
+
+/** What settings of sampling cost a token. */
+async function sampledScene() {
+  await using rooms = new AsyncDisposableStack();
+  const api = await soloNode(rooms, MODEL);
+  const settings: Readonly<Record<string, Readonly<Record<string, unknown>>>> = {
+    "greedy": {},
+    "temperature 1": { temperature: 1 },
+    "temperature 0.8, top_p 0.95": { temperature: 0.8, top_p: 0.95 },
+    "temperature 0.8, top_k 40": { temperature: 0.8, top_k: 40 },
+    "temperature 0.8, presence_penalty 0.5": { temperature: 0.8, presence_penalty: 0.5 },
+    "greedy, 5 logprobs": { logprobs: 5 },
+  };
+  const times = new Map<string, number[]>();
+  const add = (name: string, ms: number) => times.set(name, [...times.get(name) ?? [], ms]);
+  for (let round = 0; round < count; round++) {
+    add("engine alone, greedy", (await bare(MODEL, BARE_PROMPT, 48)).tokenMs);
+    for (const [name, more] of Object.entries(settings)) {
+      const prompt = `${round}. ${BARE_PROMPT}`;
+      add(name, (await askText({ api, prompt, tokens: 48, more: { ...more, seed: round } })).tokenMs);
+    }
+  }
+  say(`\nsettings of sampling, one node, whole model, ${count} rounds of 48 tokens, medians`);
+  table([["", "ms a token"], ...[...times].map(([name, all]) => [name, median(all).toFixed(2)])]);
 }
 
 async function fairScene() {

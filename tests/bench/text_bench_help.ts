@@ -44,6 +44,8 @@ export interface ApiCall {
   readonly prompt: string;
   readonly tokens: number;
   readonly chat?: boolean;
+  /** Further fields of the request; greedy without them. */
+  readonly more?: Readonly<Record<string, unknown>>;
   readonly onToken?: (count: number) => void;
 }
 
@@ -63,7 +65,7 @@ export interface Timed {
 
 /** Streams a completion; of a chat where `chat` says so. `onToken` hears of each part. */
 export async function askText(
-  { api, prompt, tokens, chat, onToken }: ApiCall,
+  { api, prompt, tokens, chat, more, onToken }: ApiCall,
 ): Promise<Timed> {
   const startedAt = performance.now();
   const answer = await fetch(`${api}/v1/${chat ? "chat/" : ""}completions`, {
@@ -74,6 +76,7 @@ export async function askText(
       temperature: 0,
       stream: true,
       stream_options: { include_usage: true },
+      ...more,
     }),
   });
   if (!answer.ok) throw new Error(await answer.text());
