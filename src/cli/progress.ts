@@ -16,7 +16,8 @@ export interface PromptProgress {
 }
 
 /** Progress on the stderr of `output`. */
-export function progressOn({ stderr, ...output }: Pick<Output, "stderr" | "error"> & object): PromptProgress {
+export function progressOn(output: Pick<Output, "stderr" | "error">): PromptProgress {
+  const { stderr } = output;
   const isTerminal = stderr.isTerminal?.() ?? false;
   let shown = false;
   let told = 0;
