@@ -82,15 +82,15 @@ export async function* generateTokens(
   let scores = yield* feedPrompt(run, signal);
   let made = 0;
   const isOver = (id: number) => endIds.has(id) || made >= run.maxTokens || picker.constraint?.done === true;
-  const choose = (seen: Float32Array): number => {
-    const id = picker.pick(seen);
+  const choose = async (seen: Float32Array): Promise<number> => {
+    const id = await picker.pick(seen);
     for (const { drafter } of drafts) drafter.push(id);
     made++;
     return id;
   };
   const leave = new AbortController();
   using guessing = openFirstOf(signal, leave.signal);
-  let last = choose(await picker.seen(scores));
+  let last = await choose(picker.seen(scores));
   let untold: Token[] = [{ kind: "token", id: last, scores, guessed: false }];
   while (!isOver(last)) {
     if (run.mayStop) yield* untold.splice(0);
@@ -113,17 +113,17 @@ export async function* generateTokens(
     try {
       for (let at = 0; at < pass.length; at++) {
         scores = rows.subarray(at * width, (at + 1) * width);
-        let seen = await picker.seen(scores);
+        let seen = picker.seen(scores);
         let isAlone = pass.length === 1;
         if (!isAlone && picker.isGreedy && marginOf(seen) < NEAR_TIE) {
           const startedAtMs = clock.monotonic();
           sequence.rewind(base + at);
           scores = await sequence.feed(pass.slice(at, at + 1), { scored: 1, best }, signal);
           ms += clock.monotonic() - startedAtMs;
-          seen = await picker.seen(scores);
+          seen = picker.seen(scores);
           isAlone = true;
         }
-        last = choose(seen);
+        last = await choose(seen);
         const fits = last === pass[at + 1];
         if (fits) right++;
         untold.push({ kind: "token", id: last, scores, guessed: at > 0 && !isAlone });

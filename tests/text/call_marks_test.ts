@@ -173,7 +173,7 @@ Deno.test("a control token may come where a longer name of another tool could go
   const { form } = toolPlan(fakeWorld(), template, plan);
   for (const [text, wanted] of [["[TOOL_CALLS]add", true], ["[TOOL_CALLS]ad", false]] as const) {
     using constraint = await model.forms.constrain(form!, never);
-    for (const id of ids(text)) constraint.accept(id);
+    for (const id of ids(text)) await constraint.accept(id);
     const scores = new Float32Array(SIZE);
     constraint.mask(scores);
     assertEquals([scores[291] === 0, scores[290] === 0], [wanted, false], text);
