@@ -15,6 +15,8 @@ export interface CallForm {
   readonly opener: string;
   /** What may follow, and is none of the text. */
   readonly closers: readonly string[];
+  /** Whether further calls may follow with no opener of their own, as long as nothing closed the first. */
+  readonly isSeries?: boolean;
   /** Reads what stands behind the opener. */
   readonly read: (tools: OfferedTools) => CallText;
 }
@@ -67,11 +69,13 @@ export const MARKED_CALLS: readonly CallForm[] = [
   { // Llama 3; built-in tools as Python writes them
     opener: "<|python_tag|>",
     closers: [],
+    isSeries: true,
     read: jsonOr(true, (letter, tools) => python("one", letter, tools)),
   },
   { // Llama 4
     opener: "<|python_start|>",
     closers: ["<|python_end|>"],
+    isSeries: true,
     read: jsonOr(true, (letter, tools) => python("one", letter, tools)),
   },
   { opener: "<|tool_call|>", closers: [], read: jsonOr(true) }, // Granite 3

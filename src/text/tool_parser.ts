@@ -55,6 +55,8 @@ export class ToolParser {
   #isLineStart = true;
   /** What may close the call that was the last thing; `undefined` when text came since. */
   #closers: readonly string[] | undefined;
+  /** How a call may go on right here with no opener, behind one of a series. */
+  #series: Candidate["form"] | undefined;
   #made = 0;
 
   constructor(world: Pick<World, "random">, rules: CallRules) {
@@ -121,6 +123,7 @@ export class ToolParser {
       const closer = this.#closers.find((one) => plain.startsWith(one));
       if (closer !== undefined) {
         this.#closers = this.#closers.filter((one) => one !== closer);
+        this.#series = undefined;
         rest = plain.slice(closer.length);
       } else if (plain !== "" && !this.#closers.some((one) => isPartOf(plain, one))) {
         this.#closers = undefined;
@@ -139,6 +142,7 @@ export class ToolParser {
     for (let at = 0; at < text.length;) {
       const mark = markAt(text, at);
       const begun = this.#begin(text, at, mark);
+      if (begun !== "maybe") this.#series = undefined;
       if (begun !== "no") {
         // spaces before a call are none of the text, and an end of line may come before the next part
         const cut = spacesBefore(text, at);
@@ -180,6 +184,7 @@ export class ToolParser {
       }
       if (isMaybe) return "maybe";
     }
+    if (this.#series !== undefined) return { form: this.#series, start: at };
     return "{[".includes(letter) && this.#isLineStart ? { form: PLAIN_CALLS, start: at } : "no";
   }
 
@@ -212,6 +217,7 @@ export class ToolParser {
     if (found !== undefined) {
       this.#add(found, calls);
       this.#closers = candidate.form.closers;
+      this.#series = candidate.form.isSeries ? candidate.form : undefined;
       return ["", rest];
     }
     const told = candidate.lead + body;
