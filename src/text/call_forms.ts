@@ -5,7 +5,7 @@
  */
 import { JsonCalls, NamedJson } from "./call_json.ts";
 import { PythonCalls, type PythonKind } from "./call_python.ts";
-import { CALL_TAGS } from "./call_style.ts";
+import { CALL_TAGS, DEEPSEEK } from "./call_style.ts";
 import { type CallText, FirstLetters, type OfferedTools } from "./call_text.ts";
 import { FUNCTION_CLOSER, FUNCTION_OPENER, XmlCall } from "./call_xml.ts";
 
@@ -26,7 +26,7 @@ const MISTRAL_HEAD = /^\s*([^\s[\]{}]+)\s*(?:\[CALL_ID\][^[\]{}]*)?(?:\[ARGS\])?
 /** DeepSeek R1 names the type and writes JSON in a fence, V3.1 does neither. */
 const DEEPSEEK_HEAD =
   /^\s*(?:<｜tool▁call▁begin｜>)?\s*(?:function\s*<｜tool▁sep｜>)?\s*([^\s<{]+)\s*(?:<｜tool▁sep｜>)?\s*(?:```json)?\s*$/;
-const DEEPSEEK_CLOSERS = ["```", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>"];
+const DEEPSEEK_CLOSERS = ["```", DEEPSEEK.closeCall, DEEPSEEK.close];
 
 /** JSON, or a list as Python writes it; `other` for what begins otherwise. */
 function jsonOr(
@@ -79,8 +79,8 @@ export const MARKED_CALLS: readonly CallForm[] = [
     read: jsonOr(true, (letter, tools) => python("one", letter, tools)),
   },
   { opener: "<|tool_call|>", closers: [], read: jsonOr(true) }, // Granite 3
-  deepSeek("<｜tool▁calls▁begin｜>"),
-  deepSeek("<｜tool▁call▁begin｜>"),
+  deepSeek(DEEPSEEK.open),
+  deepSeek(DEEPSEEK.openCall),
   { opener: "```json", closers: ["```"], read: jsonOr(true) },
 ];
 

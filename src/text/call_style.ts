@@ -9,9 +9,10 @@ import type { ChatTemplate } from "../model/chat_template.ts";
 export interface CallStyle {
   /**
    * `tagged`: each call between tags; `list`: all calls in a list; `named`: a name before the arguments; `function`: a
-   * tag with the name; `bare`: a call by itself.
+   * tag with the name; `deepseek`: control tokens around the name and the arguments; `python`: a list as Python writes
+   * it; `bare`: a call by itself.
    */
-  readonly kind: "tagged" | "list" | "named" | "function" | "bare";
+  readonly kind: "tagged" | "list" | "named" | "function" | "deepseek" | "python" | "bare";
   /** What stands before a list of calls, or before a name. */
   readonly opener: string;
   /** What arguments are called. */
@@ -20,6 +21,8 @@ export interface CallStyle {
   readonly hasShortIds: boolean;
   /** The id of a call stands between its name and its arguments (Mistral's tokenizers of version 11). */
   readonly hasIdsWithin: boolean;
+  /** The arguments stand in a fence, and a type before the name (DeepSeek R1 and V3; V3.1 has neither). */
+  readonly isFenced: boolean;
   /** A turn holds one call, or the template refuses it (Llama 3). */
   readonly isSingle: boolean;
 }
@@ -29,14 +32,27 @@ export const CALL_TAGS = { open: "<tool_call>", close: "</tool_call>" } as const
 /** What stands before and behind a tool's result there. */
 export const RESULT_TAGS = { open: "<tool_response>", close: "</tool_response>" } as const;
 
+/** Control tokens of DeepSeek. */
+export const DEEPSEEK = {
+  open: "<｜tool▁calls▁begin｜>",
+  openCall: "<｜tool▁call▁begin｜>",
+  separator: "<｜tool▁sep｜>",
+  closeCall: "<｜tool▁call▁end｜>",
+  close: "<｜tool▁calls▁end｜>",
+} as const;
+
 const TAGGED: CallStyle = {
   kind: "tagged",
   opener: "",
   argumentsKey: "arguments",
   hasShortIds: false,
   hasIdsWithin: false,
+  isFenced: false,
   isSingle: false,
 };
+
+/** A list of calls as templates tell of it: `[func_name1(params_name1=params_value1, …` (Llama 3.2 and 4). */
+const PYTHON_LIST = /\[(?!namespace\()[A-Za-z_]\w*\([A-Za-z_]\w*=[A-Za-z_"']/;
 
 /** The way of a model, by its template. */
 export function callStyle({ knowsTools, source }: ChatTemplate): CallStyle {
@@ -47,7 +63,11 @@ export function callStyle({ knowsTools, source }: ChatTemplate): CallStyle {
     return { ...TAGGED, kind, opener: "[TOOL_CALLS]", hasShortIds: true, hasIdsWithin };
   }
   if (source.includes("<|tool_call|>")) return { ...TAGGED, kind: "list", opener: "<|tool_call|>" };
+  if (source.includes(DEEPSEEK.open)) {
+    return { ...TAGGED, kind: "deepseek", isFenced: source.includes("```json") };
+  }
   if (source.includes("<function=")) return { ...TAGGED, kind: "function" };
+  if (PYTHON_LIST.test(source)) return { ...TAGGED, kind: "python" };
   const isLlama = source.includes("<|python_tag|>") || /"name":[^}]*"parameters":/.test(source);
   if (isLlama) return { ...TAGGED, kind: "bare", argumentsKey: "parameters", isSingle: true };
   return { ...TAGGED, kind: "bare" };

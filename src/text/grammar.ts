@@ -14,6 +14,7 @@ import { readSchema } from "./json_schema.ts";
 import { openKeptForm } from "./kept_form.ts";
 import { OnDemand } from "./on_demand.ts";
 import type { Constraint } from "./pick.ts";
+import { pythonGrammar } from "./python_grammar.ts";
 import { readRegex } from "./regex_grammar.ts";
 import { anyObjectGrammar, schemaGrammar } from "./schema_grammar.ts";
 import type { AnswerForm } from "./types.ts";
@@ -49,6 +50,8 @@ function readForm(form: AnswerForm): Grammar {
       return anyObjectGrammar();
     case "schema":
       return schemaGrammar(readSchema(form.schema), form);
+    case "python_calls":
+      return pythonGrammar(form);
     case "grammar":
       return readGbnf(form.grammar);
     case "regex":

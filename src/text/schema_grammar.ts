@@ -41,13 +41,22 @@ const lettersBut = (...ranges: readonly LetterRange[]): Expression => ({
   isNegated: true,
 });
 
-const PLAIN = lettersBut(CONTROL, QUOTE, BACKSLASH);
 const ESCAPE = sequence(text("\\"), choice(anyOf('"\\/bfnrt'), sequence(text("u"), repeat(HEX, 4, 4))));
 const SPACE = rule("space");
 const integer = sequence(
   repeat(text("-"), 0, 1),
   choice(text("0"), sequence(FIRST_DIGIT, repeat(DIGIT, 0, MAX_DIGITS - 1))),
 );
+
+/** A letter but control letters, a backslash and that quote. */
+const plainBut = (quote: LetterRange) => lettersBut(CONTROL, quote, BACKSLASH);
+
+/** A text between quotes; (plain | escape)* would be the same, and a mask takes 40 ms instead of 0.1. */
+function quoted(quote: string, escape: Expression): Expression {
+  const code = quote.charCodeAt(0);
+  const plain = repeat(plainBut([code, code]), 0);
+  return sequence(text(quote), plain, repeat(sequence(escape, plain), 0), text(quote));
+}
 
 /** Rules that schemas refer to. Spaces are few: a model may fill its answer with them. */
 const JSON_RULES: ReadonlyMap<string, Expression> = new Map<string, Expression>([
@@ -63,15 +72,53 @@ const JSON_RULES: ReadonlyMap<string, Expression> = new Map<string, Expression>(
       repeat(sequence(anyOf("eE"), repeat(anyOf("+-"), 0, 1), repeat(DIGIT, 1, 2)), 0, 1),
     ),
   ],
-  [
-    "string",
-    // (plain | escape)* would be the same, and a mask takes 40 ms instead of 0.1
-    sequence(text('"'), repeat(PLAIN, 0), repeat(sequence(ESCAPE, repeat(PLAIN, 0)), 0), text('"')),
-  ],
+  ["string", quoted('"', ESCAPE)],
   ["value", choice(...["object", "array", "string", "number", "boolean", "null"].map(rule))],
   ["object", objectOf(sequence(rule("string"), text(":"), SPACE, rule("value")))],
   ["array", listOf(rule("value"), 0)],
 ]);
+
+/** How values are written. */
+export interface Dialect {
+  readonly rules: ReadonlyMap<string, Expression>;
+  /** The ways to write a value, by the one of JSON. */
+  readonly literals: (json: string) => readonly string[];
+}
+
+const JSON_DIALECT: Dialect = { rules: JSON_RULES, literals: (json) => [json] };
+
+const PYTHON_ESCAPE = sequence(text("\\"), anyOf("\"'\\bfnrt"));
+/** Literals of Python, as far as python_text.ts reads the same value of them as Python does. */
+export const PYTHON_DIALECT: Dialect = {
+  rules: new Map<string, Expression>([
+    ...JSON_RULES,
+    ["null", text("None")],
+    ["boolean", choice(text("True"), text("False"))],
+    ["string", choice(quoted('"', PYTHON_ESCAPE), quoted("'", PYTHON_ESCAPE))],
+  ]),
+  literals: (json) => pythonLiterals(JSON.parse(json)),
+};
+
+function pythonLiterals(value: unknown): readonly string[] {
+  const usual = pythonLiteral(value);
+  // texts by themselves in both kinds of quotes
+  return typeof value === "string" ? [usual, inSingleQuotes(usual)] : [usual];
+}
+
+/** `"it's \\""` as `'it\\'s "'`. */
+const inSingleQuotes = (text: string) =>
+  `'${text.slice(1, -1).replace(/\\.|'/gs, (part) => part === "'" ? "\\'" : part === '\\"' ? '"' : part)}'`;
+
+function pythonLiteral(value: unknown): string {
+  if (value === null) return "None";
+  if (typeof value === "boolean") return value ? "True" : "False";
+  if (Array.isArray(value)) return `[${value.map(pythonLiteral).join(", ")}]`;
+  if (typeof value !== "object") return JSON.stringify(value);
+  const entries = Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}: ${pythonLiteral(one)}`);
+  return `{${entries.join(", ")}}`;
+}
+
+const PLAIN = plainBut(QUOTE);
 
 function objectOf(member: Expression): Expression {
   return sequence(text("{"), SPACE, repeat(sequence(separated(member, 1), SPACE), 0, 1), text("}"));
@@ -84,7 +131,7 @@ function listOf(item: Expression, least: number, most?: number): Expression {
 }
 
 /** `least` (1 or more) to `most` of them with commas between. */
-function separated(item: Expression, least: number, most?: number): Expression {
+export function separated(item: Expression, least: number, most?: number): Expression {
   const more = sequence(text(","), SPACE, item);
   return sequence(item, repeat(more, least - 1, most === undefined ? undefined : most - 1));
 }
@@ -97,14 +144,14 @@ export function schemaGrammar(
   { root, definitions }: ReadSchema,
   { before = "", after = "", around }: Around = {},
 ): Grammar {
-  const writer = new Writer();
+  const writer = new SchemaWriter();
   const body = around === undefined || root.kind !== "choice" ? writer.value(root) : choice(
     ...root.options.map((option, i) =>
       sequence(text(around[i]?.before ?? ""), writer.value(option), text(around[i]?.after ?? ""))
     ),
   );
   writer.rules.set("root", sequence(text(before), body, text(after)));
-  for (const [pointer, node] of definitions) writer.rules.set(pointer, writer.value(node));
+  writer.define(definitions);
   return { root: "root", rules: writer.rules };
 }
 
@@ -115,16 +162,35 @@ export const anyObjectGrammar = (): Grammar =>
     definitions: new Map(),
   });
 
-class Writer {
-  readonly rules = new Map<string, Expression>(JSON_RULES);
+/** Writes the rules of schemas, of one or of several whose definitions are their own. */
+export class SchemaWriter {
+  readonly rules: Map<string, Expression>;
+  readonly #dialect: Dialect;
+  /** What stands before the pointers of the schema that is being written. */
+  #scope = "";
   #beginningsLeft = MAX_BEGINNINGS_IN_ALL;
+
+  constructor(dialect: Dialect = JSON_DIALECT) {
+    this.#dialect = dialect;
+    this.rules = new Map(dialect.rules);
+  }
+
+  /** Begins another schema. */
+  begin(scope: string): void {
+    this.#scope = scope;
+  }
+
+  /** The rules of what the schema refers to. */
+  define(definitions: ReadSchema["definitions"]): void {
+    for (const [pointer, node] of definitions) this.rules.set(this.#scope + pointer, this.value(node));
+  }
 
   value(node: SchemaNode): Expression {
     switch (node.kind) {
       case "any":
         return rule("value");
       case "literals":
-        return choice(...node.texts.map(text));
+        return choice(...node.texts.flatMap((json) => this.#dialect.literals(json).map(text)));
       case "scalar":
         return rule(node.type);
       case "array":
@@ -132,7 +198,7 @@ class Writer {
       case "choice":
         return choice(...node.options.map((option) => this.value(option)));
       case "ref":
-        return rule(node.pointer);
+        return rule(this.#scope + node.pointer);
       case "object":
         return this.#object(node);
     }
@@ -154,13 +220,18 @@ class Writer {
     const further = additional && this.#named(
       sequence(this.#otherName(taken), text(":"), SPACE, this.value(additional)),
     );
-    return sequence(text("{"), SPACE, this.#members(properties, further), text("}"));
+    const key = ({ name }: Property) => sequence(text(`${JSON.stringify(name)}:`), SPACE);
+    return sequence(text("{"), SPACE, this.members(properties, key, further), text("}"));
   }
 
   /** Members in the order of their schema; those that are not required may be left out. */
-  #members(properties: readonly Property[], further: Expression | undefined): Expression {
-    const members = properties.map(({ name, value }) =>
-      this.#named(sequence(text(`${JSON.stringify(name)}:`), SPACE, this.value(value)))
+  members(
+    properties: readonly Property[],
+    key: (property: Property) => Expression,
+    further?: Expression,
+  ): Expression {
+    const members = properties.map((property) =>
+      this.#named(sequence(key(property), this.value(property.value)))
     );
     const comma = sequence(text(","), SPACE);
     // behind[i]: what may follow, from property i on, where something came before

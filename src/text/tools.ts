@@ -5,9 +5,10 @@
  */
 import type { World } from "../base/world.ts";
 import type { ChatMessage, ChatTemplate } from "../model/chat_template.ts";
-import { CALL_TAGS, type CallStyle, callStyle, knowsCode } from "./call_style.ts";
+import { CALL_TAGS, type CallStyle, callStyle, DEEPSEEK, knowsCode } from "./call_style.ts";
 import { FUNCTION_CLOSER, FUNCTION_OPENER } from "./call_xml.ts";
 import { looseSchema } from "./loose_schema.ts";
+import { canBePython } from "./python_grammar.ts";
 import { callMessages, withToolText } from "./tool_messages.ts";
 import { ToolParser } from "./tool_parser.ts";
 import type { AnswerForm, Prompt, ToolDefinition } from "./types.ts";
@@ -96,7 +97,7 @@ function openAiTool({ name, description, parameters }: ToolDefinition) {
   };
 }
 
-/** The form of a call of one of `tools`, as the model's family writes it. */
+/** The form of a call of one of `tools`, as the model's family writes it; in JSON where it cannot. */
 function forcedForm(
   tools: readonly ToolDefinition[],
   style: CallStyle,
@@ -104,7 +105,12 @@ function forcedForm(
 ): AnswerForm {
   const { argumentsKey, opener } = style;
   let { kind } = style;
-  if (kind === "named" || kind === "function") {
+  if (kind === "python") {
+    const loose = tools.map(({ name, parameters }) => ({ name, parameters: looseSchema(parameters, "#") }));
+    if (canBePython(loose)) return { kind: "python_calls", tools: loose, most };
+    kind = "bare";
+  }
+  if (kind === "named" || kind === "function" || kind === "deepseek") {
     if (tools.every(({ name }) => PLAIN_NAME.test(name))) return namedForm(tools, style);
     kind = kind === "named" ? "list" : "tagged";
   }
@@ -134,13 +140,23 @@ function forcedForm(
 }
 
 /** One call whose name stands before its arguments. */
-function namedForm(tools: readonly ToolDefinition[], { kind, opener, hasIdsWithin }: CallStyle): AnswerForm {
-  const around = tools.map(({ name }) =>
-    kind === "function"
-      ? { before: `${FUNCTION_OPENER}${name}>`, after: FUNCTION_CLOSER }
-      // the id is for the form's sake: calls are given new ones
-      : { before: `${opener}${name}${hasIdsWithin ? "[CALL_ID]000000000" : ""}[ARGS]`, after: "" }
-  );
+function namedForm(tools: readonly ToolDefinition[], style: CallStyle): AnswerForm {
+  const around = tools.map(({ name }) => aroundArguments(name, style));
   const anyOf = tools.map(({ parameters }, i) => looseSchema(parameters, `#/anyOf/${i}`));
   return { kind: "schema", schema: { anyOf }, around, hasMarks: true };
+}
+
+function aroundArguments(name: string, { kind, opener, hasIdsWithin, isFenced }: CallStyle) {
+  if (kind === "function") return { before: `${FUNCTION_OPENER}${name}>`, after: FUNCTION_CLOSER };
+  if (kind === "deepseek") {
+    const { open, openCall, separator, closeCall, close } = DEEPSEEK;
+    return isFenced
+      ? {
+        before: `${open}${openCall}function${separator}${name}\n\`\`\`json\n`,
+        after: `\n\`\`\`${closeCall}${close}`,
+      }
+      : { before: `${open}${openCall}${name}${separator}`, after: `${closeCall}${close}` };
+  }
+  // the id is for the form's sake: calls are given new ones
+  return { before: `${opener}${name}${hasIdsWithin ? "[CALL_ID]000000000" : ""}[ARGS]`, after: "" };
 }

@@ -5,6 +5,7 @@ import { tellAnswer } from "../../src/text/answer.ts";
 import { CALL_MARKS, FLAG, markAt, markIds, spelt, unmarked } from "../../src/text/call_marks.ts";
 import { Picker } from "../../src/text/pick.ts";
 import { seededDraw } from "../../src/text/sample.ts";
+import { DEEPSEEK } from "../../src/text/call_style.ts";
 import { toolPlan } from "../../src/text/tools.ts";
 import type { AnswerForm, TextEvent, ToolChoice } from "../../src/text/types.ts";
 import { TINY_END_ID, tinyTokenizerFiles } from "../support/tiny_tokenizer.ts";
@@ -137,20 +138,24 @@ const planned = (marks: string, toolChoice: ToolChoice) => {
 };
 
 Deno.test("a forced call is written with the vocabulary's control tokens, and read back", async () => {
-  const model = formModel(filesWith([...MISTRAL, "<tool_call>"]), SIZE);
+  const model = formModel(filesWith([...MISTRAL, "<tool_call>", ...Object.values(DEEPSEEK)]), SIZE);
   const marks = markIds(model.tokenizer);
   const families = [
     ["[TOOL_CALLS][ARGS]", [290, 291]],
     ["[TOOL_CALLS][ARGS][CALL_ID]", [290, 292, 291]],
     ["[TOOL_CALLS]", [290]],
     ["<tool_call>", [293]],
+    ["<｜tool▁calls▁begin｜>", [294, 295, 296], [297, 298]],
+    ["<｜tool▁calls▁begin｜>\n```json", [294, 295, 296], [297, 298]],
   ] as const;
-  for (const [words, wanted] of families) {
+  for (const [words, wanted, last = []] of families) {
     for (let seed = 0; seed < 4; seed++) {
       const { form, calls } = planned(words, { name: "weather" });
       const { ids, isWhole } = await walk(model, form!, { draw: seededDraw(seed), soon: 90 });
       assert(isWhole);
-      assertEquals(ids.filter((id) => marks.has(id)).slice(0, wanted.length), [...wanted]);
+      const made = ids.filter((id) => marks.has(id));
+      assertEquals(made.slice(0, wanted.length), [...wanted]);
+      assertEquals(made.slice(made.length - last.length), [...last]);
       const stream = model.tokenizer.stream();
       const read = ids.map((id) =>
         marks.has(id) ? calls!.mark(marks.get(id)!) : calls!.push(stream.push(id))

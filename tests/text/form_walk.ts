@@ -53,7 +53,7 @@ export interface Walked {
   readonly isWhole: boolean;
 }
 
-const CLOSING = ['"', "}", "]", "0", ",", ":"];
+const CLOSING = ['"', "'", "}", "]", ")", "0", ",", ":"];
 
 /** Walks at random until the form is complete. Each step needs a token that may come. */
 export async function walk(model: FormModel, form: AnswerForm, options: Walk): Promise<Walked> {

@@ -43,6 +43,12 @@ const llama = knowing(
   "<|python_tag|>",
   "{% if m.tool_calls | length != 1 %}{{ raise_exception('one call') }}{% endif %}{{ c.function.name }}",
 );
+const pythonic = knowing(
+  "[func_name1(params_name1=params_value1), func_name2(params)]",
+  "{{ c.function.name }}",
+);
+const deepSeek = knowing("<｜tool▁calls▁begin｜>", "{{ c.function.name }}");
+const deepSeekR1 = knowing("<｜tool▁calls▁begin｜>\n```json", "{{ c.function.name }}");
 const plain = template(TINY_CHAT_TEMPLATE);
 
 const chat = (more: Partial<Chat> = {}): Chat => ({
@@ -173,7 +179,8 @@ Deno.test("toolPlan refuses tools and choices that cannot be", () => {
 Deno.test("a forced call is read back by the parser, its arguments by their schema", async () => {
   const model = formModel();
   const validate = new Ajv({ strict: false }).compile({ ...weather.parameters });
-  for (const family of [hermes, mistral, mistral11, ministral, granite, functionary, coder, llama, plain]) {
+  const families = [hermes, mistral, mistral11, ministral, granite, functionary, coder, llama, plain];
+  for (const family of [...families, pythonic, deepSeek, deepSeekR1]) {
     for (const toolChoice of ["required" as const, { name: "weather" }]) {
       const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
       assert(form !== undefined);
@@ -210,6 +217,17 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
     [functionary, `<function=weather>${given}</function>`],
     [coder, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
     [llama, `{"name":"weather","parameters":${given}}`],
+    [pythonic, `[weather(city="Rome")]`],
+    [pythonic, `[weather(city='Rome', days=3), clock()]`],
+    [
+      deepSeek,
+      `<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>weather<｜tool▁sep｜>${given}<｜tool▁call▁end｜><｜tool▁calls▁end｜>`,
+    ],
+    [
+      deepSeekR1,
+      "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n" +
+      `${given}\n\`\`\`<｜tool▁call▁end｜><｜tool▁calls▁end｜>`,
+    ],
   ] as const;
   for (const [family, text] of forms) {
     const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice: "required" }));
@@ -222,7 +240,7 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
 Deno.test("a tool whose name needs quotes is forced in JSON, whatever the family", async () => {
   const model = formModel();
   const tools = [{ name: "a [b]>{" }];
-  for (const family of [mistral11, ministral, functionary]) {
+  for (const family of [mistral11, ministral, functionary, pythonic, deepSeek, deepSeekR1]) {
     const { form, calls } = toolPlan(fakeWorld(), family, chat({ tools, toolChoice: "required" }));
     const { text } = await walk(model, form!, { draw: seededDraw(1), soon: 1 });
     assertEquals(calls!.push(text).calls[0]?.name, "a [b]>{", text);
@@ -239,7 +257,23 @@ Deno.test("a tool whose schema cannot be kept is forced with any object", async 
     const tools = [{ name: "odd", parameters }];
     const { form } = toolPlan(fakeWorld(), llama, chat({ tools, toolChoice: "required" }));
     assert(await accepts(model, form!, '{"name":"odd","parameters":{"x":[1]}}'), JSON.stringify(parameters));
+    const list = toolPlan(fakeWorld(), pythonic, chat({ tools, toolChoice: "required" })).form;
+    assert(await accepts(model, list!, '{"name":"odd","arguments":{"x":[1]}}'), JSON.stringify(parameters));
     const named = toolPlan(fakeWorld(), ministral, chat({ tools, toolChoice: "required" })).form;
     assert(await accepts(model, named!, '[TOOL_CALLS]odd[ARGS]{"x":[1]}'), JSON.stringify(parameters));
+  }
+});
+
+Deno.test("only a template that tells of a list of calls is taken for one that writes Python", async () => {
+  const model = formModel();
+  const isPython = async (words: string) => {
+    const { form } = toolPlan(fakeWorld(), knowing(words, ""), chat({ toolChoice: "required" }));
+    return await accepts(model, form!, "[clock()]");
+  };
+  for (const words of ["[func_name1(param1=value1, …)]", 'Use [get_weather(city="Rome")]']) {
+    assert(await isPython(words));
+  }
+  for (const words of ["[namespace(a=b)]", "[f(x)]", "f(x=y)", "<tool_call> [f(x=y)]"]) {
+    assert(!await isPython(words), words);
   }
 });
