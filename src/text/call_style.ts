@@ -10,9 +10,17 @@ export interface CallStyle {
   /**
    * `tagged`: each call between tags; `list`: all calls in a list; `named`: a name before the arguments; `function`: a
    * tag with the name; `deepseek`: control tokens around the name and the arguments; `python`: a list as Python writes
-   * it; `bare`: a call by itself.
+   * it; `recipient`: a line with the name before the arguments; `bare`: a call by itself.
    */
-  readonly kind: "tagged" | "list" | "named" | "function" | "deepseek" | "python" | "bare";
+  readonly kind:
+    | "tagged"
+    | "list"
+    | "named"
+    | "function"
+    | "deepseek"
+    | "python"
+    | "recipient"
+    | "bare";
   /** What stands before a list of calls, or before a name. */
   readonly opener: string;
   /** What arguments are called. */
@@ -55,7 +63,8 @@ const TAGGED: CallStyle = {
 const PYTHON_LIST = /\[(?!namespace\()[A-Za-z_]\w*\([A-Za-z_]\w*=[A-Za-z_"']/;
 
 /** The way of a model, by its template. */
-export function callStyle({ knowsTools, source }: ChatTemplate): CallStyle {
+export function callStyle(template: ChatTemplate): CallStyle {
+  const { knowsTools, source } = template;
   if (!knowsTools || source.includes(CALL_TAGS.open)) return TAGGED;
   if (source.includes("[TOOL_CALLS]")) {
     const kind = source.includes("[ARGS]") ? "named" : "list";
@@ -68,6 +77,7 @@ export function callStyle({ knowsTools, source }: ChatTemplate): CallStyle {
   }
   if (source.includes("<function=")) return { ...TAGGED, kind: "function" };
   if (PYTHON_LIST.test(source)) return { ...TAGGED, kind: "python" };
+  if (namesRecipients(template)) return { ...TAGGED, kind: "recipient" };
   const isLlama = source.includes("<|python_tag|>") || /"name":[^}]*"parameters":/.test(source);
   if (isLlama) return { ...TAGGED, kind: "bare", argumentsKey: "parameters", isSingle: true };
   return { ...TAGGED, kind: "bare" };
@@ -82,3 +92,16 @@ export const knowsCalls = ({ knowsTools, source }: ChatTemplate): boolean =>
 
 /** Whether calls may stand in `<code>`: where the template says so. */
 export const knowsCode = ({ source }: ChatTemplate): boolean => source.includes("<code>");
+
+/**
+ * Whether an answer begins with the name of who it is for: the template speaks of such names, and opens the model's turn
+ * with what stands before them (Functionary 3.2).
+ */
+export function namesRecipients(template: ChatTemplate): boolean {
+  if (!template.source.includes(">>>all")) return false;
+  try {
+    return template.render([{ role: "user", content: "a" }]).endsWith(">>>");
+  } catch {
+    return false;
+  }
+}

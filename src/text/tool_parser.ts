@@ -7,7 +7,14 @@ import { toHex } from "../base/bytes.ts";
 import type { World } from "../base/world.ts";
 import { type CallForm, CODE_CALLS, MARKED_CALLS, PLAIN_CALLS } from "./call_forms.ts";
 import { FLAG, markAt, unmarked } from "./call_marks.ts";
-import { type CallText, type FoundCall, isSpace, MAX_SPACES, type OfferedTools } from "./call_text.ts";
+import {
+  type CallText,
+  type FoundCall,
+  isSpace,
+  MAX_CALL,
+  MAX_SPACES,
+  type OfferedTools,
+} from "./call_text.ts";
 import type { ToolCall } from "./types.ts";
 
 /** Text that is none of a call, and calls that are complete. */
@@ -25,8 +32,6 @@ export interface CallRules {
   readonly hasCode?: boolean;
 }
 
-/** Characters of one call; what is longer is text. */
-const MAX_CALL = 256 * 1024;
 /** What may stand between calls. */
 const SEPARATORS = /^[\s;,]+/;
 
@@ -226,13 +231,20 @@ export class ToolParser {
   }
 
   #add(found: readonly FoundCall[], calls: ToolCall[]): void {
-    for (const { name, given } of found) {
+    for (const call of found) {
       if (this.#made >= this.#rules.most) return;
       this.#made++;
-      calls.push({ id: `call_${toHex(this.#world.random(12))}`, name, arguments: JSON.stringify(given) });
+      calls.push(newCall(this.#world, call));
     }
   }
 }
+
+/** A call as it is told, with an id of its own. */
+export const newCall = (world: Pick<World, "random">, { name, given }: FoundCall): ToolCall => ({
+  id: `call_${toHex(world.random(12))}`,
+  name,
+  arguments: JSON.stringify(given),
+});
 
 /** Whether `text` is the beginning of `whole`, but not all of it. */
 const isPartOf = (text: string, whole: string) => text.length < whole.length && whole.startsWith(text);

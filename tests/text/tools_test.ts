@@ -49,6 +49,14 @@ const pythonic = knowing(
 );
 const deepSeek = knowing("<｜tool▁calls▁begin｜>", "{{ c.function.name }}");
 const deepSeekR1 = knowing("<｜tool▁calls▁begin｜>\n```json", "{{ c.function.name }}");
+/** As Functionary 3.2's: it puts arguments together as text, and opens the model's turn. */
+const recipients = template(
+  "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ '[' + m.role + ']' }}" +
+    "{% if m.role == 'tool' %}{{ m.content }}{% elif m.role == 'assistant' %}" +
+    "{% if m.content %}{{ '>>>all\\n' + m.content }}{% endif %}" +
+    "{% for c in m.tool_calls or [] %}{{ '>>>' + c.function.name + '\\n' + c.function.arguments }}{% endfor %}" +
+    "{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '[assistant]>>>' }}{% endif %}",
+);
 const plain = template(TINY_CHAT_TEMPLATE);
 
 const chat = (more: Partial<Chat> = {}): Chat => ({
@@ -129,6 +137,10 @@ Deno.test("toolPlan gives calls and results to templates as they want them", () 
   const newest = ministral.render(toolPlan(fakeWorld(), ministral, chat({ messages: history })).messages);
   assert(newest.includes('[TOOL_CALLS]weather[ARGS]{"city": "Rome"}[TOOL_CALLS]clock[ARGS]{}'), newest);
   const single = llama.render(toolPlan(fakeWorld(), llama, chat({ messages: history })).messages);
+  const together = recipients.render(
+    toolPlan(fakeWorld(), recipients, chat({ messages: history })).messages,
+  );
+  assert(together.includes('[assistant]>>>weather\n{"city":"Rome"}>>>clock\n{}[tool]sunny'), together);
   assertEquals(
     single,
     "[user]And now?[assistant]weather[tool]sunny=call_0123456789ab[assistant]clock[tool]noon=call_b[user]Thanks",
@@ -180,7 +192,7 @@ Deno.test("a forced call is read back by the parser, its arguments by their sche
   const model = formModel();
   const validate = new Ajv({ strict: false }).compile({ ...weather.parameters });
   const families = [hermes, mistral, mistral11, ministral, granite, functionary, coder, llama, plain];
-  for (const family of [...families, pythonic, deepSeek, deepSeekR1]) {
+  for (const family of [...families, pythonic, deepSeek, deepSeekR1, recipients]) {
     for (const toolChoice of ["required" as const, { name: "weather" }]) {
       const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
       assert(form !== undefined);
@@ -217,6 +229,7 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
     [functionary, `<function=weather>${given}</function>`],
     [coder, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
     [llama, `{"name":"weather","parameters":${given}}`],
+    [recipients, `weather\n${given}`],
     [pythonic, `[weather(city="Rome")]`],
     [pythonic, `[weather(city='Rome', days=3), clock()]`],
     [
@@ -276,4 +289,13 @@ Deno.test("only a template that tells of a list of calls is taken for one that w
   for (const words of ["[namespace(a=b)]", "[f(x)]", "f(x=y)", "<tool_call> [f(x=y)]"]) {
     assert(!await isPython(words), words);
   }
+});
+
+Deno.test("the name of who an answer is for is no text, also where no tool may be called", () => {
+  for (const more of [{ tools: [] }, { toolChoice: "none" as const }, {}]) {
+    const { calls } = toolPlan(fakeWorld(), recipients, chat(more));
+    assertEquals(calls!.push("all\nHello").text + calls!.finish().text, "Hello");
+  }
+  const { calls } = toolPlan(fakeWorld(), recipients, chat());
+  assertEquals(calls!.push('weather\n{"city":"Rome"}').calls.map(({ name }) => name), ["weather"]);
 });
