@@ -8,12 +8,13 @@ import type { ChatTemplate } from "../model/chat_template.ts";
 /** One family's way. */
 export interface CallStyle {
   /**
-   * `tagged`: each call between tags; `list`: all calls in a list; `named`: a name before the arguments; `function`: a
+   * `tagged`: each call between tags; `tags`: a tag for each argument as well; `list`: all calls in a list; `named`: a name before the arguments; `function`: a
    * tag with the name; `deepseek`: control tokens around the name and the arguments; `python`: a list as Python writes
    * it; `recipient`: a line with the name before the arguments; `bare`: a call by itself.
    */
   readonly kind:
     | "tagged"
+    | "tags"
     | "list"
     | "named"
     | "function"
@@ -65,7 +66,11 @@ const PYTHON_LIST = /\[(?!namespace\()[A-Za-z_]\w*\([A-Za-z_]\w*=[A-Za-z_"']/;
 /** The way of a model, by its template. */
 export function callStyle(template: ChatTemplate): CallStyle {
   const { knowsTools, source } = template;
-  if (!knowsTools || source.includes(CALL_TAGS.open)) return TAGGED;
+  if (!knowsTools) return TAGGED;
+  if (source.includes(CALL_TAGS.open)) {
+    const hasParameters = source.includes("<function=") && source.includes("<parameter=");
+    return hasParameters ? { ...TAGGED, kind: "tags" } : TAGGED;
+  }
   if (source.includes("[TOOL_CALLS]")) {
     const kind = source.includes("[ARGS]") ? "named" : "list";
     const hasIdsWithin = source.includes("[CALL_ID]");

@@ -17,6 +17,7 @@ import type { Constraint } from "./pick.ts";
 import { pythonGrammar } from "./python_grammar.ts";
 import { readRegex } from "./regex_grammar.ts";
 import { anyObjectGrammar, schemaGrammar } from "./schema_grammar.ts";
+import { tagGrammar } from "./tag_grammar.ts";
 import type { AnswerForm } from "./types.ts";
 
 /** Forms for one model. Nothing is loaded before the first of them. Dispose to end the thread that keeps them. */
@@ -52,6 +53,8 @@ function readForm(form: AnswerForm): Grammar {
       return schemaGrammar(readSchema(form.schema), form);
     case "python_calls":
       return pythonGrammar(form);
+    case "tag_calls":
+      return tagGrammar(form);
     case "grammar":
       return readGbnf(form.grammar);
     case "regex":
@@ -68,7 +71,7 @@ class ThreadForms implements Forms {
 
   async constrain(form: AnswerForm, signal: AbortSignal): Promise<Constraint> {
     const words = grammarText(grammarOf(form));
-    const hasMarks = form.kind === "schema" && form.hasMarks === true;
+    const hasMarks = "hasMarks" in form && form.hasMarks === true;
     return await openKeptForm(await this.#thread.borrow(signal), { words, hasMarks }, signal);
   }
 

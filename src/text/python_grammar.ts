@@ -4,18 +4,15 @@
  * @module
  */
 import { choice, type Expression, type Grammar, rule, sequence, text } from "./grammar_rules.ts";
-import { type ReadSchema, readSchema, type SchemaNode } from "./json_schema.ts";
-import { PYTHON_DIALECT, SchemaWriter, separated } from "./schema_grammar.ts";
+import { readSchema } from "./json_schema.ts";
+import { argumentsOf, PYTHON_DIALECT, SchemaWriter, separated } from "./schema_grammar.ts";
 import type { AnswerForm } from "./types.ts";
 
 type PythonForm = AnswerForm & { readonly kind: "python_calls" };
-type ObjectNode = SchemaNode & { readonly kind: "object" };
 
 /** Names of functions as python_text.ts reads them. */
 const FUNCTION_NAME = /^[A-Za-z_][\w.-]*$/;
 const ARGUMENT_NAME = /^[A-Za-z_]\w*$/;
-/** References from one to the next. */
-const MAX_REFERENCES = 32;
 
 /**
  * Whether calls of these tools can be written so: their names and those of all arguments are names, and are known. The same
@@ -46,12 +43,4 @@ export function pythonGrammar({ tools, most }: PythonForm): Grammar {
   writer.rules.set("call", choice(...calls));
   writer.rules.set("root", sequence(text("["), separated(rule("call"), 1, most), text("]")));
   return { root: "root", rules: writer.rules };
-}
-
-/** The arguments that a schema lists; `undefined` where it lists none and lets any through. */
-function argumentsOf({ root, definitions }: ReadSchema): ObjectNode | undefined {
-  let node: SchemaNode | undefined = root;
-  for (let i = 0; i < MAX_REFERENCES && node?.kind === "ref"; i++) node = definitions.get(node.pointer);
-  if (node?.kind !== "object") return undefined;
-  return node.properties.length === 0 && node.additional !== undefined ? undefined : node;
 }

@@ -11,6 +11,8 @@ import type { AnswerForm } from "./types.ts";
 
 /** Digits of a number's parts: a model that has begun to count goes on, and doubles hold no more. */
 const MAX_DIGITS = 15;
+/** References from one to the next. */
+const MAX_REFERENCES = 32;
 /** Spaces at the beginning of a line. */
 const MAX_INDENT = 20;
 /**
@@ -48,13 +50,13 @@ const integer = sequence(
   choice(text("0"), sequence(FIRST_DIGIT, repeat(DIGIT, 0, MAX_DIGITS - 1))),
 );
 
-/** A letter but control letters, a backslash and that quote. */
-const plainBut = (quote: LetterRange) => lettersBut(CONTROL, quote, BACKSLASH);
-
 /** A text between quotes; (plain | escape)* would be the same, and a mask takes 40 ms instead of 0.1. */
-function quoted(quote: string, escape: Expression): Expression {
+const quoted = (quote: string, escape: Expression) => quotedBut(quote, escape);
+
+/** The same without further letters, except as escapes. */
+function quotedBut(quote: string, escape: Expression, ...others: readonly LetterRange[]): Expression {
   const code = quote.charCodeAt(0);
-  const plain = repeat(plainBut([code, code]), 0);
+  const plain = repeat(lettersBut(CONTROL, [code, code], BACKSLASH, ...others), 0);
   return sequence(text(quote), plain, repeat(sequence(escape, plain), 0), text(quote));
 }
 
@@ -81,13 +83,23 @@ const JSON_RULES: ReadonlyMap<string, Expression> = new Map<string, Expression>(
 /** How values are written. */
 export interface Dialect {
   readonly rules: ReadonlyMap<string, Expression>;
+  /** Letters that texts have only as escapes, beside those of JSON. */
+  readonly barred: readonly LetterRange[];
   /** The ways to write a value, by the one of JSON. */
   readonly literals: (json: string) => readonly string[];
 }
 
-const JSON_DIALECT: Dialect = { rules: JSON_RULES, literals: (json) => [json] };
+const JSON_DIALECT: Dialect = { rules: JSON_RULES, barred: [], literals: (json) => [json] };
 
 const PYTHON_ESCAPE = sequence(text("\\"), anyOf("\"'\\bfnrt"));
+const TAG_BARRED: readonly LetterRange[] = [[0x3c, 0x3c]];
+/** JSON without `<`: nothing in it may be taken for a tag. */
+export const TAG_DIALECT: Dialect = {
+  rules: new Map<string, Expression>([...JSON_RULES, ["string", quotedBut('"', ESCAPE, ...TAG_BARRED)]]),
+  barred: TAG_BARRED,
+  literals: (json) => [json.replaceAll("<", "\\u003c")],
+};
+
 /** Literals of Python, as far as python_text.ts reads the same value of them as Python does. */
 export const PYTHON_DIALECT: Dialect = {
   rules: new Map<string, Expression>([
@@ -96,6 +108,7 @@ export const PYTHON_DIALECT: Dialect = {
     ["boolean", choice(text("True"), text("False"))],
     ["string", choice(quoted('"', PYTHON_ESCAPE), quoted("'", PYTHON_ESCAPE))],
   ]),
+  barred: [],
   literals: (json) => pythonLiterals(JSON.parse(json)),
 };
 
@@ -117,8 +130,6 @@ function pythonLiteral(value: unknown): string {
   const entries = Object.entries(value).map(([key, one]) => `${JSON.stringify(key)}: ${pythonLiteral(one)}`);
   return `{${entries.join(", ")}}`;
 }
-
-const PLAIN = plainBut(QUOTE);
 
 function objectOf(member: Expression): Expression {
   return sequence(text("{"), SPACE, repeat(sequence(separated(member, 1), SPACE), 0, 1), text("}"));
@@ -194,7 +205,7 @@ export class SchemaWriter {
       case "scalar":
         return rule(node.type);
       case "array":
-        return listOf(this.#named(this.value(node.items)), node.least, node.most);
+        return listOf(this.named(this.value(node.items)), node.least, node.most);
       case "choice":
         return choice(...node.options.map((option) => this.value(option)));
       case "ref":
@@ -205,7 +216,7 @@ export class SchemaWriter {
   }
 
   /** A rule of its own for what is used several times. */
-  #named(body: Expression): Expression {
+  named(body: Expression): Expression {
     if (body.kind === "rule") return body;
     const name = `part ${this.rules.size}`;
     this.rules.set(name, body);
@@ -217,10 +228,11 @@ export class SchemaWriter {
       if (additional === undefined) return sequence(text("{"), SPACE, text("}"));
       if (additional.kind === "any") return rule("object");
     }
-    const further = additional && this.#named(
+    const further = additional && this.named(
       sequence(this.#otherName(taken), text(":"), SPACE, this.value(additional)),
     );
-    const key = ({ name }: Property) => sequence(text(`${JSON.stringify(name)}:`), SPACE);
+    const key = ({ name }: Property) =>
+      sequence(text(`${this.#dialect.literals(JSON.stringify(name))[0]}:`), SPACE);
     return sequence(text("{"), SPACE, this.members(properties, key, further), text("}"));
   }
 
@@ -231,7 +243,7 @@ export class SchemaWriter {
     further?: Expression,
   ): Expression {
     const members = properties.map((property) =>
-      this.#named(sequence(key(property), this.value(property.value)))
+      this.named(sequence(key(property), this.value(property.value)))
     );
     const comma = sequence(text(","), SPACE);
     // behind[i]: what may follow, from property i on, where something came before
@@ -239,7 +251,7 @@ export class SchemaWriter {
     const first: Expression[] = further === undefined ? [] : [sequence(further, behind)];
     let canBeEmpty = true;
     for (let i = properties.length - 1; i >= 0; i--) {
-      behind = this.#named(behind);
+      behind = this.named(behind);
       const member = members[i]!;
       if (properties[i]!.isRequired) {
         first.length = 0;
@@ -255,11 +267,18 @@ export class SchemaWriter {
   /** The name of a further property: none of `taken`, and without escapes, which could spell one of them. */
   #otherName(taken: readonly string[]): Expression {
     if (taken.length === 0) return rule("string");
-    if (!this.rules.has("name rest")) this.rules.set("name rest", sequence(repeat(PLAIN, 0), text('"')));
+    if (!this.rules.has("name rest")) {
+      this.rules.set("name rest", sequence(repeat(this.#plainBut(), 0), text('"')));
+    }
     const most = Math.max(1, Math.min(MAX_BEGINNINGS, this.#beginningsLeft));
     const { tree, count } = beginningsOf(taken, most);
     this.#beginningsLeft -= count;
     return sequence(text('"'), this.#otherThan(tree));
+  }
+
+  /** A letter that needs no escape, but these. */
+  #plainBut(...others: readonly LetterRange[]): Expression {
+    return lettersBut(CONTROL, QUOTE, BACKSLASH, ...this.#dialect.barred, ...others);
   }
 
   #otherThan({ isName, next }: Beginning): Expression {
@@ -267,12 +286,19 @@ export class SchemaWriter {
     const letters = codes.map((code): LetterRange => [code, code]);
     // some letters beyond ASCII cannot be left out (letter_set.ts), so all of them are
     if (codes.some((code) => code > 0x7f)) letters.push([0x80, LAST_LETTER]);
-    const options = [sequence(lettersBut(CONTROL, QUOTE, BACKSLASH, ...letters), rule("name rest"))];
+    const options = [sequence(this.#plainBut(...letters), rule("name rest"))];
     if (!isName) options.push(text('"'));
     for (const [letter, longer] of next) {
       // a name that needs an escape cannot be spelt here
       if (longer === undefined || letter < " " || letter === '"' || letter === "\\") continue;
-      options.push(sequence(text(letter), this.#named(this.#otherThan(longer))));
+      if (
+        this.#dialect.barred.some(([first, last]) =>
+          first <= letter.codePointAt(0)! && letter.codePointAt(0)! <= last
+        )
+      ) {
+        continue;
+      }
+      options.push(sequence(text(letter), this.named(this.#otherThan(longer))));
     }
     return choice(...options);
   }
@@ -305,4 +331,18 @@ function beginningsOf(names: readonly string[], most: number): { tree: Beginning
     });
   }
   return { tree, count: Math.min(count, most) };
+}
+
+/** Where references lead to; `undefined` where they lead in a circle. */
+export function followed(node: SchemaNode, { definitions }: ReadSchema): SchemaNode | undefined {
+  let found: SchemaNode | undefined = node;
+  for (let i = 0; i < MAX_REFERENCES && found?.kind === "ref"; i++) found = definitions.get(found.pointer);
+  return found?.kind === "ref" ? undefined : found;
+}
+
+/** The object that a schema of arguments is; `undefined` where it lists none and lets any through. */
+export function argumentsOf(schema: ReadSchema): (SchemaNode & { readonly kind: "object" }) | undefined {
+  const node = followed(schema.root, schema);
+  if (node?.kind !== "object") return undefined;
+  return node.properties.length === 0 && node.additional !== undefined ? undefined : node;
 }

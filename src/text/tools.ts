@@ -12,6 +12,7 @@ import { looseSchema } from "./loose_schema.ts";
 import { canBePython } from "./python_grammar.ts";
 import { callMessages, withToolText } from "./tool_messages.ts";
 import { RecipientParser } from "./recipient_parser.ts";
+import { canBeTags } from "./tag_grammar.ts";
 import { ToolParser } from "./tool_parser.ts";
 import type { AnswerForm, Prompt, ToolDefinition } from "./types.ts";
 import { partError } from "./wrong_part.ts";
@@ -116,6 +117,15 @@ function forcedForm(
     const loose = tools.map(({ name, parameters }) => ({ name, parameters: looseSchema(parameters, "#") }));
     if (canBePython(loose)) return { kind: "python_calls", tools: loose, most };
     kind = "bare";
+  }
+  if (kind === "tags") {
+    const loose = tools.map(({ name, parameters }) => ({
+      name,
+      parameters: looseSchema(parameters, "#"),
+      offered: parameters,
+    }));
+    if (canBeTags(loose)) return { kind: "tag_calls", tools: loose, hasMarks: true };
+    kind = "tagged";
   }
   if (kind === "recipient") return namedForm(tools, style);
   if (kind === "named" || kind === "function" || kind === "deepseek") {

@@ -43,6 +43,8 @@ export interface Walk {
   readonly draw: () => number;
   /** Steps after which what closes is preferred. */
   readonly soon?: number;
+  /** Letters that close what any text may stand in. */
+  readonly ending?: string;
   readonly most?: number;
 }
 
@@ -57,9 +59,11 @@ const CLOSING = ['"', "'", "}", "]", ")", "0", ",", ":"];
 
 /** Walks at random until the form is complete. Each step needs a token that may come. */
 export async function walk(model: FormModel, form: AnswerForm, options: Walk): Promise<Walked> {
-  const { draw, soon = 30, most = 4000 } = options;
+  const { draw, soon = 30, most = 4000, ending = "" } = options;
   using constraint = await model.forms.constrain(form, never);
   const closing = CLOSING.map((text) => model.tokenizer.encode(text)[0]!);
+  const ends = [...ending].map((letter) => model.tokenizer.encode(letter)[0]!);
+  let ended = 0;
   const ids: number[] = [];
   const endId = [...model.tokenizer.endIds][0]!;
   const whole = (isWhole: boolean) => ({ text: model.tokenizer.decode(ids), ids, isWhole });
@@ -78,7 +82,9 @@ export async function walk(model: FormModel, form: AnswerForm, options: Walk): P
     const some = allowed.filter((id) => id !== endId);
     const preferred = ids.length > soon ? closing.filter((id) => some.includes(id)) : [];
     const from = preferred.length > 0 && draw() < 0.8 ? preferred.slice(0, 1 + Math.floor(draw() * 6)) : some;
-    const id = from[Math.floor(draw() * from.length)]!;
+    const isEnding = ids.length > soon && some.includes(ends[ended % ends.length] ?? -1);
+    const id = isEnding ? ends[ended % ends.length]! : from[Math.floor(draw() * from.length)]!;
+    ended = isEnding ? ended + 1 : 0;
     ids.push(id);
     await constraint.accept(id);
   }

@@ -197,7 +197,8 @@ Deno.test("a forced call is read back by the parser, its arguments by their sche
       const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
       assert(form !== undefined);
       for (let seed = 0; seed < 4; seed++) {
-        const { text, isWhole } = await walk(model, form, { draw: seededDraw(seed), soon: 70 });
+        const ending = family === coder ? "\n</parameter>\n" : "";
+        const { text, isWhole } = await walk(model, form, { draw: seededDraw(seed), soon: 70, ending });
         assert(isWhole, text);
         const { calls } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
         const found = [...calls!.push(text).calls];
@@ -227,7 +228,11 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
     [ministral, `[TOOL_CALLS]weather[ARGS]${given}`],
     [granite, `<|tool_call|>[{"name":"weather","arguments":${given}}]`],
     [functionary, `<function=weather>${given}</function>`],
-    [coder, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
+    [
+      coder,
+      "<tool_call>\n<function=weather>\n<parameter=city>\nRome\n</parameter>\n<parameter=days>\n3\n</parameter>\n" +
+      "</function>\n</tool_call>",
+    ],
     [llama, `{"name":"weather","parameters":${given}}`],
     [recipients, `weather\n${given}`],
     [pythonic, `[weather(city="Rome")]`],
