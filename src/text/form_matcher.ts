@@ -6,6 +6,9 @@
 import type { FormNext, FormTokens } from "./form_messages.ts";
 import type { GrammarMatcher } from "./xgrammar.ts";
 
+/** A letter that has no meaning (private use): where it may come, any text may, and no control token is to come between. */
+const ANY_LETTER = "\ue000";
+
 /** Follows one text, token by token. Dispose to free it. */
 export class FormMatcher implements Disposable {
   readonly #matcher: GrammarMatcher;
@@ -52,7 +55,11 @@ export class FormMatcher implements Disposable {
     const list = this.#matcher.handle.GetNextTokenBitmask(this.#tokens.vocabularySize);
     const bits = Int32Array.from({ length: list.size() }, (_, word) => list.get(word));
     list.delete();
-    for (const [id, name] of this.#tokens.marks) if (this.#fits(name)) bits[id >> 5]! |= 1 << (id & 31);
+    for (
+      const [id, name] of this.#tokens.marks.size > 0 && !this.#fits(ANY_LETTER) ? this.#tokens.marks : []
+    ) {
+      if (this.#fits(name)) bits[id >> 5]! |= 1 << (id & 31);
+    }
     return bits;
   }
 
