@@ -74,7 +74,9 @@ async function ask(
   for (let life = 1;; life++) {
     say({ kind: "progress", text: `Loading all ${blocks} blocks of ${model.id} with ${engine.name}` });
     try {
-      health.degrade("engine", await holdUntilDeath({ context, state, model, engine }, signal));
+      const why = await holdUntilDeath({ context, state, model, engine }, signal);
+      health.pending("model", `the engine is started again: ${why}`);
+      health.degrade("engine", why);
     } catch (error) {
       // what cannot be loaded at first never can; later the engine may only need another start
       if (signal.aborted || life === 1) throw error;

@@ -97,11 +97,12 @@ Deno.test("a model that is only asked is held whole where it fits, and loaded ag
   assertEquals(test.health.readiness, { ready: true });
   await test.die("it was killed");
   assertEquals([test.asking.loaded, test.health.degraded.map(({ what }) => what)], [undefined, ["engine"]]);
+  assertEquals(test.health.readiness, { ready: false, reason: "the engine is started again: it was killed" });
   await test.world.clock.advance(1000); // the second life does not come about, and that is not the end
   assertEquals([test.asking.loaded, test.asked(), test.failure()], [undefined, 2, undefined]);
   await test.world.clock.advance(1000);
   assert(test.asking.loaded !== undefined && test.asking.loaded !== first);
-  assertEquals(test.health.degraded, []);
+  assertEquals([test.health.degraded, test.health.readiness], [[], { ready: true }]);
 });
 
 Deno.test("blocks that can never be loaded end the node", async () => {
