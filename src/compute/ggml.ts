@@ -6,13 +6,7 @@
 import { messageOf, NodeError } from "../base/errors.ts";
 import { Lane } from "../base/lane.ts";
 import type { BlockRange } from "../base/tensor.ts";
-import {
-  BLOCK_PARTS,
-  blockTensorName,
-  outputTensorName,
-  requireBlocks,
-  requireHead,
-} from "../model/slice.ts";
+import { blockParts, blockTensorName, outputTensorName, requireBlocks, requireHead } from "../model/slice.ts";
 import type { ModelSource, WeightFormat } from "../model/source.ts";
 import type { BlockBackend, LoadedBlocks, LoadOptions, Probe, TextHead } from "./backend.ts";
 import { requireRoom, requireRoomForBlocks, WORKING_BYTES } from "./budget.ts";
@@ -117,7 +111,8 @@ async function loadBlocks(
   const { architecture } = model;
   requireRoomForBlocks(model, range, load.dtype, engine.availableBytes());
   const blocks = Array.from({ length: range.end - range.start }, (_, i) => range.start + i);
-  const names = blocks.flatMap((block) => BLOCK_PARTS.map((part) => blockTensorName(block, part)));
+  const kinds = blockParts(architecture);
+  const names = blocks.flatMap((block) => kinds.map((part) => blockTensorName(block, part)));
   const formats = new Set<WeightFormat>(
     names.map((name) => model.tensors.get(name)!).filter(({ shape }) => shape.length > 1)
       .map(({ format }) => format),
@@ -134,7 +129,7 @@ async function loadBlocks(
       range,
       blocks: blocks.map((block) =>
         Object.fromEntries(
-          BLOCK_PARTS.map((part) => [part, weights.get(blockTensorName(block, part))]),
+          kinds.map((part) => [part, weights.get(blockTensorName(block, part))]),
         ) as BlockWeights
       ),
       rope: { ...architecture.rope, factors: factors?.tensor },

@@ -1,16 +1,17 @@
 /**
- * The computation of Llama blocks as a graph of ggml operations (Touvron et al., 2023; grouped heads of Ainslie et al.,
- * 2023). Some 30 operations a block, and 14 more where columns are multiplied apart.
+ * The computation of blocks as a graph of ggml operations: Llama's (Touvron et al., 2023; grouped heads of Ainslie et al.,
+ * 2023), with the biases of Qwen 2 or the normed queries and keys of Qwen 3 where they are there. Some 30 operations a
+ * block, and 14 more where columns are multiplied apart.
  *
  * @module
  */
 import type { Architecture } from "../model/source.ts";
-import type { BlockPart } from "../model/slice.ts";
+import type { BlockValues } from "../model/slice.ts";
 import type { GgmlTensor } from "./ggml_context.ts";
 import type { GgmlGraph, GgmlRope, GgmlWeight } from "./ggml_graph.ts";
 
 /** Weights of one block. */
-export type BlockWeights = Readonly<Record<BlockPart, GgmlWeight>>;
+export type BlockWeights = BlockValues<GgmlWeight>;
 
 /** Attention memory of one block: `(headDim × kvHeads, capacity × batch)` each. */
 export interface BlockCache {
@@ -59,7 +60,7 @@ export interface BlockGraphEnds {
 }
 
 /** Nodes to reserve for a graph over `blocks` blocks. */
-export const graphNodes = (blocks: number): number => 54 * blocks + 16;
+export const graphNodes = (blocks: number): number => 58 * blocks + 16;
 
 /** Adds the blocks of `plan` to an empty graph. */
 export function buildBlocks(graph: GgmlGraph, plan: GraphPlan, shape: GraphShape): BlockGraphEnds {
@@ -96,13 +97,18 @@ function attend(
   const { heads, kvHeads, headDim, normEpsilon } = plan.architecture;
   const { rows, tokens } = shape;
   const normed = graph.norm(x, weights.attn_norm, normEpsilon);
-  const turned = (weight: GgmlWeight, count: number) => {
-    const perHead = graph.reshape(graph.multiply(weight, normed), headDim, count, rows * tokens);
-    return graph.rope(perHead, inputs.positions, plan.rope);
+  const projected = (weight: GgmlWeight, bias: GgmlWeight | undefined) => {
+    const product = graph.multiply(weight, normed);
+    return bias === undefined ? product : graph.add(product, bias.tensor);
   };
-  const q = turned(weights.attn_q, heads);
-  const k = turned(weights.attn_k, kvHeads);
-  const v = graph.multiply(weights.attn_v, normed);
+  const turned = (x: GgmlTensor, norm: GgmlWeight | undefined, count: number) => {
+    const perHead = graph.reshape(x, headDim, count, rows * tokens);
+    const even = norm === undefined ? perHead : graph.norm(perHead, norm, normEpsilon);
+    return graph.rope(even, inputs.positions, plan.rope);
+  };
+  const q = turned(projected(weights.attn_q, weights.attn_q_bias), weights.attn_q_norm, heads);
+  const k = turned(projected(weights.attn_k, weights.attn_k_bias), weights.attn_k_norm, kvHeads);
+  const v = projected(weights.attn_v, weights.attn_v_bias);
   // The writes stand in the graph before the views that read them: nothing else orders the two
   graph.expand(q);
   graph.expand(

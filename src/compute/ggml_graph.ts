@@ -37,6 +37,9 @@ export interface GgmlWeight {
   readonly isRepacked: boolean;
 }
 
+/** `GGML_PREC_F32`. */
+const SINGLE_PRECISION = 10;
+
 /** Columns that are few: one token, or one with 8 guesses behind it. */
 export const FEW_COLUMNS = 9;
 
@@ -209,7 +212,10 @@ export class GgmlGraph implements Disposable {
     { q, k, v, mask }: Readonly<Record<"q" | "k" | "v" | "mask", GgmlTensor>>,
     scale: number,
   ): GgmlTensor {
-    return this.#symbols.ggml_flash_attn_ext(this.#context, q, k, v, mask, scale, 0, 0) as GgmlTensor;
+    const attended = this.#symbols.ggml_flash_attn_ext(this.#context, q, k, v, mask, scale, 0, 0);
+    // GPUs would sum in half precision, which ends at 65,504: the biased keys of Qwen 2 go beyond
+    this.#symbols.ggml_flash_attn_ext_set_prec(attended, SINGLE_PRECISION);
+    return attended as GgmlTensor;
   }
 
   [Symbol.dispose](): void {

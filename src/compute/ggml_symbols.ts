@@ -51,6 +51,7 @@ export const BASE_SYMBOLS = {
   ggml_permute: { parameters: [P, P, I32, I32, I32, I32], result: P },
   ggml_rope_ext: { parameters: [P, P, P, P, I32, I32, I32, F32, F32, F32, F32, F32, F32], result: P },
   ggml_set_rows: { parameters: [P, P, P, P], result: P },
+  ggml_flash_attn_ext_set_prec: { parameters: [P, I32], result: "void" },
   ggml_flash_attn_ext: { parameters: [P, P, P, P, P, F32, F32, F32], result: P },
 
   ggml_new_graph_custom: { parameters: [P, SIZE, "u8"], result: P },

@@ -8,13 +8,7 @@ import type { Bytes } from "../base/bytes.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import { Lane } from "../base/lane.ts";
 import type { BlockRange } from "../base/tensor.ts";
-import {
-  BLOCK_PARTS,
-  blockTensorName,
-  outputTensorName,
-  requireBlocks,
-  requireHead,
-} from "../model/slice.ts";
+import { blockParts, blockTensorName, outputTensorName, requireBlocks, requireHead } from "../model/slice.ts";
 import type { Architecture, ModelSource } from "../model/source.ts";
 import type { BlockBackend, LoadedBlocks, LoadOptions, Probe, TextHead } from "./backend.ts";
 import { requireRoom, requireRoomForBlocks, WORKING_BYTES } from "./budget.ts";
@@ -86,7 +80,7 @@ async function loadBlocks(
   let weightBytes = 0;
   for (let block = range.start; block < range.end; block++) {
     const weights: Record<string, Ort.Tensor> = {};
-    for (const part of BLOCK_PARTS) {
+    for (const part of blockParts(architecture)) {
       weights[part] = await loadWeight(engine, model, blockTensorName(block, part), signal);
       weightBytes += 4 * weights[part].size;
     }

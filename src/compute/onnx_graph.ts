@@ -1,5 +1,6 @@
 /**
- * Llama blocks (Touvron et al., 2023; grouped heads of Ainslie et al., 2023) and the output matrix as ONNX graphs.
+ * Blocks of Llama (Touvron et al., 2023; grouped heads of Ainslie et al., 2023) and Qwen, and the output matrix, as ONNX
+ * graphs.
  *
  * Weights are inputs, not constants: one small graph serves every block of a model, its memory is ours and not held
  * twice, and nothing meets the 2 GB at which a protobuf ends.
@@ -7,7 +8,7 @@
  * @module
  */
 import type { Bytes } from "../base/bytes.ts";
-import { BLOCK_PARTS, blockShapes } from "../model/slice.ts";
+import { type BlockPart, blockParts, blockShapes } from "../model/slice.ts";
 import type { Architecture } from "../model/source.ts";
 import { encodeOnnx, type OnnxNode, type OnnxValue } from "./onnx_proto.ts";
 
@@ -59,19 +60,27 @@ export const weightShape = (stored: readonly number[]): readonly number[] => sto
  *
  * Inputs: `hidden` `[batch, tokens, hidden]`; `keys`, `values` that are held `[position, batch, kvHeads × headDim]`; `cos`,
  * `sin` of the new positions `[tokens, dims / 2]`; `mask` `[tokens, position + tokens]`, 0 where a token may look, minus
- * infinity elsewhere; the weights by their names in `BLOCK_PARTS`, matrices as `weightShape` says.
+ * infinity elsewhere; the weights by their names in `blockParts`, matrices as `weightShape` says.
  * Outputs: `output` as `hidden`; `fresh_keys`, `fresh_values` `[tokens, batch, kvHeads × headDim]`.
  */
 export function blockGraph(architecture: Architecture): Bytes {
   const { hiddenSize, heads, kvHeads, headDim, normEpsilon, rope } = architecture;
   const width = kvHeads * headDim;
   const shapes = blockShapes(architecture);
+  const parts = blockParts(architecture);
   const graph = new GraphBuilder();
   const normed = graph.norm("hidden", "attn_norm", normEpsilon);
-  const queries = rotated(graph, graph.product(normed, "attn_q"), architecture, heads);
-  const keys = rotated(graph, graph.product(normed, "attn_k"), architecture, kvHeads);
-  graph.transpose(keys, [1, 0, 2], "fresh_keys");
-  graph.transpose(graph.product(normed, "attn_v"), [1, 0, 2], "fresh_values");
+  const projected = (matrix: BlockPart, bias: BlockPart) => {
+    const product = graph.product(normed, matrix);
+    return parts.includes(bias) ? graph.add("Add", [product, bias]) : product;
+  };
+  const even = (x: string, norm: BlockPart, count: number) =>
+    parts.includes(norm) ? normedHeads(graph, x, norm, { ...architecture, heads: count }) : x;
+  const q = even(projected("attn_q", "attn_q_bias"), "attn_q_norm", heads);
+  const k = even(projected("attn_k", "attn_k_bias"), "attn_k_norm", kvHeads);
+  const queries = rotated(graph, q, architecture, heads);
+  graph.transpose(rotated(graph, k, architecture, kvHeads), [1, 0, 2], "fresh_keys");
+  graph.transpose(projected("attn_v", "attn_v_bias"), [1, 0, 2], "fresh_values");
   const attended = attention(graph, queries, architecture);
   const hidden = graph.add("Add", ["hidden", graph.product(attended, "attn_output")]);
 
@@ -90,7 +99,7 @@ export function blockGraph(architecture: Architecture): Bytes {
     { name: "cos", shape: turned },
     { name: "sin", shape: turned },
     { name: "mask", shape: ["tokens", "positions"] },
-    ...BLOCK_PARTS.map((name) => ({ name, shape: weightShape(shapes[name]) })),
+    ...parts.map((name) => ({ name, shape: weightShape(shapes[name]) })),
   ];
   const fresh = ["tokens", "batch", width];
   const outputs: OnnxValue[] = [
@@ -99,6 +108,17 @@ export function blockGraph(architecture: Architecture): Bytes {
     { name: "fresh_values", shape: fresh },
   ];
   return encodeOnnx({ inputs, outputs, nodes: graph.nodes, constants: graph.constants });
+}
+
+/** Norms each head of `x` `[batch, tokens, heads × headDim]` by itself. */
+function normedHeads(
+  graph: GraphBuilder,
+  x: string,
+  norm: string,
+  { heads, headDim, normEpsilon }: Architecture,
+): string {
+  const perHead = graph.reshape(x, [0, 0, heads, headDim]);
+  return graph.reshape(graph.norm(perHead, norm, normEpsilon), [0, 0, heads * headDim]);
 }
 
 /** Turns each head of `x` `[batch, tokens, heads × headDim]`; the tables begin with the first token's position. */

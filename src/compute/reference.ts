@@ -7,9 +7,9 @@
 import { Lane } from "../base/lane.ts";
 import type { BlockRange } from "../base/tensor.ts";
 import {
-  BLOCK_PARTS,
-  type BlockPart,
+  blockParts,
   blockTensorName,
+  type BlockValues,
   outputTensorName,
   requireBlocks,
   requireHead,
@@ -22,7 +22,7 @@ import { type BlockKernel, HostBlocks, type Place } from "./host_blocks.ts";
 import type { BlockMemory } from "./host_cache.ts";
 import { HostHead } from "./host_head.ts";
 import { answerDType } from "./precision.ts";
-import { addInto, attend, gateBySilu, multiply, rmsNorm, rotate } from "./reference_math.ts";
+import { addInto, addToRows, attend, gateBySilu, multiply, rmsNorm, rotate } from "./reference_math.ts";
 import { ropeAngles } from "./rope_angles.ts";
 
 /** What the backend is to work with. */
@@ -57,7 +57,8 @@ export function createReferenceBackend(options: ReferenceOptions = {}): BlockBac
 
 const DEVICE = "CPU, plain TypeScript";
 
-type BlockValues = Readonly<Record<BlockPart, Float32Array<ArrayBuffer>>>;
+type Floats = Float32Array<ArrayBuffer>;
+type BlockWeights = BlockValues<Floats>;
 
 async function loadBlocks(
   engine: ReferenceEngine,
@@ -68,13 +69,13 @@ async function loadBlocks(
   requireBlocks(stored, range);
   const model = expandModel(stored, load.dtype);
   requireRoomForBlocks(model, range, "f32", engine.availableBytes());
-  const blocks: BlockValues[] = [];
+  const blocks: BlockWeights[] = [];
   for (let block = range.start; block < range.end; block++) {
-    const values: [BlockPart, Float32Array<ArrayBuffer>][] = [];
-    for (const part of BLOCK_PARTS) {
-      values.push([part, await readValues(model, blockTensorName(block, part), signal)]);
+    const values: Record<string, Floats> = {};
+    for (const part of blockParts(model.architecture)) {
+      values[part] = await readValues(model, blockTensorName(block, part), signal);
     }
-    blocks.push(Object.fromEntries(values) as BlockValues);
+    blocks.push(values as BlockWeights);
   }
   return new HostBlocks({
     engine: "reference",
@@ -91,10 +92,10 @@ async function loadBlocks(
 
 class ReferenceKernel implements BlockKernel {
   readonly #architecture: Architecture;
-  readonly #blocks: BlockValues[];
+  readonly #blocks: BlockWeights[];
   readonly #engine: ReferenceEngine;
 
-  constructor(architecture: Architecture, blocks: BlockValues[], engine: ReferenceEngine) {
+  constructor(architecture: Architecture, blocks: BlockWeights[], engine: ReferenceEngine) {
     this.#architecture = architecture;
     this.#blocks = blocks;
     this.#engine = engine;
@@ -117,18 +118,26 @@ class ReferenceKernel implements BlockKernel {
   }
 }
 
-/** One block of Llama (Touvron et al., 2023) over `hidden`, in place. */
+/**
+ * One block of Llama (Touvron et al., 2023), with the biases of Qwen 2 or the normed queries and keys of Qwen 3 where they
+ * are there, over `hidden`, in place.
+ */
 function computeBlock(
   architecture: Architecture,
-  weights: BlockValues,
+  weights: BlockWeights,
   hidden: Float32Array<ArrayBuffer>,
   { memory, ...place }: Place & { readonly memory: BlockMemory },
 ): void {
   const { hiddenSize, ffnSize, heads, kvHeads, headDim, normEpsilon, rope } = architecture;
   const attention = rmsNorm(hidden, weights.attn_norm, normEpsilon);
-  const queries = multiply(attention, weights.attn_q, hiddenSize);
-  const keys = multiply(attention, weights.attn_k, hiddenSize);
-  const values = multiply(attention, weights.attn_v, hiddenSize);
+  const projected = (matrix: Floats, bias: Floats | undefined, norm?: Floats) => {
+    const product = multiply(attention, matrix, hiddenSize);
+    if (bias !== undefined) addToRows(product, bias);
+    return norm === undefined ? product : rmsNorm(product, norm, normEpsilon);
+  };
+  const queries = projected(weights.attn_q, weights.attn_q_bias, weights.attn_q_norm);
+  const keys = projected(weights.attn_k, weights.attn_k_bias, weights.attn_k_norm);
+  const values = projected(weights.attn_v, weights.attn_v_bias);
   const angles = ropeAngles(rope, place.position, place.tokens);
   rotate(queries, { tokens: place.tokens, heads, headDim }, rope, angles);
   rotate(keys, { tokens: place.tokens, heads: kvHeads, headDim }, rope, angles);

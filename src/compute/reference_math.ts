@@ -1,5 +1,5 @@
 /**
- * The arithmetic of a Llama block, one loop after another. Sums are taken in double precision, results are single.
+ * The arithmetic of a block, one loop after another. Sums are taken in double precision, results are single.
  *
  * @module
  */
@@ -128,4 +128,11 @@ export function gateBySilu(gate: Float32Array, up: Float32Array): void {
 /** Adds `b` to `a`. */
 export function addInto(a: Float32Array, b: Float32Array): void {
   for (let i = 0; i < a.length; i++) a[i]! += b[i]!;
+}
+
+/** Adds `row` to each row of `x`, `[rows, row.length]`. */
+export function addToRows(x: Float32Array, row: Float32Array): void {
+  for (let at = 0; at < x.length; at += row.length) {
+    for (let i = 0; i < row.length; i++) x[at + i]! += row[i]!;
+  }
 }

@@ -7,12 +7,22 @@ import { NodeError } from "../base/errors.ts";
 import { checkArchitecture } from "./check_architecture.ts";
 import { isJsonObject, type JsonObject } from "./json_file.ts";
 import { llama3RopeFactors } from "./rope_factors.ts";
-import type { Architecture, RopeParameters } from "./source.ts";
+import type { Architecture, ModelFamily, RopeParameters } from "./source.ts";
+
+/** Families by `model_type`. */
+const FAMILIES: ReadonlyMap<unknown, ModelFamily> = new Map<unknown, ModelFamily>([
+  ["llama", "llama"],
+  ["mistral", "llama"],
+  ["qwen2", "qwen2"],
+  ["qwen3", "qwen3"],
+]);
 
 /** Defaults of transformers' `LlamaConfig`, for files that leave them out. */
 const DEFAULT_ROPE_BASE = 10_000;
 const DEFAULT_EPSILON = 1e-6;
 const DEFAULT_CONTEXT = 2048;
+/** Of transformers' `Qwen3Config`, whatever the hidden size. */
+const QWEN3_HEAD_DIM = 128;
 
 /**
  * The architecture of a checkpoint. `path` is for messages. Throws `NodeError` `unsupported` for what would compute
@@ -20,16 +30,19 @@ const DEFAULT_CONTEXT = 2048;
  */
 export function checkpointArchitecture(config: JsonObject, path: string): Architecture {
   const read = new ConfigReader(config, path);
-  const family = config["model_type"];
-  if (family !== "llama" && family !== "mistral") {
-    throw read.unsupported(`its model_type is ${JSON.stringify(family)}, wanted "llama" or "mistral"`);
+  const family = FAMILIES.get(config["model_type"]);
+  if (family === undefined) {
+    const known = Array.from(FAMILIES.keys(), (name) => JSON.stringify(name)).join(", ");
+    throw read.unsupported(
+      `its model_type is ${JSON.stringify(config["model_type"])}, wanted one of ${known}`,
+    );
   }
-  checkVariants(read);
+  checkVariants(read, family);
   const hiddenSize = read.number("hidden_size");
   const heads = read.number("num_attention_heads");
-  const headDim = read.optional("head_dim") ?? hiddenSize / heads;
+  const headDim = read.optional("head_dim") ?? (family === "qwen3" ? QWEN3_HEAD_DIM : hiddenSize / heads);
   return checkArchitecture({
-    family: "llama",
+    family,
     blocks: read.number("num_hidden_layers"),
     hiddenSize,
     ffnSize: read.number("intermediate_size"),
@@ -37,7 +50,7 @@ export function checkpointArchitecture(config: JsonObject, path: string): Archit
     kvHeads: read.optional("num_key_value_heads") ?? heads,
     headDim,
     normEpsilon: read.optional("rms_norm_eps") ?? DEFAULT_EPSILON,
-    contextLength: contextLength(read),
+    contextLength: contextLength(read, family),
     vocabularySize: read.number("vocab_size"),
     rope: ropeParameters(read, headDim),
   }, path);
@@ -46,10 +59,12 @@ export function checkpointArchitecture(config: JsonObject, path: string): Archit
 /** Whether the output matrix is the embedding matrix; transformers then ignores a stored `lm_head`. */
 export const isTied = (config: JsonObject): boolean => config["tie_word_embeddings"] === true;
 
-function checkVariants(read: ConfigReader): void {
+function checkVariants(read: ConfigReader, family: ModelFamily): void {
   const { config } = read;
-  if (config["attention_bias"] === true || config["mlp_bias"] === true) {
-    throw read.unsupported("its matrices have biases, wanted blocks without");
+  // Qwen 2 has its biases whatever this says, and in transformers too
+  const attentionBias = family !== "qwen2" && config["attention_bias"] === true;
+  if (attentionBias || config["mlp_bias"] === true) {
+    throw read.unsupported("its matrices have biases, wanted blocks without (or those of Qwen 2)");
   }
   const activation = config["hidden_act"] ?? "silu";
   if (activation !== "silu" && activation !== "swish") {
@@ -66,11 +81,12 @@ function checkVariants(read: ConfigReader): void {
 
 /**
  * Positions a text may have. Early Mistral models see only a window of the last tokens; within one window that is plain
- * attention, so we serve them that far and no further.
+ * attention, so we serve them that far and no further. Qwen's files state a window that is off unless they say it is on.
  */
-function contextLength(read: ConfigReader): number {
+function contextLength(read: ConfigReader, family: ModelFamily): number {
   const context = read.optional("max_position_embeddings") ?? DEFAULT_CONTEXT;
-  const window = read.config["use_sliding_window"] === false ? undefined : read.optional("sliding_window");
+  const isOn = read.config["use_sliding_window"] ?? family === "llama";
+  const window = isOn === true ? read.optional("sliding_window") : undefined;
   return Math.min(context, window ?? context);
 }
 

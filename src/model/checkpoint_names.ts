@@ -1,5 +1,5 @@
 /**
- * Names of tensors in Hugging Face checkpoints of the Llama family.
+ * Names of tensors in Hugging Face checkpoints of the families that we compute.
  *
  * @module
  */
@@ -9,6 +9,8 @@ const IN_BLOCK: Readonly<Record<string, string>> = {
   "self_attn.q_proj": "attn_q",
   "self_attn.k_proj": "attn_k",
   "self_attn.v_proj": "attn_v",
+  "self_attn.q_norm": "attn_q_norm",
+  "self_attn.k_norm": "attn_k_norm",
   "self_attn.o_proj": "attn_output",
   "post_attention_layernorm": "ffn_norm",
   "mlp.gate_proj": "ffn_gate",

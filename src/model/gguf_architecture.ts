@@ -6,7 +6,17 @@
 import { NodeError } from "../base/errors.ts";
 import { checkArchitecture } from "./check_architecture.ts";
 import type { GgufValue } from "./gguf_header.ts";
-import type { Architecture } from "./source.ts";
+import type { Architecture, ModelFamily, RopeParameters } from "./source.ts";
+
+/**
+ * Families by `general.architecture`, with the pairs that rotate: converters reorder the rows of Llama's q and k, those
+ * of Qwen they leave as they are (llama.cpp, `llama_model_rope_type`).
+ */
+const PAIRS: Readonly<Record<ModelFamily, RopeParameters["pairs"]>> = {
+  llama: "adjacent",
+  qwen2: "halves",
+  qwen3: "halves",
+};
 
 /** llama.cpp's default where a file says nothing. */
 const DEFAULT_ROPE_BASE = 10_000;
@@ -25,55 +35,65 @@ export interface GgufFacts {
  * that we do not compute, `corrupt` for numbers that are missing or cannot be.
  */
 export function ggufArchitecture(metadata: ReadonlyMap<string, GgufValue>, facts: GgufFacts): Architecture {
-  const read = new MetadataReader(metadata, facts.path);
-  checkFamily(read);
-  const heads = read.number("llama.attention.head_count");
-  const hiddenSize = read.number("llama.embedding_length");
-  const headDim = read.optional("llama.attention.key_length") ??
-    read.optional("llama.rope.dimension_count") ?? hiddenSize / heads;
-  const valueDim = read.optional("llama.attention.value_length") ?? headDim;
+  const { family, read } = openFamily(metadata, facts.path);
+  const heads = read.number("attention.head_count");
+  const hiddenSize = read.number("embedding_length");
+  const headDim = read.optional("attention.key_length") ??
+    read.optional("rope.dimension_count") ?? hiddenSize / heads;
+  const valueDim = read.optional("attention.value_length") ?? headDim;
   if (valueDim !== headDim) {
     throw read.unsupported(
       `its values have ${valueDim} numbers a head and its keys ${headDim}, wanted as many`,
     );
   }
   return checkArchitecture({
-    family: "llama",
-    blocks: read.number("llama.block_count"),
+    family,
+    blocks: read.number("block_count"),
     hiddenSize,
-    ffnSize: read.number("llama.feed_forward_length"),
+    ffnSize: read.number("feed_forward_length"),
     heads,
-    kvHeads: read.optional("llama.attention.head_count_kv") ?? heads,
+    kvHeads: read.optional("attention.head_count_kv") ?? heads,
     headDim,
-    normEpsilon: written(read.number("llama.attention.layer_norm_rms_epsilon")),
-    contextLength: read.number("llama.context_length"),
-    vocabularySize: read.optional("llama.vocab_size") ?? facts.vocabularySize ?? 0,
+    normEpsilon: written(read.number("attention.layer_norm_rms_epsilon")),
+    contextLength: read.number("context_length"),
+    vocabularySize: read.optional("vocab_size") ?? facts.vocabularySize ?? 0,
     rope: {
-      base: read.optional("llama.rope.freq_base") ?? DEFAULT_ROPE_BASE,
-      dims: read.optional("llama.rope.dimension_count") ?? headDim,
-      pairs: "adjacent",
+      base: read.optional("rope.freq_base") ?? DEFAULT_ROPE_BASE,
+      dims: read.optional("rope.dimension_count") ?? headDim,
+      pairs: PAIRS[family],
       ...(facts.ropeFactors === undefined ? {} : { factors: facts.ropeFactors }),
       scale: ropeScale(read),
     },
   }, facts.path);
 }
 
-function checkFamily(read: MetadataReader): void {
-  const family = read.text("general.architecture");
-  if (family === undefined) throw read.corrupt("general.architecture");
-  if (family !== "llama") {
-    throw read.unsupported(`its architecture is "${family}", wanted "llama" (Llama, Mistral and their kin)`);
+/** Which family the file is of, and a reader of that family's keys. */
+function openFamily(metadata: ReadonlyMap<string, GgufValue>, path: string) {
+  const family = metadata.get("general.architecture");
+  const read = new MetadataReader(metadata, path, String(family));
+  if (typeof family !== "string") throw read.corrupt("general.architecture");
+  if (!isFamily(family)) {
+    throw read.unsupported(
+      `its architecture is "${family}", wanted "llama" (Llama, Mistral and their kin), "qwen2" or "qwen3"`,
+    );
   }
-  const parts = read.optional("split.count") ?? 1;
+  checkVariants(read);
+  return { family, read };
+}
+
+const isFamily = (name: string): name is ModelFamily => Object.hasOwn(PAIRS, name);
+
+function checkVariants(read: MetadataReader): void {
+  const parts = read.plain("split.count") ?? 1;
   if (parts > 1) {
     throw read.unsupported(
       `it is one of ${parts} parts, wanted one whole file: llama-gguf-split --merge makes it`,
     );
   }
-  if ((read.optional("llama.expert_count") ?? 0) > 0) {
+  if ((read.optional("expert_count") ?? 0) > 0) {
     throw read.unsupported("it is a mixture of experts, wanted a dense model");
   }
-  if (read.flag("llama.attention.causal") === false) {
+  if (read.flag("attention.causal") === false) {
     throw read.unsupported(
       "its attention sees later tokens (an embedding model), wanted one that generates text",
     );
@@ -82,20 +102,25 @@ function checkFamily(read: MetadataReader): void {
 
 /** Positions are multiplied by this: 1 / factor of linear scaling. */
 function ropeScale(read: MetadataReader): number {
-  const type = read.text("llama.rope.scaling.type") ?? "linear";
+  const type = read.text("rope.scaling.type") ?? "linear";
   if (type === "none") return 1;
   if (type !== "linear") {
     throw read.unsupported(`it scales positions by "${type}", wanted none, linear or Llama 3's factors`);
   }
-  const factor = read.optional("llama.rope.scaling.factor") ?? read.optional("llama.rope.scale_linear") ?? 1;
+  const factor = read.optional("rope.scaling.factor") ?? read.optional("rope.scale_linear") ?? 1;
   return factor === 0 ? 1 : 1 / factor;
 }
 
 /** A single-precision number as its author wrote it: 1e-5 is stored as 9.99999974e-6. */
 const written = (stored: number) => Number(stored.toPrecision(7));
 
+/** Reads keys of one family, such as `block_count` for `llama.block_count`. */
 class MetadataReader {
-  constructor(readonly metadata: ReadonlyMap<string, GgufValue>, readonly path: string) {}
+  constructor(
+    readonly metadata: ReadonlyMap<string, GgufValue>,
+    readonly path: string,
+    readonly family: string,
+  ) {}
 
   unsupported(what: string): NodeError {
     return new NodeError("unsupported", `Cannot use "${this.path}": ${what}`);
@@ -109,27 +134,36 @@ class MetadataReader {
   }
 
   text(key: string): string | undefined {
-    const value = this.metadata.get(key);
+    const value = this.metadata.get(this.#named(key));
     return typeof value === "string" ? value : undefined;
   }
 
   flag(key: string): boolean | undefined {
-    const value = this.metadata.get(key);
+    const value = this.metadata.get(this.#named(key));
     return typeof value === "boolean" ? value : undefined;
   }
 
   number(key: string): number {
     const value = this.optional(key);
-    if (value === undefined) throw this.corrupt(key);
+    if (value === undefined) throw this.corrupt(this.#named(key));
     return value;
   }
 
   optional(key: string): number | undefined {
+    return this.plain(this.#named(key));
+  }
+
+  /** The same under a key that no family has for itself. */
+  plain(key: string): number | undefined {
     const value = this.metadata.get(key);
     if (typeof value === "number") return value;
     if (typeof value === "object") {
       throw this.unsupported(`its "${key}" differs from block to block, wanted one number`);
     }
     return undefined;
+  }
+
+  #named(key: string): string {
+    return `${this.family}.${key}`;
   }
 }

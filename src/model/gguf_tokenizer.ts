@@ -15,7 +15,10 @@ export type ReadList = (array: GgufArray) => Promise<(number | boolean | string)
 /** `tokenizer.ggml.token_type` (llama.h, `llama_token_type`). */
 const CONTROL = 3, USER_DEFINED = 4;
 
-/** Tokens that llama.cpp takes for the end of a turn whatever the metadata say (llama-vocab.cpp, `special_eog_ids`). */
+/**
+ * Tokens that llama.cpp takes for the end of a turn whatever the metadata say (llama-vocab.cpp, `special_eog_ids`). Those
+ * from `<|fim_pad|>` on part files and fill gaps: Qwen 2.5, SmolLM2 and Granite write them where another file would begin.
+ */
 const END_TOKENS = new Set([
   "<|eot_id|>",
   "<|im_end|>",
@@ -26,7 +29,17 @@ const END_TOKENS = new Set([
   "<|eom_id|>",
   "<EOT>",
   "_<EOT>",
+  "<|fim_pad|>",
+  "<fim-pad>",
+  "<fim_pad>",
+  "<|fim_repo|>",
+  "<|repo_name|>",
+  "<fim-repo>",
+  "<reponame>",
+  "<|file_sep|>",
 ]);
+/** Keys of metadata that name such a token. */
+const END_KEYS = ["eos", "eot", "eom", "fim_pad", "fim_rep", "fim_sep"];
 
 interface Tables {
   readonly tokens: readonly string[];
@@ -205,7 +218,7 @@ function tokenizerConfig(tables: Tables, metadata: ReadonlyMap<string, GgufValue
 }
 
 function endIds(tables: Tables): number[] {
-  const stated = ["eos_token_id", "eot_token_id", "eom_token_id"].flatMap((key) => tables.number(key) ?? []);
+  const stated = END_KEYS.flatMap((key) => tables.number(`${key}_token_id`) ?? []);
   const byText = tables.tokens.flatMap((token, id) =>
     tables.types[id] === CONTROL && END_TOKENS.has(token) ? [id] : []
   );

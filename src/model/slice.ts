@@ -5,7 +5,7 @@
  */
 import { NodeError } from "../base/errors.ts";
 import type { BlockRange } from "../base/tensor.ts";
-import type { Architecture, ModelSource } from "./source.ts";
+import type { Architecture, ModelFamily, ModelSource } from "./source.ts";
 
 /** A tensor that must be there. */
 export interface WantedTensor {
@@ -14,8 +14,8 @@ export interface WantedTensor {
   readonly shape: readonly number[];
 }
 
-/** Parts of a block, in the order a block computes with them. */
-export const BLOCK_PARTS = [
+/** Parts that every block has, in the order a block computes with them. */
+const COMMON_PARTS = [
   "attn_norm",
   "attn_q",
   "attn_k",
@@ -26,13 +26,35 @@ export const BLOCK_PARTS = [
   "ffn_up",
   "ffn_down",
 ] as const;
-/** One of {@linkcode BLOCK_PARTS}. */
-export type BlockPart = (typeof BLOCK_PARTS)[number];
+type CommonPart = (typeof COMMON_PARTS)[number];
+type FamilyPart = "attn_q_bias" | "attn_k_bias" | "attn_v_bias" | "attn_q_norm" | "attn_k_norm";
+
+/** Parts that only blocks of one family have. */
+const FAMILY_PARTS: Readonly<Record<ModelFamily, readonly FamilyPart[]>> = {
+  llama: [],
+  qwen2: ["attn_q_bias", "attn_k_bias", "attn_v_bias"],
+  qwen3: ["attn_q_norm", "attn_k_norm"],
+};
+
+/** A weight of a block. */
+export type BlockPart = CommonPart | FamilyPart;
+
+/** One value for each part that a block has. */
+export type BlockValues<T> = Readonly<Record<CommonPart, T>> & Readonly<Partial<Record<FamilyPart, T>>>;
+
+/** The parts of each block. */
+export const blockParts = ({ family }: Pick<Architecture, "family">): readonly BlockPart[] => [
+  ...COMMON_PARTS,
+  ...FAMILY_PARTS[family],
+];
 
 /** The GGUF name of a part of a block, such as `blk.0.attn_q.weight`. */
-export const blockTensorName = (block: number, part: BlockPart): string => `blk.${block}.${part}.weight`;
+export function blockTensorName(block: number, part: BlockPart): string {
+  const [matrix, isBias] = part.endsWith("_bias") ? [part.slice(0, -"_bias".length), true] : [part, false];
+  return `blk.${block}.${matrix}.${isBias ? "bias" : "weight"}`;
+}
 
-/** Shape of each part of a block. */
+/** Shape of each part that a block may have. */
 export function blockShapes(architecture: Architecture): Readonly<Record<BlockPart, readonly number[]>> {
   const { hiddenSize, ffnSize, heads, kvHeads, headDim } = architecture;
   return {
@@ -45,13 +67,21 @@ export function blockShapes(architecture: Architecture): Readonly<Record<BlockPa
     ffn_gate: [ffnSize, hiddenSize],
     ffn_up: [ffnSize, hiddenSize],
     ffn_down: [hiddenSize, ffnSize],
+    attn_q_bias: [heads * headDim],
+    attn_k_bias: [kvHeads * headDim],
+    attn_v_bias: [kvHeads * headDim],
+    attn_q_norm: [headDim],
+    attn_k_norm: [headDim],
   };
 }
 
 /** The tensors of block `block`. */
 export function blockTensors(architecture: Architecture, block: number): WantedTensor[] {
   const shapes = blockShapes(architecture);
-  return BLOCK_PARTS.map((part) => ({ name: blockTensorName(block, part), shape: shapes[part] }));
+  return blockParts(architecture).map((part) => ({
+    name: blockTensorName(block, part),
+    shape: shapes[part],
+  }));
 }
 
 /** Name of the output matrix: the embeddings themselves where the model ties the two. */
@@ -90,13 +120,14 @@ export function requireBlocks(model: ModelSource, range: BlockRange): void {
   }
   for (let block = range.start; block < range.end; block++) {
     bytesOfAll(model, blockTensors(model.architecture, block));
-    requireNoBias(model, block);
+    requireNoMore(model, block);
   }
 }
 
 /** The same for embeddings, final norm and output matrix. */
 export function requireHead(model: ModelSource): void {
   bytesOfAll(model, headTensors(model));
+  requireNone(model, ["output.bias", "output_norm.bias"]);
 }
 
 function bytesOfAll(model: ModelSource, wanted: readonly WantedTensor[]): number {
@@ -123,15 +154,21 @@ function bytesOfAll(model: ModelSource, wanted: readonly WantedTensor[]): number
   return sum;
 }
 
-/** A block whose matrices have biases would compute something else without a word. */
-function requireNoBias(model: ModelSource, block: number): void {
-  for (const part of BLOCK_PARTS) {
-    const name = `blk.${block}.${part}.bias`;
-    if (model.tensors.has(name) || model.unreadable?.has(name)) {
-      throw new NodeError(
-        "unsupported",
-        `Cannot load "${model.id}": it has biases ("${name}"), wanted blocks without`,
-      );
-    }
-  }
+/** A block that has more than its family would compute something else without a word. */
+function requireNoMore(model: ModelSource, block: number): void {
+  const wanted = new Set(blockTensors(model.architecture, block).map(({ name }) => name));
+  const known = [
+    ...COMMON_PARTS.map((part) => `blk.${block}.${part}.bias`),
+    ...Object.values(FAMILY_PARTS).flat().map((part) => blockTensorName(block, part)),
+  ];
+  requireNone(model, known.filter((name) => !wanted.has(name)));
+}
+
+function requireNone(model: ModelSource, names: readonly string[]): void {
+  const found = names.find((name) => model.tensors.has(name) || model.unreadable?.has(name));
+  if (found === undefined) return;
+  throw new NodeError(
+    "unsupported",
+    `Cannot load "${model.id}": it has the tensor "${found}", wanted none of that name in a "${model.architecture.family}" model`,
+  );
 }

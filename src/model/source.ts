@@ -19,10 +19,15 @@ export type WeightFormat =
   | "Q5_K"
   | "Q6_K";
 
+/**
+ * Families whose blocks we compute, by the names of llama.cpp. Mistral and Llama 1 to 3 are `llama`; Qwen 2 and 2.5, with
+ * biases on queries, keys and values, `qwen2`; the dense models of Qwen 3, which norm queries and keys head by head, `qwen3`.
+ */
+export type ModelFamily = "llama" | "qwen2" | "qwen3";
+
 /** Sizes and constants of a model, as its file states them. */
 export interface Architecture {
-  /** Families whose blocks we compute. Mistral and Llama 1 to 3 are `llama`. */
-  readonly family: "llama";
+  readonly family: ModelFamily;
   readonly blocks: number;
   readonly hiddenSize: number;
   readonly ffnSize: number;
@@ -40,7 +45,10 @@ export interface RopeParameters {
   readonly base: number;
   /** Rotated dimensions of each head. */
   readonly dims: number;
-  /** Which pairs rotate: `adjacent` (2i, 2i+1) in GGUF files, `halves` (i, i + dims/2) in Hugging Face checkpoints. */
+  /**
+   * Which pairs rotate: `adjacent` (2i, 2i+1) in GGUF files of Llama, `halves` (i, i + dims/2) in those of Qwen and in
+   * Hugging Face checkpoints.
+   */
   readonly pairs: "adjacent" | "halves";
   /** Divisors of each frequency, `dims / 2` of them (Llama 3.1 and later), or absent. */
   readonly factors?: Float32Array<ArrayBuffer>;

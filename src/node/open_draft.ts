@@ -165,6 +165,12 @@ export class SmallModel implements DraftModel, AsyncDisposable {
 /** The small model speaks of other tokens: no later try will find it otherwise. */
 class UnfitError extends NodeError {}
 
+/**
+ * Rows that the larger model may have more: they stand for no token. Qwen 2.5 has 151,936 up to 3B and 152,064 above, as
+ * many tokens in both. The smaller model must not have more: what it guesses is looked up in the larger one.
+ */
+const MAX_PADDING = 128;
+
 /** Ids must stand for the same; where one of both has no text for an id, such as for control tokens, the other decides. */
 function requireSameVocabulary(
   { id, architecture: { vocabularySize } }: ModelSource,
@@ -173,7 +179,8 @@ function requireSameVocabulary(
 ): void {
   const unfit = (what: string) =>
     new UnfitError("unsupported", `Cannot guess with ${id}: ${what}, wanted the vocabulary of ${asked.id}`);
-  if (vocabularySize !== asked.vocabularySize) {
+  const padding = asked.vocabularySize - vocabularySize;
+  if (padding < 0 || padding > MAX_PADDING) {
     throw unfit(`it has ${vocabularySize} tokens instead of ${asked.vocabularySize}`);
   }
   if (files === undefined) throw unfit("it has no tokenizer");

@@ -10,7 +10,7 @@ import { blockHeldBytes, cacheTokenBytes } from "../compute/budget.ts";
 import { isExact } from "../compute/precision.ts";
 import type { Config } from "../config/schema.ts";
 import type { Dht } from "../dht/dht.ts";
-import { BLOCK_PARTS, blockTensorName } from "../model/slice.ts";
+import { blockTensors } from "../model/slice.ts";
 import type { ModelSource } from "../model/source.ts";
 import { chooseBlocks, spansOf } from "../petals/server/choose_blocks.ts";
 import { uidsOf } from "../petals/uid.ts";
@@ -38,7 +38,7 @@ export function memoryNeed(model: ModelSource, dtype: LoadOptions["dtype"], cach
     { length: architecture.blocks },
     (_, block) => blockHeldBytes(model, block, dtype),
   );
-  const formats = BLOCK_PARTS.map((part) => tensors.get(blockTensorName(0, part))!)
+  const formats = blockTensors(architecture, 0).map(({ name }) => tensors.get(name)!)
     .filter(({ shape }) => shape.length > 1).map(({ format }) => format);
   return {
     blockBytes: Math.max(...blocks),

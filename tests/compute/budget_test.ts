@@ -10,11 +10,12 @@ import {
 } from "../../src/compute/budget.ts";
 import { memoryRanges } from "../../src/model/byte_ranges.ts";
 import { openGgufRanges } from "../../src/model/gguf.ts";
+import type { ModelFamily } from "../../src/model/source.ts";
 import { tinyGgufBytes } from "../support/tiny_model.ts";
 
 const signal = new AbortController().signal;
-const openTiny = (format: "F16" | "Q8_0") =>
-  openGgufRanges(memoryRanges(tinyGgufBytes({ format })), "/tiny.gguf", signal);
+const openTiny = (format: "F16" | "Q8_0", family: ModelFamily = "llama") =>
+  openGgufRanges(memoryRanges(tinyGgufBytes({ format, family })), "/tiny.gguf", signal);
 
 /** q, k, v, output, gate, up, down of hidden 64, ffn 96, 4 heads of 16, 2 of them for keys. */
 const MATRIX_VALUES = 64 * 64 + 2 * 32 * 64 + 64 * 64 + 3 * 96 * 64;
@@ -30,6 +31,14 @@ Deno.test("budget counts a block as it is held, not as it is stored", async () =
   assertEquals(headHeldBytes(half, "f32"), 2 * 320 * 64 * 4 + 64 * 4);
   assertEquals(cacheTokenBytes(half.architecture, true), 2 * 32 * 4);
   assertEquals(cacheTokenBytes(half.architecture, false), 2 * 32 * 2);
+});
+
+Deno.test("budget counts the biases of Qwen 2 and the norms of Qwen 3 in single precision", async () => {
+  await using qwen2 = await openTiny("F16", "qwen2");
+  await using qwen3 = await openTiny("F16", "qwen3");
+  const norms = 2 * 64 * 4;
+  assertEquals(blockHeldBytes(qwen2, 0, "auto"), 2 * MATRIX_VALUES + norms + (64 + 32 + 32) * 4);
+  assertEquals(blockHeldBytes(qwen3, 0, "auto"), 2 * MATRIX_VALUES + norms + (16 + 16) * 4);
 });
 
 Deno.test("budget refuses blocks that do not fit and says how many would", async () => {

@@ -51,7 +51,7 @@ export const toleranceOf = (engine: EngineName, format: WeightFormat): number =>
   engine === "ggml" ? GGML_TOLERANCE[format] : 1e-5;
 
 /** A tiny model with its file. */
-interface OpenedTiny extends AsyncDisposable {
+export interface OpenedTiny extends AsyncDisposable {
   readonly model: ModelSource;
 }
 

@@ -2,7 +2,7 @@
 import { assert, assertEquals } from "@std/assert";
 import type { BlockBackend } from "../../src/compute/backend.ts";
 import type { WeightFormat } from "../../src/model/source.ts";
-import type { TinyCheckpointOptions, TinyGgufOptions } from "../support/tiny_model.ts";
+import type { TinyGgufOptions, TinyOptions } from "../support/tiny_model.ts";
 import {
   ALL,
   assertNear,
@@ -13,17 +13,19 @@ import {
   loadTwins,
   numbers,
   openCheckpoint,
+  type OpenedTiny,
   openGguf,
   reference,
   signal,
+  tokensOf,
   toleranceOf,
 } from "./case_help.ts";
 import type { BlockCase } from "./cases.ts";
 
-/** One model of tests/vectors/make_blocks.py. */
+/** One model of tests/vectors/make_blocks.py or make_qwen_blocks.py. */
 interface GoldenBlocks {
   readonly name: string;
-  readonly options: TinyCheckpointOptions & { readonly blocks: number };
+  readonly options: TinyOptions & { readonly blocks: number };
   readonly scaling: Readonly<Record<string, unknown>> | null;
   readonly tokens: number;
   readonly input_seed: number;
@@ -32,13 +34,18 @@ interface GoldenBlocks {
   readonly last_scores_f32: string;
 }
 
-const golden: readonly GoldenBlocks[] = JSON.parse(
-  await Deno.readTextFile(new URL("../vectors/blocks.json", import.meta.url)),
-);
+const readGolden = async (file: string): Promise<readonly GoldenBlocks[]> =>
+  JSON.parse(await Deno.readTextFile(new URL(`../vectors/${file}`, import.meta.url)));
+const llamas = await readGolden("blocks.json");
+const qwens = await readGolden("qwen_blocks.json");
 const floatsOf = (base64: string) => new Float32Array(Uint8Array.fromBase64(base64).buffer);
 
-async function computesAsTorch(backend: BlockBackend, of: GoldenBlocks): Promise<void> {
-  await using opened = await openCheckpoint({ ...of.options, config: { rope_scaling: of.scaling } });
+async function computesAsTorch(
+  backend: BlockBackend,
+  of: GoldenBlocks,
+  opening: Promise<OpenedTiny>,
+): Promise<void> {
+  await using opened = await opening;
   const range = { start: 0, end: of.options.blocks };
   await using blocks = await backend.load(opened.model, range, AUTO, signal);
   await using head = await backend.loadHead(opened.model, AUTO, signal);
@@ -79,6 +86,9 @@ const FORMATS: readonly WeightFormat[] = [
   "Q5_K",
   "Q6_K",
 ];
+/** Of both families: each K format, and those of the files that are most in use. */
+const QWEN_FORMATS: readonly WeightFormat[] = ["F16", "BF16", "Q8_0", "Q4_0", "Q4_K", "Q5_K", "Q6_K"];
+const QWENS = ["qwen2", "qwen3"] as const;
 const WIDE = { hidden: 256, ffn: 512, heads: 8, kvHeads: 2, blocks: 2 };
 
 const SHAPES: readonly (readonly [name: string, options: TinyGgufOptions])[] = [
@@ -97,18 +107,34 @@ const SHAPES: readonly (readonly [name: string, options: TinyGgufOptions])[] = [
     metadata: { "llama.rope.dimension_count": { type: "u32", value: 8 } },
   }],
   ["another rope base", { ropeBase: 500_000 }],
+  ["a linear rope scale of Qwen 2", {
+    family: "qwen2",
+    metadata: { "qwen2.rope.scaling.factor": { type: "f32", value: 4 } },
+  }],
+  ["the heads of Qwen 3, one key-value head for all", { family: "qwen3", headDim: 32, kvHeads: 1 }],
 ];
 
 /** See cases.ts. */
 export const NUMBER_CASES: readonly BlockCase[] = [
-  ...golden.map((of) => ({
+  ...[...llamas, ...qwens].map((of) => ({
     name: `computes blocks and scores as torch does: ${of.name}`,
-    run: (backend: BlockBackend) => computesAsTorch(backend, of),
+    run: (backend: BlockBackend) =>
+      computesAsTorch(backend, of, openCheckpoint({ ...of.options, config: { rope_scaling: of.scaling } })),
+  })),
+  ...qwens.map((of) => ({
+    name: `computes a GGUF file's blocks and scores as torch does: ${of.name}`,
+    run: (backend: BlockBackend) => computesAsTorch(backend, of, openGguf(of.options)),
   })),
   ...FORMATS.map((format) => ({
     name: `computes ${format} weights as the reference does`,
     run: (backend: BlockBackend) => computesAsReference(backend, { format, ...WIDE }),
   })),
+  ...QWENS.flatMap((family) =>
+    QWEN_FORMATS.map((format) => ({
+      name: `computes ${format} weights of ${family} as the reference does`,
+      run: (backend: BlockBackend) => computesAsReference(backend, { family, format, ...WIDE }),
+    }))
+  ),
   ...SHAPES.map(([name, options]) => ({
     name: `computes as the reference does with ${name}`,
     run: (backend: BlockBackend) => computesAsReference(backend, options),
@@ -126,6 +152,23 @@ export const NUMBER_CASES: readonly BlockCase[] = [
       assertNear(await a.forward(step, ALL, signal), await b.forward(step, ALL, signal), 1e-5);
     },
   },
+  ...QWENS.map((family) => ({
+    name: `computes a prefill of ${family} and single tokens to the same end, in a batch, half-way rewound`,
+    async run(backend: BlockBackend) {
+      await using twins = await loadTwins(backend, await openGguf({ family, headDim: 32 }));
+      const whole = inputOf(2, 12);
+      const wanted = await twins.plain.forward(whole, ALL, signal);
+      await using cache = await twins.blocks.openCache({ range: ALL, batch: 2, capacity: 12 }, signal);
+      await twins.blocks.step(tokensOf(whole, 0, 9), cache, signal);
+      for (let token = 5; token < 12; token++) {
+        const rewindTo = token === 5 ? { rewindTo: token } : {};
+        const step = { ...tokensOf(whole, token, token + 1), ...rewindTo };
+        const out = await twins.blocks.step(step, cache, signal);
+        const there = tokensOf({ input: { ...whole.input, data: wanted } }, token, token + 1);
+        assertNear(out, there.input.data, toleranceOf(backend.name, "F16"), { what: `token ${token}` });
+      }
+    },
+  })),
   {
     name: "with dtype f32 computes half-precision checkpoints within 1e-4",
     async run(backend) {

@@ -1,14 +1,14 @@
 /** Answers of a running node: alone, through others, when the engine dies, and when whoever asked leaves. */
 import { assert, assertEquals } from "@std/assert";
-import { TINY, writeTinyGguf } from "../support/tiny_model.ts";
+import { TINY, type TinyGgufOptions, writeTinyGguf } from "../support/tiny_model.ts";
 import { TINY_VOCABULARY } from "../support/tiny_tokenizer.ts";
 import { alone, ask, FLAVOUR, Program, withFolder } from "./program.ts";
 
 const TOKENS = 60;
 
-async function tinyModel(folder: string): Promise<string> {
+async function tinyModel(folder: string, options: TinyGgufOptions = {}): Promise<string> {
   const path = `${folder}/tiny.gguf`;
-  await writeTinyGguf(path, { ...TINY, vocab: TINY_VOCABULARY, context: 1024, seed: 5 });
+  await writeTinyGguf(path, { ...TINY, vocab: TINY_VOCABULARY, context: 1024, seed: 5, ...options });
   return path;
 }
 
@@ -116,6 +116,32 @@ Deno.test(`${FLAVOUR}: a node that only asks answers alone, and through two othe
     const { error } = await refused.json();
     assertEquals([refused.status, refused.headers.get("retry-after") !== null], [503, true], error.message);
   }));
+
+for (const [family, headDim] of [["qwen2", 16], ["qwen3", 32]] as const) {
+  Deno.test(`${FLAVOUR}: a ${family} says the same alone and through a chain of two, under a prefix of its own`, () =>
+    withFolder(async (folder) => {
+      const model = await tinyModel(folder, { family, headDim, ropeBase: 1e6 });
+      const start = async (name: string, ...args: string[]) => {
+        const more = ["--dtype", "f32", "--dht-prefix", "my-qwen", ...args];
+        const program = Program.start([...alone(`${folder}/${name}`), "--model", model, ...more]);
+        return { program, ready: await program.event("ready") };
+      };
+      const first = await start("first", "--blocks", "0:2");
+      await using _first = first.program;
+      const second = await start("second", "--blocks", "2:4", "--initial-peers", first.ready["addresses"][0]);
+      await using _second = second.program;
+      const solo = await start("solo");
+      await using _solo = solo.program;
+      const said = await complete(solo.ready["api"]);
+      assert(said.length > 20, said);
+      assertEquals(await complete(first.ready["api"]), said);
+      assertEquals(await complete(second.ready["api"]), said);
+
+      const { out } = await ask(["blocks", "--data-dir", `${folder}/first`, "--json"]);
+      const { models: [known] } = JSON.parse(out);
+      assertEquals([known.prefix, known.coverage], ["my-qwen", [1, 1, 1, 1]]);
+    }));
+}
 
 Deno.test(`${FLAVOUR}: whoever leaves ends the computing`, () =>
   withFolder(async (folder) => {

@@ -114,10 +114,49 @@ Deno.test("openGguf turns linear scaling into a scale of positions", async () =>
   assertEquals(none.architecture.rope.scale, 1);
 });
 
+Deno.test("openGguf reads Qwen 2 and 3 under their own keys, with the pairs of halves", async () => {
+  const shape = { ropeBase: 1e6, blocks: 1, vocab: 320 };
+  await using qwen2 = await open({ family: "qwen2", ...shape });
+  const common = {
+    blocks: 1,
+    hiddenSize: 64,
+    ffnSize: 96,
+    heads: 4,
+    kvHeads: 2,
+    normEpsilon: 1e-5,
+    contextLength: 256,
+    vocabularySize: 320,
+  };
+  assertEquals(qwen2.architecture, {
+    family: "qwen2",
+    ...common,
+    headDim: 16,
+    rope: { base: 1e6, dims: 16, pairs: "halves", scale: 1 },
+  });
+  await using qwen3 = await open({ family: "qwen3", headDim: 32, ...shape });
+  assertEquals(qwen3.architecture, {
+    family: "qwen3",
+    ...common,
+    headDim: 32,
+    rope: { base: 1e6, dims: 32, pairs: "halves", scale: 1 },
+  });
+  await refuses(
+    { family: "qwen2", metadata: { "qwen2.rope.scaling.type": text("yarn") } },
+    "unsupported",
+    `"yarn"`,
+  );
+  await refuses(
+    { family: "qwen3", metadata: { "qwen3.block_count": text("1") } },
+    "corrupt",
+    "qwen3.block_count",
+  );
+});
+
 Deno.test("openGguf refuses in words what it would compute wrongly", async () => {
   const refusesKey = (key: string, value: GgufValue, part: string) =>
     refuses({ metadata: { [key]: value } }, "unsupported", part);
-  await refusesKey("general.architecture", text("qwen2"), `"qwen2"`);
+  await refusesKey("general.architecture", text("qwen3moe"), `"qwen3moe"`);
+  await refusesKey("general.architecture", text("toString"), `"toString"`);
   await refusesKey("llama.rope.scaling.type", text("yarn"), `"yarn"`);
   await refusesKey("llama.expert_count", u32(8), "mixture of experts");
   await refusesKey("split.count", u32(3), "one of 3 parts");

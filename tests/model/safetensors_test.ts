@@ -98,9 +98,47 @@ Deno.test("openModel serves a model with a sliding window as far as that window"
   assertEquals((await architectureOf({ ...config, sliding_window: null })).contextLength, 32768);
 });
 
+Deno.test("openModel takes the window of a Qwen for off unless its file says that it is on", async () => {
+  for (const model_type of ["qwen2", "qwen3"]) {
+    const config = { model_type, max_position_embeddings: 32768, sliding_window: 4096 };
+    assertEquals((await architectureOf(config)).contextLength, 32768);
+    assertEquals((await architectureOf({ ...config, use_sliding_window: false })).contextLength, 32768);
+    assertEquals((await architectureOf({ ...config, use_sliding_window: true })).contextLength, 4096);
+  }
+});
+
+Deno.test("openModel reads Qwen 2 and 3, whose heads are wider than their share only where the file says so", async () => {
+  const headDimOf = async (config: Record<string, unknown>) => {
+    const { family, headDim, rope: { dims, pairs } } = await architectureOf({
+      head_dim: undefined,
+      ...config,
+    });
+    return [family, headDim, dims, pairs];
+  };
+  assertEquals(await headDimOf({ model_type: "qwen2" }), ["qwen2", 16, 16, "halves"]);
+  assertEquals(await headDimOf({ model_type: "qwen3", head_dim: 32 }), ["qwen3", 32, 32, "halves"]);
+  assertEquals(await headDimOf({ model_type: "qwen3" }), ["qwen3", 128, 128, "halves"]);
+});
+
+for (const family of ["qwen2", "qwen3"] as const) {
+  Deno.test(`openModel finds every tensor of a checkpoint of ${family}`, async () => {
+    const options = { family, headDim: 32, tied: true, blocksPerFile: 3 };
+    await using folder = await checkpoint(options);
+    await using model = await openModel(folder.path, signal);
+    requireBlocks(model, ALL);
+    requireHead(model);
+    assertEquals(model.tensors.size, tinyWeights(options).size);
+    for (const [name, { data, shape }] of tinyWeights(options)) {
+      assertEquals(model.tensors.get(ggufNameOf(name))?.shape, shape);
+      assertEquals(dequantize("F32", await model.read(ggufNameOf(name), signal)), data);
+    }
+  });
+}
+
 Deno.test("openModel refuses in words what it would compute wrongly", async () => {
   const unsupported = (config: Record<string, unknown>, part: string) => refuses(config, "unsupported", part);
-  await unsupported({ model_type: "qwen2" }, `"qwen2"`);
+  await unsupported({ model_type: "qwen3_moe" }, `"qwen3_moe"`);
+  await unsupported({ model_type: "qwen3", attention_bias: true }, "biases");
   await unsupported({ attention_bias: true }, "biases");
   await unsupported({ mlp_bias: true }, "biases");
   await unsupported({ hidden_act: "gelu" }, `"gelu"`);

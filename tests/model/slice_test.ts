@@ -9,6 +9,7 @@ import {
   requireBlocks,
   requireHead,
 } from "../../src/model/slice.ts";
+import type { TensorInfo } from "../../src/model/source.ts";
 import { GGML_TYPE, u32 } from "../support/gguf_writer.ts";
 import { tinyGgufBytes, type TinyGgufOptions } from "../support/tiny_model.ts";
 
@@ -66,6 +67,43 @@ Deno.test("requireBlocks refuses biases and formats it cannot read, by the name 
   await using model = await open({ metadata: { "llama.block_count": u32(5) }, moreTensors: [strange] });
   const error = assertThrows(() => requireBlocks(model, { start: 4, end: 5 }), NodeError, "stored as IQ4_NL");
   assertEquals(error.code, "unsupported");
+});
+
+Deno.test("requireBlocks wants the biases of Qwen 2 and the norms of Qwen 3, and those of no other family", async () => {
+  const part = (name: string, size: number) => (
+    { name, type: GGML_TYPE.F32, shape: [size], data: new Uint8Array(4 * size) }
+  );
+  const refused = async (options: TinyGgufOptions, name: string) => {
+    await using model = await open(options);
+    return assertThrows(() => requireBlocks(model, ALL), NodeError, name).code;
+  };
+  const more = (tensor: ReturnType<typeof part>) => ({ moreTensors: [tensor] });
+  assertEquals(await refused(more(part("blk.1.attn_q_norm.weight", 16)), "attn_q_norm"), "unsupported");
+  const output = more(part("blk.1.attn_output.bias", 64)), keys = more(part("blk.1.attn_k.bias", 32));
+  assertEquals(await refused({ family: "qwen2", ...output }, "blk.1.attn_output.bias"), "unsupported");
+  assertEquals(await refused({ family: "qwen3", ...keys }, "blk.1.attn_k.bias"), "unsupported");
+  for (
+    const [family, name] of [["qwen2", "blk.2.attn_v.bias"], ["qwen3", "blk.2.attn_k_norm.weight"]] as const
+  ) {
+    await using model = await open({ family });
+    requireBlocks(model, ALL);
+    (model.tensors as Map<string, TensorInfo>).delete(name);
+    assertEquals(assertThrows(() => requireBlocks(model, ALL), NodeError, name).code, "not_found");
+  }
+});
+
+Deno.test("requireHead refuses a bias of the output matrix", async () => {
+  const bias = { name: "output.bias", type: GGML_TYPE.F32, shape: [320], data: new Uint8Array(4 * 320) };
+  await using model = await open({ family: "qwen2", moreTensors: [bias] });
+  assertEquals(assertThrows(() => requireHead(model), NodeError, "output.bias").code, "unsupported");
+});
+
+Deno.test("blockBytes counts the biases of Qwen 2 and the norms of Qwen 3", async () => {
+  await using llama = await open({});
+  await using qwen2 = await open({ family: "qwen2" });
+  await using qwen3 = await open({ family: "qwen3" });
+  assertEquals(blockBytes(qwen2, 0) - blockBytes(llama, 0), 4 * (64 + 32 + 32));
+  assertEquals(blockBytes(qwen3, 0) - blockBytes(llama, 0), 4 * (16 + 16));
 });
 
 Deno.test("requireBlocks refuses ranges the model does not have", async () => {

@@ -103,6 +103,27 @@ Deno.test("openTokenizer knows all ends of a text: stated ones, and those of cha
   assertEquals(openTokenizer(eot).endIds, new Set([2, 300]));
 });
 
+Deno.test("a Qwen ends where another file would begin, and shows what it thinks and calls", async () => {
+  const tables = tablesOf("qwen2");
+  const ends = ["<|im_end|>", "<|fim_pad|>", "<|repo_name|>", "<|file_sep|>"];
+  const shown = ["<think>", "</think>", "<tool_call>"];
+  const added = ["<|im_start|>", ...ends, ...shown];
+  const first = tables.tokens.length;
+  const tokenizer = openTokenizer(
+    await filesOfTables({
+      ...tables,
+      tokens: [...tables.tokens, ...added],
+      types: [...tables.types, ...added.map((token) => shown.includes(token) ? 4 : 3)],
+    }, { "tokenizer.ggml.eos_token_id": first + 1, "tokenizer.ggml.fim_sep_token_id": first + 4 }),
+  );
+  for (const end of ends) assert(tokenizer.endIds.has(tokenizer.idOf(end)!), end);
+  for (const token of ["<|im_start|>", ...shown]) {
+    assert(!tokenizer.endIds.has(tokenizer.idOf(token)!), token);
+  }
+  const words = "<think>\nWhy?\n</think>\n\n<tool_call>";
+  assertEquals(tokenizer.decode(tokenizer.encode(`<|im_start|>${words}<|im_end|>`)), words);
+});
+
 Deno.test("an unknown kind of tokenizer is an error that names it, never a guess", async () => {
   const tables = tablesOf("smollm");
   const pre = await assertRejects(

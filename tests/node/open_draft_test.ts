@@ -20,13 +20,13 @@ const SIZES = { ...TINY, vocab: TINY_VOCABULARY, blocks: 1, context: 64 };
 /** A small model that differs from the asked one as `options` say, over an engine whose loads are counted. */
 async function scene(
   options: TinyGgufOptions = {},
-  { requireRoom = () => {} }: { requireRoom?: () => void } = {},
+  { requireRoom = () => {}, more = 0 }: { requireRoom?: () => void; more?: number } = {},
 ) {
   const rooms = new AsyncDisposableStack();
   const folder = rooms.use(await temporaryFolder());
   const [small, large] = [`${folder.path}/small.gguf`, `${folder.path}/large.gguf`];
   await writeTinyGguf(small, { ...SIZES, ...options });
-  await writeTinyGguf(large, { ...SIZES, blocks: 2 });
+  await writeTinyGguf(large, { ...SIZES, blocks: 2, vocab: SIZES.vocab + more });
   const asked = rooms.use(await openModel(large, signal));
   const backend = createReferenceBackend({ availableBytes: () => 1e9, pause: () => Promise.resolve() });
   const counts = { opened: 0, loaded: 0, freed: 0 };
@@ -108,6 +108,15 @@ for (
     assert(test.warnings()[0]!.includes("set text.draft_model to"), test.warnings()[0]);
   });
 }
+
+Deno.test("a draft model may lack the rows that pad a larger model's vocabulary, and no more", async () => {
+  await using padded = await scene({}, { more: 128 });
+  const lease = (await padded.draft.lend([5, 6], 9, signal))!;
+  assertEquals(padded.warnings(), []);
+  await lease.release();
+  await using larger = await scene({}, { more: 129 });
+  await assertRejects(() => larger.draft.lend([5, 6], 9, signal), NodeError, "tokens instead of");
+});
 
 Deno.test("a draft model without room is not used, and tried again ten minutes later", async () => {
   let isFull = true;

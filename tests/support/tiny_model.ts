@@ -1,8 +1,8 @@
 /**
- * Random llamas of a few kB, the same for the same options: as a GGUF file in any weight format, and as a Hugging Face
- * checkpoint. With equal options both hold the same function (GGUF keeps the rows of q and k in its own order).
+ * Random llamas and qwens of a few kB, the same for the same options: as a GGUF file in any weight format, and as a Hugging
+ * Face checkpoint. With equal options both hold the same function (GGUF keeps the rows of Llama's q and k in its own order).
  */
-import type { WeightFormat } from "../../src/model/source.ts";
+import type { ModelFamily, WeightFormat } from "../../src/model/source.ts";
 import { f32, GGML_TYPE, ggufBytes, type GgufTensor, type GgufValue, text, u32 } from "./gguf_writer.ts";
 import { quantize } from "./quantize.ts";
 import { safetensorsBytes } from "./safetensors_writer.ts";
@@ -17,6 +17,7 @@ import {
 
 /** Sizes of a tiny model; what is left out has the value of {@linkcode TINY}. */
 export interface TinyOptions {
+  readonly family?: ModelFamily;
   readonly hidden?: number;
   readonly ffn?: number;
   readonly heads?: number;
@@ -64,6 +65,7 @@ export interface TinyWeight {
 
 /** Defaults of every option. */
 export const TINY = {
+  family: "llama",
   hidden: 64,
   ffn: 96,
   heads: 4,
@@ -74,7 +76,7 @@ export const TINY = {
   ropeBase: 10000,
   tied: false,
   seed: 1,
-} as const;
+} as const satisfies TinyOptions;
 const EPSILON = 1e-5;
 
 function sizesOf(options: TinyOptions) {
@@ -84,15 +86,19 @@ function sizesOf(options: TinyOptions) {
 
 /** All weights of the model of `options`, by Hugging Face name. */
 export function tinyWeights(options: TinyOptions = {}): Map<string, TinyWeight> {
-  const { hidden, ffn, heads, kvHeads, headDim, blocks, vocab, tied, seed } = sizesOf(options);
+  const { family, hidden, ffn, heads, kvHeads, headDim, blocks, vocab, tied, seed } = sizesOf(options);
   const next = randomNumbers(seed);
   const matrix = (rows: number, columns: number, spread = Math.sqrt(3 / columns)): TinyWeight => ({
     shape: [rows, columns],
     data: Float32Array.from({ length: rows * columns }, () => spread * next()),
   });
-  const norm = (): TinyWeight => ({
-    shape: [hidden],
-    data: Float32Array.from({ length: hidden }, () => 1 + 0.2 * next()),
+  const norm = (size = hidden): TinyWeight => ({
+    shape: [size],
+    data: Float32Array.from({ length: size }, () => 1 + 0.2 * next()),
+  });
+  const bias = (size: number): TinyWeight => ({
+    shape: [size],
+    data: Float32Array.from({ length: size }, next),
   });
   const weights = new Map<string, TinyWeight>([["model.embed_tokens.weight", matrix(vocab, hidden, 1.7)]]);
   for (let block = 0; block < blocks; block++) {
@@ -103,6 +109,16 @@ export function tinyWeights(options: TinyOptions = {}): Map<string, TinyWeight> 
     put("self_attn.k_proj", matrix(kvHeads * headDim, hidden));
     put("self_attn.v_proj", matrix(kvHeads * headDim, hidden));
     put("self_attn.o_proj", matrix(hidden, heads * headDim));
+    if (family === "qwen2") {
+      const at = `model.layers.${block}.self_attn`;
+      weights.set(`${at}.q_proj.bias`, bias(heads * headDim));
+      weights.set(`${at}.k_proj.bias`, bias(kvHeads * headDim));
+      weights.set(`${at}.v_proj.bias`, bias(kvHeads * headDim));
+    }
+    if (family === "qwen3") {
+      put("self_attn.q_norm", norm(headDim));
+      put("self_attn.k_norm", norm(headDim));
+    }
     put("post_attention_layernorm", norm());
     put("mlp.gate_proj", matrix(ffn, hidden));
     put("mlp.up_proj", matrix(ffn, hidden));
@@ -131,7 +147,8 @@ export async function writeTinyGguf(path: string, options: TinyGgufOptions = {})
 
 /** The bytes of the GGUF file of `options`. */
 export function tinyGgufBytes(options: TinyGgufOptions = {}): Uint8Array<ArrayBuffer> {
-  const { heads, kvHeads } = sizesOf(options);
+  const { family, heads, kvHeads } = sizesOf(options);
+  const isLlama = family === "llama";
   const format = options.format ?? "F32";
   const tensors: GgufTensor[] = [];
   const put = (name: string, stored: WeightFormat, { shape, data }: TinyWeight) =>
@@ -139,9 +156,10 @@ export function tinyGgufBytes(options: TinyGgufOptions = {}): Uint8Array<ArrayBu
   for (const [name, weight] of tinyWeights(options)) {
     const ggufName = ggufNameOf(name);
     if (weight.shape.length === 1) put(ggufName, "F32", weight);
-    else if (ggufName.endsWith("attn_q.weight")) put(ggufName, format, interleaved(weight, heads));
-    else if (ggufName.endsWith("attn_k.weight")) put(ggufName, format, interleaved(weight, kvHeads));
-    else if (ggufName.startsWith("blk.")) put(ggufName, format, weight);
+    else if (isLlama && ggufName.endsWith("attn_q.weight")) put(ggufName, format, interleaved(weight, heads));
+    else if (isLlama && ggufName.endsWith("attn_k.weight")) {
+      put(ggufName, format, interleaved(weight, kvHeads));
+    } else if (ggufName.startsWith("blk.")) put(ggufName, format, weight);
     else put(ggufName, options.embeddingFormat ?? format, weight);
   }
   const factors = options.ropeFactors;
@@ -155,31 +173,39 @@ export function tinyGgufBytes(options: TinyGgufOptions = {}): Uint8Array<ArrayBu
 }
 
 function metadataOf(options: TinyGgufOptions): Record<string, GgufValue> {
-  const { hidden, ffn, heads, kvHeads, headDim, blocks, vocab, context, ropeBase } = sizesOf(options);
+  const sizes = sizesOf(options);
+  const { family, hidden, ffn, heads, kvHeads, headDim, blocks, vocab, context, ropeBase } = sizes;
+  const widths = { "attention.key_length": u32(headDim), "attention.value_length": u32(headDim) };
+  // As converters write them: Qwen's files leave out what follows from the rest
+  const more: Record<string, GgufValue> = {
+    llama: { ...widths, "rope.dimension_count": u32(headDim), "vocab_size": u32(vocab) },
+    qwen2: options.headDim === undefined ? {} : widths,
+    qwen3: widths,
+  }[family];
+  const keys: Record<string, GgufValue> = {
+    "block_count": u32(blocks),
+    "context_length": u32(context),
+    "embedding_length": u32(hidden),
+    "feed_forward_length": u32(ffn),
+    "attention.head_count": u32(heads),
+    "attention.head_count_kv": u32(kvHeads),
+    "attention.layer_norm_rms_epsilon": f32(EPSILON),
+    "rope.freq_base": f32(ropeBase),
+    ...more,
+  };
   return {
-    "general.architecture": text("llama"),
+    "general.architecture": text(family),
     "general.name": text("tiny"),
-    "llama.block_count": u32(blocks),
-    "llama.context_length": u32(context),
-    "llama.embedding_length": u32(hidden),
-    "llama.feed_forward_length": u32(ffn),
-    "llama.attention.head_count": u32(heads),
-    "llama.attention.head_count_kv": u32(kvHeads),
-    "llama.attention.layer_norm_rms_epsilon": f32(EPSILON),
-    "llama.attention.key_length": u32(headDim),
-    "llama.attention.value_length": u32(headDim),
-    "llama.rope.dimension_count": u32(headDim),
-    "llama.rope.freq_base": f32(ropeBase),
-    "llama.vocab_size": u32(vocab),
-    ...(vocab >= TINY_VOCABULARY ? tokenizerMetadata(vocab) : {}),
+    ...Object.fromEntries(Object.entries(keys).map(([key, value]) => [`${family}.${key}`, value])),
+    ...(vocab >= TINY_VOCABULARY ? tokenizerMetadata(family, vocab) : {}),
   };
 }
 
-function tokenizerMetadata(vocab: number): Record<string, GgufValue> {
+function tokenizerMetadata(family: ModelFamily, vocab: number): Record<string, GgufValue> {
   const { tokens, types, merges } = tinyTokenizerTables(vocab);
   return {
     "tokenizer.ggml.model": text("gpt2"),
-    "tokenizer.ggml.pre": text("gpt-2"),
+    "tokenizer.ggml.pre": text(family === "llama" ? "gpt-2" : "qwen2"),
     "tokenizer.ggml.tokens": { type: "strings", value: tokens },
     "tokenizer.ggml.token_type": { type: "i32s", value: types },
     "tokenizer.ggml.merges": { type: "strings", value: merges },
@@ -199,6 +225,8 @@ const GGUF_NAMES: Readonly<Record<string, string>> = {
   "self_attn.q_proj": "attn_q",
   "self_attn.k_proj": "attn_k",
   "self_attn.v_proj": "attn_v",
+  "self_attn.q_norm": "attn_q_norm",
+  "self_attn.k_norm": "attn_k_norm",
   "self_attn.o_proj": "attn_output",
   "post_attention_layernorm": "ffn_norm",
   "mlp.gate_proj": "ffn_gate",
@@ -208,8 +236,8 @@ const GGUF_NAMES: Readonly<Record<string, string>> = {
 
 /** The name in a GGUF file of what a Hugging Face checkpoint calls `name`. */
 export function ggufNameOf(name: string): string {
-  const inBlock = name.match(/^model\.layers\.(\d+)\.(.+)\.weight$/);
-  const found = inBlock ? `blk.${inBlock[1]}.${GGUF_NAMES[inBlock[2]!]}.weight` : GGUF_NAMES[name];
+  const inBlock = name.match(/^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/);
+  const found = inBlock ? `blk.${inBlock[1]}.${GGUF_NAMES[inBlock[2]!]}.${inBlock[3]}` : GGUF_NAMES[name];
   if (found === undefined) throw new RangeError(`No GGUF name for ${name}`);
   return found;
 }
@@ -269,24 +297,32 @@ export async function writeTinyCheckpoint(
 }
 
 function configOf(options: TinyCheckpointOptions) {
-  const { hidden, ffn, heads, kvHeads, headDim, blocks, vocab, context, ropeBase, tied } = sizesOf(options);
+  const sizes = sizesOf(options);
+  const { family, hidden, ffn, heads, kvHeads, headDim, blocks, vocab, context, ropeBase, tied } = sizes;
   const torchDtype = { F32: "float32", F16: "float16", BF16: "bfloat16" }[options.dtype ?? "F32"];
+  const window = { use_sliding_window: false, max_window_layers: blocks, sliding_window: context / 2 };
   return {
-    architectures: ["LlamaForCausalLM"],
-    model_type: "llama",
+    ...{
+      llama: { architectures: ["LlamaForCausalLM"], attention_bias: false, head_dim: headDim },
+      qwen2: {
+        architectures: ["Qwen2ForCausalLM"],
+        ...(options.headDim === undefined ? {} : { head_dim: headDim }),
+        ...window,
+      },
+      qwen3: { architectures: ["Qwen3ForCausalLM"], attention_bias: false, head_dim: headDim, ...window },
+    }[family],
+    model_type: family,
     hidden_act: "silu",
     hidden_size: hidden,
     intermediate_size: ffn,
     num_hidden_layers: blocks,
     num_attention_heads: heads,
     num_key_value_heads: kvHeads,
-    head_dim: headDim,
     max_position_embeddings: context,
     rms_norm_eps: EPSILON,
     rope_theta: ropeBase,
     rope_scaling: null,
     vocab_size: vocab,
-    attention_bias: false,
     mlp_bias: false,
     tie_word_embeddings: tied,
     bos_token_id: TINY_START_ID,

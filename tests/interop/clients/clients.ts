@@ -17,11 +17,15 @@ export interface ChatNode extends AsyncDisposable {
   readonly model: string;
 }
 
-/** Starts it with settings of its own. */
-export async function startNode(folder: string, ...sets: string[]): Promise<ChatNode> {
+/** Starts one of the demo model, with settings of its own. */
+export const startNode = (folder: string, ...sets: string[]): Promise<ChatNode> =>
+  startNodeOf(MODEL_FILE!, folder, ...sets);
+
+/** The same of another model. */
+export async function startNodeOf(file: string, folder: string, ...sets: string[]): Promise<ChatNode> {
   const program = Program.start([
     ...alone(folder),
-    ...["--model", MODEL_FILE!],
+    ...["--model", file],
     ...sets.flatMap((set) => ["--set", set]),
   ]);
   const { api, model } = await program.event("ready");

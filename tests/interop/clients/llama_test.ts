@@ -1,20 +1,24 @@
 /**
  * Greedy answers of a node against llama.cpp's library on the same file. Where the library's best token is less than 1.3
- * times as likely as its second, engines may differ in good faith, and what follows is not compared. Needs
- * `KWAAI_SMOLLM2`, Node.js and what install.sh brings.
+ * times as likely as its second (1.05 times for tiny models in single precision), engines may differ in good faith, and
+ * what follows is not compared. Needs Node.js and what install.sh brings, and `KWAAI_SMOLLM2` for the demo model.
  */
 import { assert, assertEquals } from "@std/assert";
 import { withFolder } from "../../e2e/program.ts";
-import { MODEL_FILE, noModel, startNode } from "./clients.ts";
+import { TINY, type TinyGgufOptions, writeTinyGguf } from "../../support/tiny_model.ts";
+import { type ChatNode, MODEL_FILE, noModel, startNode, startNodeOf } from "./clients.ts";
 
 const modules = `${Deno.env.get("KWAAI_CACHE")}/llama`;
 const exists = (path: string) => Deno.stat(path).then(() => true, () => false);
-const noLlama = await exists(`${modules}/node_modules/node-llama-cpp`)
-  ? noModel
+const noLibrary = await exists(`${modules}/node_modules/node-llama-cpp`)
+  ? ""
   : " (skipped: clients/install.sh brought no node-llama-cpp)";
+const noLlama = noLibrary || noModel;
 
 const TOKENS = 32;
 const CLEAR = 1.3;
+/** Of models whose weights are random and whose scores lie close, where both engines hold them in single precision. */
+const TINY_CLEAR = 1.05;
 const COMPLETIONS = [
   "The capital of France is",
   "Once upon a time, in a small village by the sea,",
@@ -46,24 +50,44 @@ Deno.test({
   ignore: noLlama !== "",
   fn: () =>
     withFolder(async (folder) => {
-      const judged = await judge([...COMPLETIONS, ...QUESTIONS.map(chatText)]);
+      const judged = await judge(MODEL_FILE!, CLEAR, [...COMPLETIONS, ...QUESTIONS.map(chatText)]);
       await using node = await startNode(folder);
       let compared = 0;
       for (const [index, prompt] of COMPLETIONS.entries()) {
         compared += assertContinues(judged[index]!, await complete(node, prompt), prompt);
       }
       for (const [index, question] of QUESTIONS.entries()) {
-        const { prompt, steps } = judged[COMPLETIONS.length + index]!;
-        const ids = await chat(node, question);
-        assertEquals(ids.slice(0, prompt.length), prompt, question);
-        const said = ids.slice(prompt.length);
-        const firm = steps.filter(({ end }) => !end).map(({ id }) => id);
-        assertEquals(said.slice(0, firm.length), firm, question);
-        compared += firm.length;
+        compared += await assertAnswers(judged[COMPLETIONS.length + index]!, node, question);
       }
       assert(compared >= 100, `${compared} tokens were compared, wanted 100 or more`);
     }),
 });
+
+const QWENS: readonly TinyGgufOptions[] = [
+  { family: "qwen2", ropeBase: 1e6, tied: true, seed: 5 },
+  { family: "qwen3", ropeBase: 1e6, headDim: 32, seed: 6 },
+];
+
+for (const qwen of QWENS) {
+  Deno.test({
+    name:
+      `greedy answers of a tiny ${qwen.family} equal those of llama.cpp's library on the same file${noLibrary}`,
+    ignore: noLibrary !== "",
+    fn: () =>
+      withFolder(async (folder) => {
+        const file = `${folder}/tiny.gguf`;
+        await writeTinyGguf(file, { ...TINY, ...qwen, blocks: 3, context: 1024 });
+        const questions = [...COMPLETIONS, ...QUESTIONS];
+        const judged = await judge(file, TINY_CLEAR, questions.map(userTurn));
+        await using node = await startNodeOf(file, `${folder}/data`);
+        let compared = 0;
+        for (const [index, question] of questions.entries()) {
+          compared += await assertAnswers(judged[index]!, node, question);
+        }
+        assert(compared >= 40, `${compared} tokens were compared, wanted 40 or more`);
+      }),
+  });
+}
 
 interface Step {
   readonly id: number;
@@ -86,15 +110,29 @@ function assertContinues({ prompt, steps }: Judged, completed: Completed, words:
   return texts.length;
 }
 
-/** A turn in the words of this model's template, for what knows none. */
-const chatText = (question: string): string =>
-  "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n" +
+/** The number of tokens that were compared. */
+async function assertAnswers({ prompt, steps }: Judged, node: ChatNode, question: string): Promise<number> {
+  const ids = await chat(node, question);
+  assertEquals(ids.slice(0, prompt.length), prompt, question);
+  const said = ids.slice(prompt.length);
+  const firm = steps.filter(({ end }) => !end).map(({ id }) => id);
+  assertEquals(said.slice(0, firm.length), firm, question);
+  return firm.length;
+}
+
+/** A turn in the words of a model's template, for what knows none. */
+const userTurn = (question: string): string =>
   `<|im_start|>user\n${question}<|im_end|>\n<|im_start|>assistant\n`;
 
-async function judge(texts: readonly string[]): Promise<readonly Judged[]> {
+/** The same of the demo model. */
+const chatText = (question: string): string =>
+  "<|im_start|>system\nYou are a helpful AI assistant named SmolLM, trained by Hugging Face<|im_end|>\n" +
+  userTurn(question);
+
+async function judge(file: string, clear: number, texts: readonly string[]): Promise<readonly Judged[]> {
   const script = new URL("llama_judge.mjs", import.meta.url).pathname;
   const child = new Deno.Command("node", {
-    args: [script, modules, MODEL_FILE!, `${TOKENS}`, `${CLEAR}`],
+    args: [script, modules, file, `${TOKENS}`, `${clear}`],
     stdin: "piped",
     stdout: "piped",
     stderr: "piped",
