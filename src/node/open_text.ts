@@ -70,6 +70,13 @@ export const textLimits = (
   spotCheckShare: config["text.spot_check_share"],
 });
 
+/** Requests let in beyond those that are answered or wait: they are told how many there are. */
+const TURNED_AWAY = 64;
+
+/** How many requests for text the API lets in at once: all that may be answered or wait, and some that are told no. */
+export const mostTextRequests = (config: Config): number =>
+  config["http.max_requests"] ?? config["text.sessions"] + config["text.waiting"] + TURNED_AWAY;
+
 /** Models that answer. Dispose to close what they hold. */
 export interface NodeText extends TextModels, AsyncDisposable {
   /** Answers that are being made, and requests that wait. */
