@@ -7,6 +7,7 @@ import { carbonMetrics } from "../api/metrics_input.ts";
 import { energyDocument, todayDocument } from "../api/energy.ts";
 import type { StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
+import { machineRests } from "../policy/own_use.ts";
 import { Account } from "./account.ts";
 import type { Tell } from "./events.ts";
 import { Health } from "./health.ts";
@@ -74,6 +75,7 @@ export async function openNode(
     observer: account,
     base: () => model.base,
     loaded: () => model.loaded,
+    rests: () => machineRests(contribution.decision),
     ...textLimits(plan.config),
   }));
   const status = (): StatusDocument =>

@@ -53,6 +53,8 @@ export interface TextContext {
   readonly base: () => Promise<TextBase>;
   /** Blocks of the model that are loaded here now. */
   readonly loaded: () => LoadedBlocks | undefined;
+  /** Why the machine is to compute nothing now, whoever asks; `undefined` where it may. */
+  readonly rests?: () => string | undefined;
   /** How many answers are made at once, and how many requests may wait. */
   readonly limits: { readonly places: number; readonly queue: number };
   /** Most tokens guessed ahead of a pass; 0 = none. */
@@ -153,6 +155,16 @@ class OneModel implements NodeText {
     await opened?.head[Symbol.asyncDispose]();
   }
 
+  /** Blocks that are here are not computed with while the machine has to rest; what is begun goes on. */
+  #requireFit(): void {
+    const why = this.#context.loaded() === undefined ? undefined : this.#context.rests?.();
+    if (why === undefined) return;
+    throw new NodeError(
+      "unreachable",
+      `Cannot answer: this machine rests: ${why}, wanted it fit to compute (try again later)`,
+    );
+  }
+
   #runs(blocks: number): TextModelCard["runs"] {
     const loaded = this.#context.loaded();
     return loaded !== undefined && lengthOf(loaded.range) === blocks ? "solo" : "swarm";
@@ -194,6 +206,7 @@ class OneModel implements NodeText {
       template: openChatTemplate(files),
       sequences,
       gate: this.#gate,
+      requireFit: () => this.#requireFit(),
       isFar: () => this.#runs(architecture.blocks) === "swarm",
       ...(draftTokens === undefined ? {} : { draftTokens }),
       draftModel: draft,

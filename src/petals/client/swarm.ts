@@ -23,6 +23,8 @@ import { openRemoteHop } from "./remote_hop.ts";
 /** The servers of one model as a client sees them. Nothing is running: there is nothing to close. */
 export interface Swarm {
   readonly directory: Directory;
+  /** Those that may be asked, of those that announce themselves: this node too while it tells others that it is away. */
+  readonly usable: (announced: readonly SwarmServer[]) => readonly SwarmServer[];
   readonly bans: Bans;
   readonly openHop: OpenHopAt;
   readonly pings: Pings;
@@ -40,8 +42,8 @@ export interface SwarmOptions extends DirectoryOptions {
   readonly rpc: Rpc;
   readonly dht: Dht;
   /**
-   * Blocks of the model in this process: used without the network where this node announces them. Read at each use, so it
-   * may be a getter.
+   * Blocks of the model in this process: used without the network, announced or not. Read at each use, so it may be a
+   * getter.
    */
   readonly local?: LoadedBlocks | undefined;
   /** What the steps over a cache of `local` cost so far. */
@@ -63,6 +65,14 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
   };
   const swarm: Swarm = {
     isHere,
+    usable: (announced) => {
+      const { local } = options;
+      // what this node tells others, such as that it takes a rest, is nothing to itself
+      if (local === undefined || announced.some(({ peerId, range }) => isHere(peerId) && holds(range))) {
+        return announced;
+      }
+      return [...announced.filter(({ peerId }) => !isHere(peerId)), unannounced(rpc.self, local)];
+    },
     checks: new SpotChecks(world, options.spotCheckShare ?? 0, () => swarm),
     directory: new Directory(world, dht, options),
     bans: new Bans(world.clock),
@@ -85,3 +95,11 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
   };
   return swarm;
 }
+
+/** Blocks of this process, as the record of a server that nobody else can read. */
+const unannounced = (peerId: PeerId, { range, dtype }: LoadedBlocks): SwarmServer => ({
+  peerId,
+  range,
+  info: { state: "online", throughput: 0, adapters: [], torchDtype: dtype },
+  expiresAtMs: Infinity,
+});
