@@ -196,3 +196,24 @@ Deno.test("without a sensor the page says what to do, and with one how the figur
   assertEquals(words.gramsToday({ today: { location } }), undefined, "methods are not added up");
   assertEquals(words.gramsToday({ today: { location: location.slice(1) } }), 1);
 });
+
+Deno.test("the strip of blocks tells own ones, those of others, those that are announced in vain, and the rest", () => {
+  const others = { blocks: 6, coverage: [1, 1, 1, 0, 0, 0], silent: [[3, 5]] };
+  const kinds = words.blockKinds([0, 2], others, 6);
+  assertEquals(kinds, ["own", "own", "peers", "silent", "silent", "none"]);
+  const serving: { blocks: [number, number]; engine: string; modelBlocks: number } = {
+    blocks: [0, 2],
+    engine: "ggml",
+    modelBlocks: 6,
+  };
+  assertEquals(
+    words.stripNote(serving, kinds, true),
+    "Blocks 0 to 1 of 6 here, with ggml; 2 of 6 are announced by servers that gave no answer, 1 of 6 are served by nobody",
+  );
+  assertEquals(words.stripNote(serving, kinds, false), "Blocks 0 to 1 of 6 here, with ggml");
+  assertEquals(words.blockKinds([0, 1], undefined, 2), ["own", "none"]);
+  assertMatch(
+    words.stripNote(serving, words.blockKinds([0, 2], { ...others, coverage: Array(6).fill(1) }, 6), true),
+    /has all/,
+  );
+});

@@ -40,6 +40,7 @@ const SWARM = shape({
     blocks: COUNT,
     coverage: listOf(COUNT),
     missing: listOf(RANGE),
+    silent: listOf(RANGE),
     servers: listOf(SERVER),
   })),
 });

@@ -31,7 +31,7 @@ const plots = {
 };
 let status;
 let energy;
-let servers;
+let others;
 let now = 0;
 let askedAt = -Infinity;
 let counted = [];
@@ -44,7 +44,7 @@ function showStatus() {
   document.title = `kwaainet: ${verdict(status.reachability)}`;
   put("version", status.version);
   showDegraded(status.degraded);
-  showStrip(status, servers);
+  showStrip(status, others);
   showMachine(status);
   showPublic(status);
   put("sessions", status.serving === null ? UNKNOWN : figure(status.serving.sessions));
@@ -102,10 +102,8 @@ function speedNow() {
 /** Blocks that others serve, out of what the swarm's route tells; absent without it. */
 async function askSwarm() {
   const swarm = await ask("/api/v1/swarm");
-  const model = swarm?.models?.find(({ prefix }) => prefix === status?.serving?.prefix);
-  const coverage = model?.coverage;
-  servers = Array.isArray(coverage) ? coverage.map((one) => Number(one?.servers ?? one) || 0) : undefined;
-  if (status !== undefined) showStrip(status, servers);
+  others = swarm?.models?.find(({ prefix }) => prefix === status?.serving?.prefix);
+  if (status !== undefined) showStrip(status, others);
 }
 
 /** Comes behind the round's documents as well as before the first: everything that only time changes. */

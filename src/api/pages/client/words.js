@@ -116,3 +116,30 @@ export function policyWords({ action, because, until }) {
 
 /** Whether the owner's own pause holds. */
 export const isPausedByOwner = ({ because }) => because.some(({ rule }) => rule === "pause");
+
+const isIn = ([start, end], block) => block >= start && block < end;
+
+/** Who serves each of `total` blocks: `own`, `peers`, `silent` where who announces it gave no answer, or `none`. */
+export const blockKinds = (own, others, total) =>
+  Array.from({ length: total }, (_, block) => {
+    if (isIn(own, block)) return "own";
+    if ((others?.coverage[block] ?? 0) > 0) return "peers";
+    return others?.silent.some((run) => isIn(run, block)) ? "silent" : "none";
+  });
+
+/** What stands below the strip of blocks. `kinds` are those of `blockKinds`; without the swarm only own blocks count. */
+export function stripNote({ blocks: [start, end], engine, modelBlocks }, kinds, knowsSwarm) {
+  const total = kinds.length;
+  const own = end === start
+    ? "Blocks are being chosen"
+    : `Blocks ${start} to ${end - 1}${modelBlocks === undefined ? "" : ` of ${total}`} here, ${
+      engine === "" ? "still loading" : `with ${engine}`
+    }`;
+  if (!knowsSwarm) return own;
+  const [silent, none] = ["silent", "none"].map((wanted) => kinds.filter((kind) => kind === wanted).length);
+  const lacks = [
+    silent === 0 ? "" : `${silent} of ${total} are announced by servers that gave no answer`,
+    none === 0 ? "" : `${none} of ${total} are served by nobody`,
+  ].filter((part) => part !== "");
+  return `${own}; ${lacks.length === 0 ? "the swarm has all of them" : lacks.join(", ")}`;
+}
