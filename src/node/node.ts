@@ -100,6 +100,7 @@ export async function openNode(
       swarm: swarmSource(world, plan.network.name, network, () => model.announced),
       text,
       pause: (untilMs) => contribution.pause(untilMs),
+      own: (peerId) => contribution.own(peerId),
     }),
   );
   const named = plan.model ?? plan.asks;

@@ -15,6 +15,7 @@ import type { ModelSource, TokenizerFiles } from "../model/source.ts";
 import { rawVocabulary } from "../model/raw_vocabulary.ts";
 import { openTokenizer } from "../model/tokenizer.ts";
 import type { Rpc } from "../p2p/rpc.ts";
+import type { SwarmServer } from "../petals/client/announced.ts";
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
 import { type Swarm, swarmOf } from "../petals/client/swarm.ts";
 import type { SessionEnergy, StepObserver } from "../petals/report.ts";
@@ -53,6 +54,8 @@ export interface TextContext {
   readonly base: () => Promise<TextBase>;
   /** Blocks of the model that are loaded here now. */
   readonly loaded: () => LoadedBlocks | undefined;
+  /** Servers that take this client's work though they do not announce it. */
+  readonly also?: readonly SwarmServer[] | undefined;
   /** Why the machine is to compute nothing now, whoever asks; `undefined` where it may. */
   readonly rests?: () => string | undefined;
   /** How many answers are made at once, and how many requests may wait. */
@@ -246,6 +249,7 @@ class OneModel implements NodeText {
       dht,
       prefix,
       blocks: total,
+      also: this.#context.also,
       get local() {
         return ownNow()?.blocks;
       },

@@ -12,7 +12,6 @@ import { defaultLimits, type ServerLimits } from "../petals/server/limits.ts";
 import type { AnnounceStatus } from "../petals/server/announce.ts";
 import { NextPings } from "../petals/server/next_pings.ts";
 import { announcedVersion } from "../petals/version.ts";
-import { words } from "../policy/decide.ts";
 import type { Action } from "../policy/types.ts";
 import { measureBlocks } from "./measure.ts";
 import type { Span } from "./serving_parts.ts";
@@ -112,7 +111,7 @@ function openServer({ context, parts, model, range, state }: Span, blocks: Loade
     clientMode: false,
     limits,
     observer: account,
-    willing: () => ({ share: contribution.decision.share, words: words(contribution.decision) }),
+    willing: (peer) => contribution.willingFor(peer),
   });
 }
 

@@ -276,6 +276,28 @@ Deno.test("a node that is too hot says OFFLINE, finishes what is open, takes not
   await context.contribution[Symbol.asyncDispose]();
 });
 
+Deno.test("a node that its owner paused takes the owner's work and nobody else's, and nobody's while it is too hot", async () => {
+  const { serving, machine, world, client, context } = await scene(["blocks=1:4"]);
+  await quiet();
+  const begin = async () => {
+    const session = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
+    await session.step([hidden(1, 2), NO_PROMPTS, NO_ROWS], opening(10));
+    return session;
+  };
+  context.contribution.pause(world.clock.now() + 300_000);
+  await quiet();
+  await assertRejects(begin, NodeError, "paused by the owner");
+  context.contribution.own(client.self);
+  const session = await begin();
+  machine.celsius = 84;
+  await world.clock.advance(5_000);
+  await quiet();
+  await assertRejects(begin, NodeError, "84 °C on cpu-thermal");
+  await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]);
+  await serving[Symbol.asyncDispose]();
+  await context.contribution[Symbol.asyncDispose]();
+});
+
 Deno.test("a node that is slowed down takes half of its sessions, and those that are open go on", async () => {
   const { serving, machine, world, client, context } = await scene(["blocks=1:4", "sessions.max_open=4"]);
   await quiet();

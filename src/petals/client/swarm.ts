@@ -46,6 +46,8 @@ export interface SwarmOptions extends DirectoryOptions {
    * getter.
    */
   readonly local?: LoadedBlocks | undefined;
+  /** Servers that take this client's work though they do not announce it. */
+  readonly also?: readonly SwarmServer[] | undefined;
   /** What the steps over a cache of `local` cost so far. */
   readonly localEnergy?: (cache: KvCache) => SessionEnergy | undefined;
   /** Seconds that choosing a server costs beyond time: trust, residency. `Infinity` = never. */
@@ -66,12 +68,12 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
   const swarm: Swarm = {
     isHere,
     usable: (announced) => {
-      const { local } = options;
+      const { local, also = [] } = options;
       // what this node tells others, such as that it takes a rest, is nothing to itself
-      if (local === undefined || announced.some(({ peerId, range }) => isHere(peerId) && holds(range))) {
-        return announced;
-      }
-      return [...announced.filter(({ peerId }) => !isHere(peerId)), unannounced(rpc.self, local)];
+      const isKnown = announced.some(({ peerId, range }) => isHere(peerId) && holds(range));
+      const own = local === undefined || isKnown ? [] : [unannounced(rpc.self, local)];
+      const more = [...own, ...also.filter(({ peerId }) => !announced.some((one) => one.peerId === peerId))];
+      return [...announced.filter((one) => !more.some(({ peerId }) => peerId === one.peerId)), ...more];
     },
     checks: new SpotChecks(world, options.spotCheckShare ?? 0, () => swarm),
     directory: new Directory(world, dht, options),
