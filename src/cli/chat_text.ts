@@ -12,7 +12,7 @@ import { linesOf, type LineSource } from "./lines.ts";
 import { lineOf } from "./exit_code.ts";
 import type { Output } from "./output.ts";
 import { progressOn } from "./progress.ts";
-import { loadSettings, worldOf } from "./settings.ts";
+import { loadSettings, textLevel, worldOf } from "./settings.ts";
 import { type Interrupts, listenForInterrupts } from "./signals.ts";
 import { openSwarmText } from "./swarm_text.ts";
 import { swarmTarget } from "./swarm_target.ts";
@@ -31,7 +31,7 @@ export async function runChat(invocation: Invocation, flags: readonly Flag[]): P
   const system = invocation.flags.get("system") as string | undefined;
   using interrupts = listenForInterrupts();
   const target = await swarmTarget(settings, interrupts.signal);
-  const world = worldOf(invocation, settings, "warn");
+  const world = worldOf(invocation, settings, textLevel(invocation));
   const { output, environment } = invocation;
   using either = openFirstOf(interrupts.signal, output.closed);
   await using rooms = new AsyncDisposableStack();

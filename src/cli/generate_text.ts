@@ -9,7 +9,7 @@ import type { World } from "../base/world.ts";
 import type { TextEvent, TextModel, TextRequest } from "../text/types.ts";
 import { DEFAULT_MAX_TOKENS } from "./flags.ts";
 import { progressOn } from "./progress.ts";
-import { loadSettings, worldOf } from "./settings.ts";
+import { loadSettings, textLevel, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import { openSwarmText } from "./swarm_text.ts";
 import { swarmTarget } from "./swarm_target.ts";
@@ -25,7 +25,7 @@ export async function runGenerate(invocation: Invocation, flags: readonly Flag[]
   };
   using stop = listenForSignals();
   const target = await swarmTarget(settings, stop.signal);
-  const world = worldOf(invocation, settings, "warn");
+  const world = worldOf(invocation, settings, textLevel(invocation));
   const { output, environment } = invocation;
   const json = invocation.flags.has("json");
   using either = openFirstOf(stop.signal, output.closed);
