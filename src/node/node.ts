@@ -113,8 +113,12 @@ export async function openNode(
 
   const membership = rooms.use(keepMembership(world.clock, network, health));
   rooms.use(network.keepReachability(membership.tried));
-  const context = { world, plan, network, health, account, contribution, tell, joined: membership.tried };
-  rooms.use(model.open(parts, context));
+  const { tried: joined } = membership;
+  const lastAnswers = () => text.leave();
+  const context = { world, plan, network, health, account, contribution, tell, joined, lastAnswers };
+  const work = model.open(parts, context);
+  // answers come to their end while the swarm is told that the blocks are leaving
+  rooms.defer(async () => void await Promise.all([text.leave(), work[Symbol.asyncDispose]()]));
   health.done("start");
   const running = rooms.move();
   return {

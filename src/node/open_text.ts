@@ -23,6 +23,7 @@ import { markIds } from "../text/call_marks.ts";
 import { readFinalNorm } from "../text/embed.ts";
 import { type Forms, openForms } from "../text/grammar.ts";
 import { Gate } from "../text/gate.ts";
+import { LastAnswers } from "../text/last_answers.ts";
 import { type Lent, OnDemand } from "../text/on_demand.ts";
 import { chainSequence, type Sequence } from "../text/sequence.ts";
 import { openSoloSequence } from "../text/solo_sequence.ts";
@@ -86,6 +87,8 @@ export const mostTextRequests = (config: Config): number =>
 export interface NodeText extends TextModels, AsyncDisposable {
   /** Answers that are being made, and requests that wait. */
   readonly load: { readonly running: number; readonly waiting: number };
+  /** Ends the answers, some seconds from now at the latest: the blocks may be freed when it resolves. */
+  leave(): Promise<void>;
 }
 
 /** Opens nothing yet: tokenizer and head are loaded with the first question. */
@@ -105,6 +108,7 @@ class OneModel implements NodeText {
   readonly #world: World;
   readonly #context: TextContext;
   readonly #gate: Gate;
+  readonly #answers: LastAnswers;
   readonly #end = new AbortController();
   /** The model, once it is open. */
   #base: TextBase | undefined;
@@ -115,6 +119,7 @@ class OneModel implements NodeText {
     this.#world = world;
     this.#context = context;
     this.#gate = new Gate(context.limits);
+    this.#answers = new LastAnswers(world);
     context.base().then((base) => this.#base = base).catch((error) => {
       world.log.debug("No model to ask", { reason: messageOf(error) });
     });
@@ -122,6 +127,10 @@ class OneModel implements NodeText {
 
   get load() {
     return { running: this.#gate.inside, waiting: this.#gate.waiting };
+  }
+
+  leave(): Promise<void> {
+    return this.#answers.leave();
   }
 
   async list(): Promise<readonly TextModelCard[]> {
@@ -220,7 +229,7 @@ class OneModel implements NodeText {
       planChat: (template, prompt) => planChat(this.#world, template, prompt),
       constrain: (form, signal) => forms.constrain(form, signal),
     });
-    return { model: answering, sequences, head, forms, draft };
+    return { model: this.#answers.guard(answering), sequences, head, forms, draft };
   }
 
   #draftOf({ model, engine, draft }: TextBase, files: TokenizerFiles): SmallModel | undefined {

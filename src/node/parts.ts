@@ -58,6 +58,8 @@ export interface ServingContext {
   readonly tell: Tell;
   /** Resolves when the first try to join has ended. */
   readonly joined: Promise<void>;
+  /** Ends the node's own answers when it stops: blocks that they use are freed after it. */
+  readonly lastAnswers?: () => Promise<void>;
 }
 
 /** Blocks on their way to being served, or served. Dispose to announce OFFLINE, end streams and leave. */

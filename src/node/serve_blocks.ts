@@ -66,7 +66,8 @@ async function serveLoaded(
     state.server = undefined;
     state.nextPings = undefined;
     // both at once: clients hear of the end while the swarm is told
-    await Promise.all([alive.aborted ? span.goodbye() : undefined, server[Symbol.asyncDispose]()]);
+    const goodbye = alive.aborted ? [span.goodbye(), span.context.lastAnswers?.()] : [];
+    await Promise.all([...goodbye, server[Symbol.asyncDispose]()]);
     await pinging;
   }
 }

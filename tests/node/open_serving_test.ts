@@ -195,6 +195,19 @@ Deno.test("openServing loads, announces, serves, and says OFFLINE at the end", a
   assertEquals(context.account.totals.sessions, 1);
 });
 
+Deno.test("openServing says OFFLINE at once and keeps its blocks until the node's own answers are over", async () => {
+  const { serving, seen, log, context } = await scene(["blocks=1:4"]);
+  await quiet();
+  const answers = Promise.withResolvers<void>();
+  Object.assign(context, { lastAnswers: () => answers.promise });
+  const closing = serving[Symbol.asyncDispose]();
+  await quiet();
+  assertEquals([await seen(), log, serving.loaded?.range], [[], ["load 1:4"], { start: 1, end: 4 }]);
+  answers.resolve();
+  await closing;
+  assertEquals([log, serving.loaded], [["load 1:4", "engine closed"], undefined]);
+});
+
 Deno.test("openServing takes as many blocks as fit, where the swarm needs them", async () => {
   // 150 MiB are for the process, 100 are reserved: 30 MiB hold two blocks
   const { serving, log } = await scene(["compute.reserve_bytes=104857600", "sessions.cache_tokens=16"], {
