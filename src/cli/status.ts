@@ -4,6 +4,7 @@
  * @module
  */
 import type { StatusDocument } from "../api/status.ts";
+import { spanWords } from "../base/words.ts";
 import { words } from "../policy/decide.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { showAnswer } from "./show_answer.ts";
@@ -23,7 +24,7 @@ export const statusVerb: Verb = {
 };
 
 /** The same for people. */
-function statusLines(status: StatusDocument): string[] {
+export function statusLines(status: StatusDocument, nowMs: number): string[] {
   const { serving, dht, work, readiness, policy, energy, answers } = status;
   const served = serving === null
     ? "Serves     nothing: a node of the DHT only"
@@ -38,7 +39,7 @@ function statusLines(status: StatusDocument): string[] {
     `Peer       ${status.peerId}`,
     ...status.addresses.map((address) => `Address    ${address}`),
     `Network    ${status.network}, ${dht.peers} peers, ${dht.valid} of ${dht.entries} entries valid`,
-    `Reachable  ${status.reachability.state}: ${status.reachability.reason}`,
+    `Reachable  ${reachableLine(status.reachability, nowMs)}`,
     served,
     ...(answers === undefined
       ? []
@@ -48,6 +49,17 @@ function statusLines(status: StatusDocument): string[] {
     ...(policy.action === "contribute" ? [] : [`Policy     ${words(policy)}`]),
     ...status.degraded.map(({ what, why }) => `Degraded   ${what}: ${why}`),
   ];
+}
+
+/** The verdict with the age of what it rests on. */
+function reachableLine(
+  { state, reason, checkedAt }: StatusDocument["reachability"],
+  nowMs: number,
+): string {
+  if (checkedAt === undefined) return `${state}: ${reason}`;
+  return `${state}: ${reason} (${state === "reachable" ? "proven" : "tried"} ${
+    spanWords((nowMs - checkedAt) / 1000)
+  } ago)`;
 }
 
 function energyLine({ watts, kind, scope, joules, joulesPerToken }: StatusDocument["energy"]): string {

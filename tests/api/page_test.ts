@@ -174,6 +174,17 @@ Deno.test("the line below the verdict says how long ago the node was announced, 
     told({ serving, reachability: { state: "reachable", reason: "a peer called back" } }),
     "a peer called back · not announced yet · 2 peers on the private network · up for 5 s",
   );
+  const checkedAt = 820_000;
+  assertMatch(
+    told({ reachability: { state: "reachable", reason: "a peer called back", checkedAt } }),
+    /^a peer called back \(3 min ago\) · /,
+  );
+  for (const state of ["unreachable", "unknown"] as const) {
+    assertMatch(
+      told({ reachability: { state, reason: "none came through", checkedAt } }),
+      /^tried 3 min ago · /,
+    );
+  }
   assertEquals(
     told({ readiness: { ready: false, reason: "blocks are being loaded" } }),
     "2 peers on the private network · starting: blocks are being loaded",

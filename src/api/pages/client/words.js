@@ -58,13 +58,20 @@ export function verdict({ state, reason }) {
   return `${state === "unreachable" ? "Not reachable" : "Reachability unknown"}: ${reason}`;
 }
 
+/** What the verdict rests on, and how old that is; the reason of a bad one stands in the verdict itself. */
+function proof({ state, reason, checkedAt }, now) {
+  const age = checkedAt === undefined ? "" : `${span((now - checkedAt) / 1000)} ago`;
+  if (state === "reachable") return age === "" ? reason : `${reason} (${age})`;
+  return age === "" ? "" : `tried ${age}`;
+}
+
 /** What stands below the verdict. `now` is the node's clock. */
 export function verdictFacts({ dht, serving, uptimeSeconds, network, readiness, reachability }, now) {
   const announced = dht.lastAnnounceAt === null
     ? (serving === null ? "" : "not announced yet")
     : `announced ${span((now - dht.lastAnnounceAt) / 1000)} ago`;
   return [
-    reachability.state === "reachable" ? reachability.reason : "",
+    proof(reachability, now),
     announced,
     `${dht.peers} ${dht.peers === 1 ? "peer" : "peers"} on the ${network} network`,
     readiness.ready ? `up for ${span(uptimeSeconds)}` : `starting: ${readiness.reason}`,
