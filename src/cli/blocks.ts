@@ -5,6 +5,7 @@
  */
 import type { SwarmDocument, SwarmModelDocument, SwarmServerDocument } from "../api/swarm.ts";
 import { NodeError } from "../base/errors.ts";
+import { counted } from "../base/words.ts";
 import { askNode } from "./ask_node.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { printable } from "./output.ts";
@@ -70,15 +71,15 @@ function modelLines(model: SwarmModelDocument, width: number): string[] {
   const { prefix, blocks, missing, silent, servers, coverage } = model;
   const online = servers.filter(({ state, reachable }) => state === "online" && reachable !== false).length;
   const away = servers.filter(({ state, reachable }) => state === "online" && reachable === false).length;
-  const counted = [
-    `${blocks} blocks`,
-    `${online} ${online === 1 ? "server" : "servers"} online`,
+  const facts = [
+    counted(blocks, "block"),
+    `${counted(online, "server")} online`,
     ...(away === 0 ? [] : [`${away} without an answer`]),
     missing.length === 0 ? "every block is served" : `nobody serves ${runsText(missing)}`,
   ];
   const [gap] = missing;
   return [
-    `${printable(prefix)}: ${counted.join(", ")}`,
+    `${printable(prefix)}: ${facts.join(", ")}`,
     ...(silent.length === 0
       ? []
       : [`  ${runsText(silent)}: announced, but no server of them gave an answer`]),

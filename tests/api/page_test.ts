@@ -228,3 +228,10 @@ Deno.test("the strip of blocks tells own ones, those of others, those that are a
     /has all/,
   );
 });
+
+Deno.test("a node that serves nothing contributes nothing, and one is counted as one", () => {
+  const policy = { action: "contribute", because: [], until: null };
+  assertEquals(words.policyWords(policy, true), "Contributing");
+  assertEquals(words.policyWords(policy, false), "Nothing to pause: this node serves no blocks");
+  assertEquals([words.count(1, "answer"), words.count(1200, "token")], ["1 answer", "1,200 tokens"]);
+});

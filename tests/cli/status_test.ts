@@ -31,3 +31,21 @@ Deno.test("status tells how old the proof is that others reach the node, or the 
   // the node may have told just after the clock was read
   assert(verdict("reachable", NOW_MS + 1)?.endsWith("(proven 0 s ago)"));
 });
+
+Deno.test("status counts one as one", () => {
+  const one = { peers: 1, entries: 1, valid: 1, lastAnnounceAt: null };
+  assertEquals(
+    lineOf("Network", statusDocument({ dht: one }), NOW_MS),
+    "Network    private, 1 peer, 1 of 1 entry valid",
+  );
+  const work = {
+    steps: 1,
+    failedSteps: 0,
+    tokens: 1,
+    prefillTokens: 0,
+    bytesIn: 0,
+    bytesOut: 0,
+    computeMs: 0,
+  };
+  assertEquals(lineOf("Work", statusDocument({ work }), NOW_MS), "Work       1 step, 1 token, 0 failed");
+});

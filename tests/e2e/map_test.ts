@@ -303,3 +303,20 @@ test("without scripts the map says what it needs", async ({ browser, url }) => {
   assertEquals(page.complaints, []);
   await picture(page, "390-no-script");
 });
+
+test("a phone shows the whole name of the own node", async (tried) => {
+  const own = tried.swarm.models.at(-1)!.servers[0]!;
+  for (const width of [320, 390]) {
+    tried.swarm = {
+      ...tried.swarm,
+      models: [{ ...tried.swarm.models.at(-1)!, servers: [{ ...own, name: null, throughput: 847 }] }],
+    };
+    const page = await open(tried, "/map", { width, height: 844 });
+    const [words, isCut] = await page.evaluate<[string, boolean]>(`(() => {
+      const name = document.querySelector(".row.self .who");
+      return [name.textContent, name.scrollWidth > name.clientWidth];
+    })()`);
+    assertEquals([words, isCut], [`…${own.peerId.slice(-8)}`, false], `${width} px`);
+    assertEquals(await violations(page), []);
+  }
+});

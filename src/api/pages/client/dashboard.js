@@ -9,6 +9,7 @@ import { openPlot } from "./plot.js";
 import { ask, byId, listen, put } from "./read.js";
 import {
   carbonMethod,
+  count,
   figure,
   gramsToday,
   isPausedByOwner,
@@ -52,10 +53,10 @@ function showStatus() {
   const { work: { tokens, steps, failedSteps }, answers } = status;
   const asked = answers === undefined
     ? ""
-    : `${figure(answers.running)} answers being made, ${figure(answers.waiting)} waiting; `;
+    : `${count(answers.running, "answer")} being made, ${figure(answers.waiting)} waiting; `;
   put(
     "work-note",
-    `${asked}${figure(tokens)} tokens in ${figure(steps)} steps since the start, ${
+    `${asked}${count(tokens, "token")} in ${count(steps, "step")} since the start, ${
       figure(failedSteps)
     } failed`,
   );
@@ -76,12 +77,13 @@ function showDegraded(degraded) {
 }
 
 function showPolicy(policy) {
-  put("policy", policyWords(policy));
+  put("policy", policyWords(policy, status.serving !== null));
   byId("resume").disabled = !isPausedByOwner(policy);
 }
 
 function showEnergy() {
   const { node, joulesPerToken, today } = energy;
+  byId("power-figures").hidden = node.kind === "none";
   put("watts", moving(node.watts));
   put("joules-per-token", figure(joulesPerToken?.full));
   put("today-wh", node.kind === "none" || today === undefined ? UNKNOWN : figure(today.joules / 3600));

@@ -118,6 +118,7 @@ export function showStrip({ serving }, others) {
   byId("strip-key").hidden = others === undefined;
   if (strip.dataset.kinds === kinds.join()) return;
   strip.dataset.kinds = kinds.join();
+  strip.style.setProperty("--blocks", String(Math.min(kinds.length, MAX_CELLS)));
   strip.replaceChildren(
     ...kinds.slice(0, MAX_CELLS).map((kind, block) => {
       const cell = document.createElement("span");

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { UNKNOWN } from "./words.js";
+import { count, UNKNOWN } from "./words.js";
 
 /** Longest name of a server or model that is shown. */
 const MAX_NAME = 80;
@@ -36,9 +36,6 @@ export function blocksInWords(runs) {
   const last = named.pop();
   return `${isOne ? "block" : "blocks"} ${named.length === 0 ? last : `${named.join(", ")} and ${last}`}`;
 }
-
-/** `1 server`, `1,000 servers`. */
-export const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
 
 /** Whether a server can be counted on: it is online, and was not asked in vain. */
 const isOnline = ({ state, reachable }) => state === "online" && reachable !== false;

@@ -16,6 +16,9 @@ export function figure(value) {
   return String(Number(value.toPrecision(3)));
 }
 
+/** `1 server`, `1,000 servers`. */
+export const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+
 /** The same for what moves all the time: always three digits, so that nothing jumps. */
 export function moving(value) {
   if (typeof value !== "number" || !Number.isFinite(value)) return UNKNOWN;
@@ -73,7 +76,7 @@ export function verdictFacts({ dht, serving, uptimeSeconds, network, readiness, 
   return [
     proof(reachability, now),
     announced,
-    `${dht.peers} ${dht.peers === 1 ? "peer" : "peers"} on the ${network} network`,
+    `${count(dht.peers, "peer")} on the ${network} network`,
     readiness.ready ? `up for ${span(uptimeSeconds)}` : `starting: ${readiness.reason}`,
   ].filter((part) => part !== "").join(" · ");
 }
@@ -113,9 +116,11 @@ export function carbonMethod({ carbon, today, node }) {
   } g/kWh in ${carbon.zone}, ${carbon.method}, ${carbon.quality}${error}${mixed}`;
 }
 
-/** The policy in a line. `now` is the node's clock. */
-export function policyWords({ action, because, until }) {
-  if (action === "contribute") return "Contributing";
+/** The policy in a line. `serves`: whether there are blocks to contribute. */
+export function policyWords({ action, because, until }, serves) {
+  if (action === "contribute") {
+    return serves ? "Contributing" : "Nothing to pause: this node serves no blocks";
+  }
   const says = because.filter((one) => one.action === action).map((one) => one.says).join("; ");
   const ends = until === null ? "" : ` (looks again at ${clock(until)})`;
   return `${action === "slow" ? "Slowed down" : "Paused"}: ${says}${ends}`;
