@@ -106,14 +106,13 @@ const pathOf = (url: string): string => url.match(/^[^:/?#]+:\/\/[^/?#]*([^?#]*)
 const requestIdOf = (given: string | null, random: World["random"]): string =>
   given !== null && /^[A-Za-z0-9._:-]{1,128}$/.test(given) ? given : `req_${toHex(random(12))}`;
 
-/** Tells how to bring a key; browsers ask their user for it. */
+/**
+ * Tells how to bring a key. Browsers ask their user for it, as the password beside any name; Chromium does only where this is
+ * the first scheme of the line.
+ */
 function noKey(response: Response, headers: Headers): Response {
   const isBrowser = headers.get("accept")?.includes("text/html") ?? false;
-  const schemes = ["Bearer", ...(isBrowser ? ["Basic"] : [])];
-  response.headers.set(
-    "www-authenticate",
-    schemes.map((scheme) => `${scheme} realm="kwaainet"`).join(", "),
-  );
+  response.headers.set("www-authenticate", `${isBrowser ? "Basic" : "Bearer"} realm="kwaainet"`);
   return response;
 }
 
