@@ -117,7 +117,8 @@ export class SwarmViews {
       const view = await this.#directoryOf(prefix, blocks).view(0, signal);
       return { prefix, blocks, repository, view };
     }));
-    await this.#pings.measure(views.flatMap(({ view }) => view.servers.map(({ peerId }) => peerId)), signal);
+    const servers = views.flatMap(({ view }) => view.servers.map(({ peerId }) => peerId));
+    await this.#pings.measure(servers, signal, VIEW_AGE_MS);
     return {
       schema: 1,
       network,

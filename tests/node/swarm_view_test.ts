@@ -81,6 +81,23 @@ Deno.test("a server that gives no answer is told as not reachable, and what it a
   assertEquals([model!.coverage, model!.missing, model!.silent], [[1, 1, 0, 0], [[2, 4]], [[2, 3]]]);
 });
 
+Deno.test("a server that goes away, or comes back, is told so by the next view", async () => {
+  const { world, toy, announceModel, source } = scene();
+  announceModel(PREFIX, 4);
+  toy.add("A", 0, 4);
+  const rpc = toy.network.peers.get("A")!;
+  const seen = async () => {
+    const { models: [model] } = await source.swarm(never);
+    await world.clock.advance(31_000);
+    return [model!.coverage[0], model!.silent];
+  };
+  assertEquals(await seen(), [1, []]);
+  toy.network.remove("A");
+  assertEquals(await seen(), [0, [[0, 4]]]);
+  toy.network.peers.set("A", rpc);
+  assertEquals(await seen(), [1, []]);
+});
+
 Deno.test("a server that was not asked yet counts as serving", async () => {
   const { toy, announceModel, source } = scene();
   announceModel(PREFIX, 4);
