@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { NodeError } from "../base/errors.ts";
 import type { Prompt, TextModel } from "../text/types.ts";
 
 type Chat = Prompt & { readonly kind: "chat" };
@@ -16,10 +17,46 @@ export const promptIds = (model: TextModel, prompt: Chat | Prompt & { readonly k
     ? model.tokenize(prompt.text)
     : model.tokenize(model.render(prompt)).slice(leadOf(model).length);
 
-/** The same ids where they follow others: without what begins every text. */
+/** Words that no template has, in the place of what the model answered. */
+const ANSWERED = "kwaainet-answered";
+
+/**
+ * The ids of earlier turns, up to the end of an answer, and those that a conversation has from there: what closes a turn
+ * of the model, and the turns of `chat`. A template that refuses turns in that order has them as a conversation of their
+ * own.
+ */
+export function idsAfterAnswer(model: TextModel, earlier: readonly number[], chat: Chat): readonly number[] {
+  const lead = leadOf(model);
+  const rest = textAfterAnswer(model, chat);
+  if (rest === undefined) return [...earlier, ...withoutLead(model, promptIds(model, chat))];
+  const ids = model.tokenize(rest).slice(lead.length);
+  // the model itself may have closed its turn
+  const isClosed = earlier.at(-1) === ids[0] && withoutEnd(model, ids.slice(0, 1)).length === 0;
+  return [...earlier, ...(isClosed ? ids.slice(1) : ids)];
+}
+
+function textAfterAnswer(model: TextModel, chat: Chat): string | undefined {
+  const before = [{ role: "user", content: "kwaainet-asked" }, { role: "assistant", content: ANSWERED }];
+  try {
+    const text = model.render({ ...chat, messages: [...before, ...chat.messages] });
+    const at = text.indexOf(ANSWERED);
+    return at < 0 ? undefined : text.slice(at + ANSWERED.length);
+  } catch (error) {
+    if (error instanceof NodeError && error.code === "usage") return undefined;
+    throw error;
+  }
+}
+
+/** Ids without what begins every text. */
 export function withoutLead(model: TextModel, ids: readonly number[]): readonly number[] {
   const lead = leadOf(model);
   return lead.length > 0 && lead.every((id, i) => ids[i] === id) ? ids.slice(lead.length) : ids;
+}
+
+/** The ids of an answer without the control token that ended it. */
+export function withoutEnd(model: TextModel, ids: readonly number[]): readonly number[] {
+  const last = ids.at(-1);
+  return last !== undefined && model.detokenize([last]) === "" ? ids.slice(0, -1) : ids;
 }
 
 /**

@@ -6,7 +6,10 @@
 import { encodeUtf8 } from "../base/bytes.ts";
 import { openFirstOf } from "../base/deadline.ts";
 import { NodeError } from "../base/errors.ts";
-import type { Log } from "../base/world.ts";
+import type { Clock, Log } from "../base/world.ts";
+
+/** Between signs that an answer is still being made: proxies give up what is silent for half a minute or longer. */
+const QUIET_MS = 10_000;
 
 /** How an answer is written. */
 export interface StreamForm {
@@ -15,6 +18,8 @@ export interface StreamForm {
   readonly failed: (error: unknown) => string;
   /** Hears of failures in the middle that are our own. */
   readonly log: Log;
+  /** What is written when nothing else was for 10 s, where readers pass over such a thing. */
+  readonly quiet?: { readonly clock: Clock; readonly part: string };
 }
 
 /**
@@ -23,7 +28,7 @@ export interface StreamForm {
  * `signal` aborts, the signal that `open` got aborts and the parts end.
  */
 export async function streamedAnswer(
-  { contentType, failed, log }: StreamForm,
+  { contentType, failed, log, quiet }: StreamForm,
   open: (signal: AbortSignal) => AsyncGenerator<string, void, void>,
   signal: AbortSignal,
 ): Promise<Response> {
@@ -47,25 +52,80 @@ export async function streamedAnswer(
       if (value !== "") return value;
     }
   };
+  const silence = quiet && new Silence(quiet.clock);
+  let taking: Promise<string | undefined> | undefined;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
-        const part = await take();
+        taking ??= take();
+        const isQuiet = await silence?.waitFor(taking);
+        if (isQuiet) return controller.enqueue(encodeUtf8(quiet!.part));
+        const part = await taking;
+        taking = undefined;
         if (part !== undefined) return controller.enqueue(encodeUtf8(part));
         controller.close();
       } catch (error) {
-        if (either.signal.aborted) return controller.error(error);
+        if (either.signal.aborted) {
+          silence?.[Symbol.dispose]();
+          return controller.error(error);
+        }
         if (!(error instanceof NodeError)) log.warn("API answer failed in the middle", { error });
         controller.enqueue(encodeUtf8(failed(error)));
         controller.close();
       }
+      silence?.[Symbol.dispose]();
       either[Symbol.dispose]();
     },
     async cancel() {
+      silence?.[Symbol.dispose]();
       left.abort(new NodeError("aborted", "Cannot answer: the caller left, wanted it to stay"));
       either[Symbol.dispose]();
       await parts.return().catch(() => {});
     },
   }, { highWaterMark: 0 });
   return new Response(body, { headers: { "content-type": contentType } });
+}
+
+/** Notices when a wait is long. One timer for all waits of a stream: there is a wait for each token. */
+class Silence implements Disposable {
+  readonly #clock: Clock;
+  readonly #end = new AbortController();
+  #since = 0;
+  #isWatched = false;
+  #wake: (() => void) | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Resolves when `work` is done, with whether 10 s passed before that; `work` may fail. */
+  waitFor(work: Promise<unknown>): Promise<boolean> {
+    this.#since = this.#clock.monotonic();
+    return new Promise((resolve) => {
+      this.#wake = () => resolve(true);
+      const done = () => {
+        this.#wake = undefined;
+        resolve(false);
+      };
+      work.then(done, done);
+      if (this.#isWatched) return;
+      this.#isWatched = true;
+      this.#watch().catch(() => {}); // until it is disposed
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#end.abort();
+  }
+
+  async #watch(): Promise<void> {
+    while (true) {
+      const passed = this.#clock.monotonic() - this.#since;
+      if (this.#wake !== undefined && passed >= QUIET_MS) {
+        this.#wake();
+        this.#wake = undefined;
+      }
+      await this.#clock.sleep(this.#wake === undefined ? QUIET_MS : QUIET_MS - passed, this.#end.signal);
+    }
+  }
 }

@@ -54,7 +54,7 @@ const ownWords = (node: CheckContext["node"]): string =>
   node.state === "running" ? `; the node itself says: ${node.status.reachability.reason}` : "";
 
 /** What a running node's peers say. */
-export function ofNode(status: StatusDocument, { says, cameIn, dropped }: NodeVerdicts): Diagnosis {
+export function ofNode(status: StatusDocument, { says, cameIn, kept }: NodeVerdicts): Diagnosis {
   const where = placesOf(status.addresses);
   const [yes, no] = [countOf(says, "yes"), countOf(says, "no")];
   const asked = yes + no;
@@ -76,10 +76,10 @@ export function ofNode(status: StatusDocument, { says, cameIn, dropped }: NodeVe
       CURE,
     );
   }
-  if (dropped) {
+  if (kept !== undefined) {
     return tell(
       "fail",
-      `what peers send to ${where} is dropped: a firewall or a router between them and this node keeps new connections out` +
+      `what peers send to ${where} is ${kept}: a firewall or a router between them and this node keeps new connections out` +
         (yes > 0 ? " (calls still come over connections that the node opened)" : ""),
       CURE,
     );

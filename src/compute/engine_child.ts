@@ -110,6 +110,7 @@ class ChildSession {
       );
       return;
     }
+    if (request.act === "ping") return this.#write({ id: request.id }, []);
     const control = new AbortController();
     this.#running.set(request.id, control);
     this.#answer(request, payload, control.signal)
@@ -146,7 +147,7 @@ class ChildSession {
   }
 
   async #answer(
-    request: Exclude<EngineRequest, Act<"abort">>,
+    request: Exclude<EngineRequest, Act<"abort" | "ping">>,
     payload: Uint8Array<ArrayBuffer>,
     signal: AbortSignal,
   ): Promise<Answer> {

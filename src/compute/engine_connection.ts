@@ -5,7 +5,14 @@
  */
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
-import { type EngineReply, errorFromWire, type NewRequest, readReply } from "./engine_messages.ts";
+import {
+  type EngineReply,
+  type EngineRequest,
+  errorFromWire,
+  type NewRequest,
+  readReply,
+} from "./engine_messages.ts";
+import { EngineWatch, SILENCE } from "./engine_watch.ts";
 import { encodeFrame, FrameReader } from "./engine_wire.ts";
 
 /** How to start the process. */
@@ -24,6 +31,8 @@ export interface EngineAnswer {
 
 /** Time to end by itself once its input is closed. */
 const FAREWELL_MS = 2_000;
+/** Time to end once it was killed: one that waits for a driver ends when that lets go of it, which may be never. */
+const DYING_MS = 10_000;
 /** Time for its last words to arrive once it has ended. */
 const LAST_WORDS_MS = 500;
 /** What is kept of a line on stderr. */
@@ -34,6 +43,7 @@ type Reader = ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
 interface Waiting {
   resolve(answer: EngineAnswer): void;
   reject(error: Error): void;
+  readonly act: EngineRequest["act"];
   /** Nobody wants the answer any more: what it opened is to be freed. */
   readonly left: boolean;
 }
@@ -46,21 +56,41 @@ export class EngineConnection implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;
   readonly #writer: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>>;
   readonly #waiting = new Map<number, Waiting>();
+  readonly #watch: EngineWatch;
+  /** Aborts when it has ended, or counts as ended. */
+  readonly #over = new AbortController();
+  readonly #unkillable = Promise.withResolvers<undefined>();
   #nextId = 1;
   #lastLine = "";
   #end: string | undefined;
   #fault: string | undefined;
 
-  private constructor(world: World, child: Deno.ChildProcess) {
+  private constructor(world: World, child: Deno.ChildProcess, onSilence: (isSilent: boolean) => void) {
     this.#world = world;
     this.#child = child;
     this.#writer = child.stdin.getWriter();
     this.#writer.closed.catch(() => {});
+    this.#watch = new EngineWatch(world.clock, {
+      // its answer, of which nobody waits, is heard as any other
+      ask: () => this.#write(encodeFrame({ id: this.#nextId++, act: "ping" })),
+      tell: (isSilent) => {
+        if (isSilent) world.log.warn("Engine process gives no sign of life", { pid: child.pid });
+        onSilence(isSilent);
+      },
+      giveUp: () => this.#stop(`it gave no sign of life for ${SILENCE}`),
+    });
     this.ended = this.#run();
   }
 
-  /** Starts the process. Throws `NodeError` `no_backend` when there is no such program. */
-  static open(world: World, { command, env }: EngineCommand): EngineConnection {
+  /**
+   * Starts the process. `onSilence` hears when it computes and gives no sign of life, and when it gives one again or has
+   * ended. Throws `NodeError` `no_backend` when there is no such program.
+   */
+  static open(
+    world: World,
+    { command, env }: EngineCommand,
+    onSilence: (isSilent: boolean) => void = () => {},
+  ): EngineConnection {
     const [program, ...args] = command;
     if (program === undefined) throw new TypeError("Cannot start the engine process: its command is empty");
     try {
@@ -72,7 +102,7 @@ export class EngineConnection implements AsyncDisposable {
         stdout: "piped",
         stderr: "piped",
       }).spawn();
-      return new EngineConnection(world, child);
+      return new EngineConnection(world, child, onSilence);
     } catch (error) {
       throw new NodeError("no_backend", `Cannot start the engine process "${program}": ${messageOf(error)}`, {
         cause: error,
@@ -86,8 +116,9 @@ export class EngineConnection implements AsyncDisposable {
   }
 
   /**
-   * Asks and waits for the answer. Throws what the engine threw; `NodeError` `unreachable` when the process ends; the
-   * reason of `signal` at once when that aborts, and what was opened for the caller is freed.
+   * Asks and waits for the answer. Throws what the engine threw; `NodeError` `unreachable` when the process ends, also
+   * because it was killed for its silence; the reason of `signal` at once when that aborts, and what was opened for the
+   * caller is freed.
    */
   async call(
     request: NewRequest,
@@ -99,9 +130,11 @@ export class EngineConnection implements AsyncDisposable {
     const id = this.#nextId++;
     const answer = Promise.withResolvers<EngineAnswer>();
     const pieces = encodeFrame({ id, ...request }, values);
-    this.#waiting.set(id, { ...answer, left: false });
+    const { act } = request;
+    this.#waiting.set(id, { ...answer, act, left: false });
+    this.#watch.begin(act);
     const onAbort = () => {
-      this.#waiting.set(id, { ...answer, left: true });
+      this.#waiting.set(id, { ...answer, act, left: true });
       this.#write(encodeFrame({ id, act: "abort", target: id }));
       answer.reject(signal.reason);
     };
@@ -119,6 +152,11 @@ export class EngineConnection implements AsyncDisposable {
     return this.call({ act: "free", handle }, [], new AbortController().signal).then(() => {}, () => {});
   }
 
+  /** From now on it may be silent for as long as it likes. */
+  endWatch(): void {
+    this.#watch.close();
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#writer.close().catch(() => {});
     const late = new AbortController();
@@ -128,7 +166,7 @@ export class EngineConnection implements AsyncDisposable {
     await patience;
   }
 
-  /** Ends the process at once. */
+  /** Ends the process at once; where it does not end in time, it counts as ended. */
   kill(): void {
     try {
       this.#child.kill("SIGKILL");
@@ -136,6 +174,14 @@ export class EngineConnection implements AsyncDisposable {
       // it has ended by itself in the meantime
       if (!(error instanceof TypeError) && !(error instanceof Deno.errors.NotFound)) throw error;
     }
+    this.#world.clock.sleep(DYING_MS, this.#over.signal)
+      .then(() => this.#unkillable.resolve(undefined), () => {});
+  }
+
+  /** Kills it because of `fault`. */
+  #stop(fault: string): void {
+    this.#fault = fault;
+    this.kill();
   }
 
   #write(pieces: readonly Uint8Array<ArrayBuffer>[]): void {
@@ -148,11 +194,12 @@ export class EngineConnection implements AsyncDisposable {
     const stderr = this.#child.stderr.getReader();
     const reading = this.#read(stdout).catch((error) => {
       // what is no frame leaves no way to find the next one
-      this.#fault = messageOf(error);
-      this.kill();
+      this.#stop(`it was stopped because of what it said (${messageOf(error)})`);
     });
     const drained = Promise.all([reading, this.#readErrors(stderr)]);
-    const status = await this.#child.status;
+    const status = await Promise.race([this.#child.status, this.#unkillable.promise]);
+    if (status === undefined) this.#child.unref();
+    this.#watch.close();
     this.#writer.abort().catch(() => {});
     // processes that it started may hold on to its pipes
     await this.#atMost(LAST_WORDS_MS, drained);
@@ -160,6 +207,7 @@ export class EngineConnection implements AsyncDisposable {
     this.#end = describe(status, this.#fault, this.#lastLine);
     for (const { reject } of this.#waiting.values()) reject(this.#gone());
     this.#waiting.clear();
+    this.#over.abort();
     return this.#end;
   }
 
@@ -172,6 +220,7 @@ export class EngineConnection implements AsyncDisposable {
   async #read(stdout: Reader): Promise<void> {
     const frames = new FrameReader();
     for (let read = await stdout.read(); !read.done; read = await stdout.read()) {
+      this.#watch.heard();
       for (const { header, payload } of frames.push(read.value)) this.#take(readReply(header), payload);
     }
   }
@@ -180,6 +229,7 @@ export class EngineConnection implements AsyncDisposable {
     const waiting = this.#waiting.get(reply.id);
     this.#waiting.delete(reply.id);
     if (waiting === undefined) return;
+    this.#watch.finish(waiting.act);
     if (waiting.left) {
       if (reply.handle !== undefined) this.free(reply.handle);
     } else if (reply.error !== undefined) waiting.reject(errorFromWire(reply.error));
@@ -208,11 +258,17 @@ export class EngineConnection implements AsyncDisposable {
   }
 }
 
-function describe(status: Deno.CommandStatus, fault: string | undefined, lastLine: string): string {
-  const how = fault !== undefined
-    ? `it was stopped because of what it said (${fault})`
-    : status.signal !== null
-    ? `it was killed by ${status.signal}`
-    : `it left with code ${status.code}`;
-  return lastLine === "" ? how : `${how}; its last words: ${JSON.stringify(lastLine)}`;
+function describe(
+  status: Deno.CommandStatus | undefined,
+  fault: string | undefined,
+  lastLine: string,
+): string {
+  const how = fault ??
+    (status === undefined
+      ? "it was to end"
+      : status.signal !== null
+      ? `it was killed by ${status.signal}`
+      : `it left with code ${status.code}`);
+  const known = status === undefined ? `${how}, and it cannot be killed` : how;
+  return lastLine === "" ? known : `${known}; its last words: ${JSON.stringify(lastLine)}`;
 }

@@ -88,6 +88,8 @@ const REQUEST = v.variant("act", [
   }),
   /** Lets go of whatever `handle` is. */
   v.object({ ...id, act: v.literal("free"), handle: count }),
+  /** Is answered at once, whatever else goes on: a sign of life. */
+  v.object({ ...id, act: v.literal("ping") }),
   /** Ends the request `target`. Has no reply of its own. */
   v.object({ ...id, act: v.literal("abort"), target: count }),
 ]);

@@ -22,6 +22,8 @@ export interface EngineProcessOptions extends EngineCommand, EngineFolders {
   readonly engine: EngineChoice;
   /** Called whenever the process has died and whenever everything is loaded again. */
   readonly onState?: (state: EngineState) => void;
+  /** Called when the process computes and gives no sign of life, and when it gives one again or has ended. */
+  readonly onSilence?: (isSilent: boolean) => void;
 }
 
 /** Whether the engine can be asked. */
@@ -57,7 +59,7 @@ interface Started {
 }
 
 async function start(world: World, options: EngineProcessOptions, signal: AbortSignal): Promise<Started> {
-  const connection = EngineConnection.open(world, options);
+  const connection = EngineConnection.open(world, options, options.onSilence);
   try {
     const { engine, dataDir, backendDir } = options;
     using deadline = openDeadline(world.clock, OPEN_MS, "open the engine", signal);
@@ -66,7 +68,10 @@ async function start(world: World, options: EngineProcessOptions, signal: AbortS
       [],
       deadline.signal,
     );
-    return { connection, ...readOpenFacts(reply.facts) };
+    const facts = readOpenFacts(reply.facts);
+    // it computes on the thread that would answer, a block of a large model in minutes, and has no driver to wait for
+    if (facts.engine === "reference") connection.endWatch();
+    return { connection, ...facts };
   } catch (error) {
     connection.kill();
     const ended = await connection.ended;

@@ -13,11 +13,14 @@ export interface TcpSocket {
   readonly remote: string;
   readonly remotePort: number;
   readonly isListening: boolean;
+  /** Whether both sides may send. */
+  readonly isOpen: boolean;
   /** Number by which /proc/PID/fd names it. */
   readonly inode: number;
 }
 
-/** TCP_LISTEN (linux/include/net/tcp_states.h). */
+/** TCP_ESTABLISHED and TCP_LISTEN (linux/include/net/tcp_states.h). */
+const ESTABLISHED = 1;
 const LISTEN = 10;
 
 /** All TCP sockets; none off Linux. */
@@ -25,6 +28,17 @@ export const readTcpSockets = (files: TextFiles): readonly TcpSocket[] =>
   ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) =>
     (files.readText(path) ?? "").split("\n").slice(1).flatMap((line) => parseLine(line) ?? [])
   );
+
+/**
+ * How many TCP connections others have opened to this machine since it started, all ports together; `undefined` where the
+ * kernel does not tell.
+ */
+export function readOpenedByOthers(files: TextFiles): number | undefined {
+  const [names, values] = (files.readText("/proc/net/snmp") ?? "").split("\n")
+    .filter((line) => line.startsWith("Tcp:")).map((line) => line.trim().split(/\s+/));
+  const count = values?.[names?.indexOf("PassiveOpens") ?? -1];
+  return count === undefined ? undefined : Number(count);
+}
 
 function parseLine(line: string): TcpSocket | undefined {
   const words = line.trim().split(/\s+/);
@@ -38,6 +52,7 @@ function parseLine(line: string): TcpSocket | undefined {
     remote: addressOf(remoteIp!),
     remotePort: parseInt(remotePort, 16),
     isListening: parseInt(state, 16) === LISTEN,
+    isOpen: parseInt(state, 16) === ESTABLISHED,
     inode: Number(words[9] ?? 0),
   };
 }

@@ -88,7 +88,8 @@ const servingParts = (
 ): ServingParts => ({
   openModel: ({ model, asks, paths }, tell, signal) =>
     findModel(resolveContext(world, { paths, environment }, tell), (model ?? asks)!, signal),
-  openEngine: ({ world, plan }, _model, signal) => openEngine(world, plan, signal),
+  openEngine: ({ world, plan: { config, paths }, health }, _model, signal) =>
+    openEngine(world, { config, paths, onSilence: (isSilent) => health.silence(isSilent) }, signal),
   draft: draftSource(world, { config, paths, environment }),
   availableBytes: () => availableBytes(config),
 });

@@ -33,6 +33,14 @@ export class Health {
     this.#onReady();
   }
 
+  /** The engine gives no sign of life, or does so again. */
+  silence(isSilent: boolean): void {
+    const what = "silent engine";
+    if (isSilent) {
+      this.pending(what, "the engine gives no sign of life; if it goes on so, it is started again");
+    } else this.done(what);
+  }
+
   /** `what` does not work; told once for each new `why`. */
   degrade(what: string, why: string): void {
     if (this.#degraded.get(what) === why) return;

@@ -74,12 +74,12 @@ async function keepAsking(world: World, parts: ReachabilityParts, signal: AbortS
  * import { assertEquals } from "@std/assert";
  *
  * const wide = ["/ip4/192.0.2.7/tcp/4001"];
- * const found = reachabilityOf({ says: ["yes"], cameIn: false, dropped: true }, wide);
+ * const found = reachabilityOf({ says: ["yes"], cameIn: false, kept: "dropped" }, wide);
  * assertEquals(found.state, "unreachable");
  * ```
  */
 export function reachabilityOf(
-  { says, cameIn, dropped }: NodeVerdicts,
+  { says, cameIn, kept }: NodeVerdicts,
   addresses: readonly string[],
 ): Reachability & { readonly askedPeers: number; readonly reachedBy: number } {
   const askedPeers = says.filter((said) => said !== "cannot_tell").length;
@@ -91,10 +91,12 @@ export function reachabilityOf(
     reachedBy,
   });
   const seen = `seen by ${reachedBy} of ${counted(askedPeers, "peer")}`;
-  if (dropped) {
+  if (kept !== undefined) {
     return verdict(
       "unreachable",
-      "a firewall or router drops what peers send: open the port, or name addresses with p2p.announce (kwaainet doctor says more)",
+      `a firewall or router ${
+        kept === "dropped" ? "drops" : "refuses"
+      } what peers send: open the port, or name addresses with p2p.announce (kwaainet doctor says more)`,
     );
   }
   if (reachedBy === 0 && askedPeers > 0) {

@@ -13,7 +13,7 @@ import type { Engine } from "./engine.ts";
 import type { TextBase } from "./open_text.ts";
 import type { Asking, ServingContext } from "./parts.ts";
 import type { ServingParts } from "./serving_parts.ts";
-import { blocksThatFit, configuredNeed } from "./span.ts";
+import { blocksThatFit, ownNeed } from "./span.ts";
 
 /** Pause before blocks that an engine lost are loaded again. */
 const PAUSE_MS = 1_000;
@@ -63,7 +63,7 @@ async function ask(
   tell({ model, prefix, engine, draft: parts.draft });
   const { blocks } = model.architecture;
   const { "compute.reserve_bytes": reserve, "text.solo": solo } = plan.config;
-  const fits = blocksThatFit(configuredNeed(model, plan.config), parts.availableBytes(), reserve) >= blocks;
+  const fits = blocksThatFit(ownNeed(model, plan.config), parts.availableBytes(), reserve) >= blocks;
   if (solo === "never" || (solo === "auto" && !fits)) {
     const why = solo === "never" ? "text.solo says so" : "it does not fit into this node's memory";
     say({ kind: "progress", text: `${model.id} is asked through the swarm: ${why}` });
@@ -74,7 +74,9 @@ async function ask(
   for (let life = 1;; life++) {
     say({ kind: "progress", text: `Loading all ${blocks} blocks of ${model.id} with ${engine.name}` });
     try {
-      health.degrade("engine", await holdUntilDeath({ context, state, model, engine }, signal));
+      const why = await holdUntilDeath({ context, state, model, engine }, signal);
+      health.pending("model", `the engine is started again: ${why}`);
+      health.degrade("engine", why);
     } catch (error) {
       // what cannot be loaded at first never can; later the engine may only need another start
       if (signal.aborted || life === 1) throw error;

@@ -7,7 +7,7 @@ import type { Clock, World } from "../base/world.ts";
 import type { BlockBackend, LoadOptions } from "../compute/backend.ts";
 import { threadsFor } from "../compute/choose.ts";
 import type { EngineFolders } from "../compute/engine_child.ts";
-import { openEngineProcess } from "../compute/engine_process.ts";
+import { type EngineProcessOptions, openEngineProcess } from "../compute/engine_process.ts";
 import { LEAN_MALLOC } from "../compute/lean_malloc.ts";
 import { createGgmlBackend } from "../compute/ggml.ts";
 import { openNativeLibraries } from "../compute/native_libraries.ts";
@@ -53,10 +53,16 @@ export function loadOptions(config: Config): LoadOptions {
   return { dtype: config.dtype, threads: threadsFor(config["compute.threads"], cores) };
 }
 
+/** Which engine, where its files are, and who hears when it hangs. */
+export interface EngineSetup extends Pick<EngineProcessOptions, "onSilence"> {
+  readonly config: Config;
+  readonly paths: DataPaths;
+}
+
 /** Starts the engine process. Throws `NodeError` `no_backend` that says why no engine is usable. */
 export async function openEngine(
   world: World,
-  { config, paths }: { readonly config: Config; readonly paths: DataPaths },
+  { config, paths, onSilence }: EngineSetup,
   signal: AbortSignal,
 ): Promise<Engine> {
   const backendDir = config["compute.backend_dir"];
@@ -67,6 +73,7 @@ export async function openEngine(
     engine: config.engine,
     dataDir: paths.root,
     ...(backendDir === undefined ? {} : { backendDir }),
+    ...(onSilence === undefined ? {} : { onSilence }),
   }, signal);
   return {
     get name() {

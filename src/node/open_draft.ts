@@ -19,7 +19,7 @@ import type { Engine } from "./engine.ts";
 import { findModel, type FindOptions, resolveContext } from "./find_model.ts";
 import { availableBytes } from "./open_compute.ts";
 import { ownBlocks } from "./own_work.ts";
-import { blocksThatFit, configuredNeed, megabytes } from "./span.ts";
+import { blocksThatFit, megabytes, ownNeed } from "./span.ts";
 
 /** How long nothing is tried after the small model could not be loaded. */
 const REST_MS = 600_000;
@@ -50,7 +50,7 @@ export function draftSource(
     requireRoom(model) {
       const { blocks } = model.architecture;
       const available = availableBytes(config);
-      if (blocksThatFit(configuredNeed(model, config), available, reserved) >= blocks) return;
+      if (blocksThatFit(ownNeed(model, config), available, reserved) >= blocks) return;
       throw new NodeError(
         "no_memory",
         `Cannot load ${blocks} blocks of ${model.id}: ${megabytes(available)} are free and ${

@@ -163,7 +163,7 @@ class OneModel implements NodeText {
     const opened = await this.#opening?.catch(() => undefined);
     await opened?.sequences[Symbol.asyncDispose]();
     await opened?.draft?.[Symbol.asyncDispose]();
-    opened?.forms[Symbol.dispose]();
+    await opened?.forms[Symbol.asyncDispose]();
     await opened?.head[Symbol.asyncDispose]();
   }
 
@@ -204,7 +204,7 @@ class OneModel implements NodeText {
     const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
     const card = await this.#cardOf(model, reading);
     const draft = this.#draftOf(base, files);
-    const forms = openForms(() => ({
+    const forms = openForms(this.#world, () => ({
       vocabulary: rawVocabulary(files),
       endIds: tokenizer.endIds,
       vocabularySize: architecture.vocabularySize,

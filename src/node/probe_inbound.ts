@@ -13,7 +13,7 @@ import { NodeError } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import { ipOf } from "../device/addresses.ts";
-import { readTcpSockets } from "../device/sockets.ts";
+import { readOpenedByOthers, readTcpSockets } from "../device/sockets.ts";
 import type { TextFiles } from "../device/sysfs.ts";
 import { createIdentity } from "../identity/keys.ts";
 import { type Host, openHost } from "../p2p/host.ts";
@@ -48,9 +48,12 @@ export interface NodeVerdicts {
   readonly says: readonly Verdict[];
   /** Whether somebody else's connection stands at the node's port, or one came while it was asked for. */
   readonly cameIn: boolean;
-  /** Whether those who tried to open one were let wait in vain. */
-  readonly dropped: boolean;
+  /** What became of those who tried to open one, where none came in. */
+  readonly kept?: KeptOut;
 }
+
+/** `dropped`: they were let wait in vain; `refused`: they were turned away at once. */
+export type KeptOut = "dropped" | "refused";
 
 /** What came of the stand-in. */
 export interface StandInVerdicts {
@@ -70,7 +73,7 @@ export async function askAboutNode(
   signal: AbortSignal,
 ): Promise<NodeVerdicts> {
   const { own } = probe.options;
-  if (own === undefined) return { says: [], cameIn: false, dropped: false };
+  if (own === undefined) return { says: [], cameIn: false };
   const peers = askable(probe);
   const says = await Promise.all(peers.map(({ peer }) => ask(world, probe.host, peer, own.peer, signal)));
   const knock = await knockAt(world, probe, peers, files, signal);
@@ -153,24 +156,39 @@ async function knockAt(
   peers: readonly ProbedPeer[],
   files: TextFiles,
   signal: AbortSignal,
-): Promise<{ readonly cameIn: boolean; readonly dropped: boolean }> {
+): Promise<Pick<NodeVerdicts, "cameIn" | "kept">> {
   const addresses = probe.options.own!.addresses.map((address) => address.replace(/\/p2p\/[^/]+$/, ""));
   const ports = new Set(addresses.flatMap((address) => Number(address.match(/\/tcp\/(\d+)$/)?.[1] ?? NaN)));
   const own = new Set([...addresses.flatMap((address) => ipOf(address) ?? []), "127.0.0.1"]);
-  const strangers = () =>
+  const foreign = () =>
     readTcpSockets(files)
-      .filter((socket) => !socket.isListening && ports.has(socket.localPort) && !isOwn(socket.remote, own))
-      .map(({ remote, remotePort }) => `${remote} ${remotePort}`);
+      .filter((socket) => !socket.isListening && ports.has(socket.localPort) && !isOwn(socket.remote, own));
+  const strangers = () => foreign().map(({ remote, remotePort }) => `${remote} ${remotePort}`);
   // those that stand already came in before: a firewall may have been set up since
   const before = new Set(strangers());
+  let isRefused = false;
   for (let tries = 1;; tries++) {
+    const opened = readOpenedByOthers(files);
     const done = new AbortController();
-    const watched = watch(world, () => strangers().some((each) => !before.has(each)), done.signal);
-    const knocks = await Promise.all(peers.map((peer) => knock(world, probe, { peer, addresses }, signal)))
-      .finally(() => done.abort(new NodeError("aborted", "All have knocked")));
-    if (await watched) return { cameIn: true, dropped: false };
-    const dropped = knocks.length > 0 && knocks.every((ms) => ms > DROPPED_MS);
-    if (dropped || tries === KNOCKS) return { cameIn: !dropped && before.size > 0, dropped };
+    let isSeen = false;
+    const watched = watch(
+      world,
+      () => isSeen ||= strangers().some((each) => !before.has(each)),
+      done.signal,
+    );
+    const knocks = await Promise.all(
+      peers.map((peer) => knock(world, probe, { peer, addresses, isSeen: () => isSeen }, signal)),
+    ).finally(() => done.abort(new NodeError("aborted", "All have knocked")));
+    if (await watched) return { cameIn: true };
+    const haveSearched = knocks.length > 0 && knocks.every((ms) => ms > 0);
+    if (haveSearched && knocks.every((ms) => ms > DROPPED_MS)) return { cameIn: false, kept: "dropped" };
+    // a visit that came and went between two looks would have been counted
+    isRefused ||= haveSearched && opened !== undefined && readOpenedByOthers(files) === opened;
+    if (tries === KNOCKS) {
+      // where others' connections stand, something lets them in
+      if (isRefused && !foreign().some(({ isOpen }) => isOpen)) return { cameIn: false, kept: "refused" };
+      return { cameIn: before.size > 0 };
+    }
   }
 }
 
@@ -180,7 +198,11 @@ const isOwn = (remote: string, own: ReadonlySet<string>): boolean => own.has(rem
 async function knock(
   world: World,
   probe: SwarmProbe,
-  { peer, addresses }: { readonly peer: ProbedPeer; readonly addresses: readonly string[] },
+  { peer, addresses, isSeen }: {
+    readonly peer: ProbedPeer;
+    readonly addresses: readonly string[];
+    readonly isSeen: () => boolean;
+  },
   signal: AbortSignal,
 ): Promise<number> {
   const identity = await createIdentity();
@@ -194,9 +216,15 @@ async function knock(
   });
   using _served = serveReachability(world, nobody);
   if (!await meetAndLeave(world, nobody, { peer: peer.peer, address: peer.address }, signal)) return 0;
-  const startedAtMs = world.clock.monotonic();
-  const verdict = await ask(world, probe.host, peer.peer, nobody.self, signal);
-  return verdict === "cannot_tell" ? 0 : world.clock.monotonic() - startedAtMs;
+  const search = async () => {
+    const startedAtMs = world.clock.monotonic();
+    const verdict = await ask(world, probe.host, peer.peer, nobody.self, signal);
+    return verdict === "cannot_tell" ? 0 : world.clock.monotonic() - startedAtMs;
+  };
+  const first = await search();
+  if (isSeen() || first === 0 || first > DROPPED_MS) return first;
+  await world.clock.sleep(AGAIN_MS, signal);
+  return isSeen() ? first : Math.max(first, await search());
 }
 
 async function watch({ clock }: World, seen: () => boolean, end: AbortSignal): Promise<boolean> {

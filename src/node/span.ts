@@ -54,6 +54,17 @@ const USUAL_CACHE_TOKENS = 8192;
 export const configuredNeed = (model: ModelSource, config: Config): MemoryNeed =>
   memoryNeed(model, config.dtype, config["sessions.cache_tokens"] ?? USUAL_CACHE_TOKENS);
 
+/**
+ * The same for a model that only this node asks: no text is longer than its context. More than the usual is not asked for
+ * where the context is longer: servers of petals 2.2 open no longer sessions either, and what they announce of their
+ * memory is a stranger's word, which should not draw to the stranger what this node could compute alone.
+ */
+export const ownNeed = (model: ModelSource, config: Config): MemoryNeed => {
+  const { contextLength } = model.architecture;
+  const usual = Math.min(contextLength, USUAL_CACHE_TOKENS);
+  return memoryNeed(model, config.dtype, config["sessions.cache_tokens"] ?? usual);
+};
+
 /** How many blocks fit into `availableBytes`, `reserveBytes` left to others; 0 when not even one does. */
 export function blocksThatFit(need: MemoryNeed, availableBytes: number, reserveBytes: number): number {
   const each = need.blockBytes + CACHE_SHARE * need.cacheTokens * need.cacheTokenBytes;

@@ -5,7 +5,7 @@
  */
 import { JsonCalls, NamedJson } from "./call_json.ts";
 import { PythonCalls, type PythonKind } from "./call_python.ts";
-import { CALL_TAGS } from "./call_style.ts";
+import { CALL_TAGS, DEEPSEEK } from "./call_style.ts";
 import { type CallText, FirstLetters, type OfferedTools } from "./call_text.ts";
 import { FUNCTION_CLOSER, FUNCTION_OPENER, XmlCall } from "./call_xml.ts";
 
@@ -15,6 +15,8 @@ export interface CallForm {
   readonly opener: string;
   /** What may follow, and is none of the text. */
   readonly closers: readonly string[];
+  /** Whether further calls may follow with no opener of their own, as long as nothing closed the first. */
+  readonly isSeries?: boolean;
   /** Reads what stands behind the opener. */
   readonly read: (tools: OfferedTools) => CallText;
 }
@@ -24,7 +26,7 @@ const MISTRAL_HEAD = /^\s*([^\s[\]{}]+)\s*(?:\[CALL_ID\][^[\]{}]*)?(?:\[ARGS\])?
 /** DeepSeek R1 names the type and writes JSON in a fence, V3.1 does neither. */
 const DEEPSEEK_HEAD =
   /^\s*(?:<｜tool▁call▁begin｜>)?\s*(?:function\s*<｜tool▁sep｜>)?\s*([^\s<{]+)\s*(?:<｜tool▁sep｜>)?\s*(?:```json)?\s*$/;
-const DEEPSEEK_CLOSERS = ["```", "<｜tool▁call▁end｜>", "<｜tool▁calls▁end｜>"];
+const DEEPSEEK_CLOSERS = ["```", DEEPSEEK.closeCall, DEEPSEEK.close];
 
 /** JSON, or a list as Python writes it; `other` for what begins otherwise. */
 function jsonOr(
@@ -67,16 +69,18 @@ export const MARKED_CALLS: readonly CallForm[] = [
   { // Llama 3; built-in tools as Python writes them
     opener: "<|python_tag|>",
     closers: [],
+    isSeries: true,
     read: jsonOr(true, (letter, tools) => python("one", letter, tools)),
   },
   { // Llama 4
     opener: "<|python_start|>",
     closers: ["<|python_end|>"],
+    isSeries: true,
     read: jsonOr(true, (letter, tools) => python("one", letter, tools)),
   },
   { opener: "<|tool_call|>", closers: [], read: jsonOr(true) }, // Granite 3
-  deepSeek("<｜tool▁calls▁begin｜>"),
-  deepSeek("<｜tool▁call▁begin｜>"),
+  deepSeek(DEEPSEEK.open),
+  deepSeek(DEEPSEEK.openCall),
   { opener: "```json", closers: ["```"], read: jsonOr(true) },
 ];
 

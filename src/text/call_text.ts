@@ -26,6 +26,8 @@ export interface CallText {
 
 /** Spaces that are held back. */
 export const MAX_SPACES = 256;
+/** Letters of one call; what is longer is text. */
+export const MAX_CALL: number = 256 * 1024;
 /** Letters of a name. */
 export const MAX_NAME = 256;
 

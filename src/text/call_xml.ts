@@ -23,8 +23,10 @@ import { pythonValue } from "./python_text.ts";
 export const FUNCTION_OPENER = "<function=";
 /** What stands behind its arguments. */
 export const FUNCTION_CLOSER = "</function>";
-const PARAMETER_OPENER = "<parameter=";
-const PARAMETER_CLOSER = "</parameter>";
+/** What stands before an argument's name. */
+export const PARAMETER_OPENER = "<parameter=";
+/** What stands behind its value. */
+export const PARAMETER_CLOSER = "</parameter>";
 /** What ends a value whose own closer was left out. */
 const NEXT_PARAMETER = `\n${PARAMETER_OPENER}`;
 const NO_MORE_PARAMETERS = `\n${FUNCTION_CLOSER}`;
@@ -183,7 +185,7 @@ function valueOf(text: string, types: ReadonlySet<string>): unknown {
 }
 
 /** Types that a property may have, by what its schema says first of all. */
-function typesOf(root: JsonObject | undefined, name: string): ReadonlySet<string> {
+export function typesOf(root: JsonObject | undefined, name: string): ReadonlySet<string> {
   const { properties } = root ?? {};
   const types = new Set<string>();
   const left: unknown[] = isJsonObject(properties) && Object.hasOwn(properties, name)

@@ -156,12 +156,12 @@ class Text {
   async choose(found: Found, guessed: boolean): Promise<Token> {
     const { picker } = this.#run;
     if (found.kind === "id") return this.#add({ kind: "token", id: found.id, guessed });
-    return this.pick(found.rows, await picker.seen(found.rows), guessed);
+    return await this.pick(found.rows, picker.seen(found.rows), guessed);
   }
 
   /** The next token by scores as the picker sees them. */
-  pick(scores: Float32Array, seen: Float32Array, guessed: boolean): Token {
-    return this.#add({ kind: "token", id: this.#run.picker.pick(seen), scores, guessed });
+  async pick(scores: Float32Array, seen: Float32Array, guessed: boolean): Promise<Token> {
+    return this.#add({ kind: "token", id: await this.#run.picker.pick(seen), scores, guessed });
   }
 
   #add(token: Token): Token {
@@ -195,16 +195,16 @@ async function judge(
   let ms = 0;
   for (let at = 0, right = 0;; at++) {
     let scores = found.rows.subarray(at * width, (at + 1) * width);
-    let seen = await picker.seen(scores);
+    let seen = picker.seen(scores);
     const isAlone = picker.isGreedy && marginOf(seen) < NEAR_TIE;
     if (isAlone) {
       const startedAtMs = clock.monotonic();
       sequence.rewind(base + at);
       scores = await sequence.feed(ids.slice(at, at + 1), { scored: 1, best }, signal);
       ms += clock.monotonic() - startedAtMs;
-      seen = await picker.seen(scores);
+      seen = picker.seen(scores);
     }
-    const token = text.pick(scores, seen, at > 0 && !isAlone);
+    const token = await text.pick(scores, seen, at > 0 && !isAlone);
     tokens.push(token);
     const fits = token.id === ids[at + 1];
     if (fits) right++;

@@ -22,7 +22,7 @@ export interface Grammar {
   readonly rules: ReadonlyMap<string, Expression>;
 }
 
-/** Letters, classes and repetitions of a grammar: compiling 20,000 takes half a second with 49,152 tokens. */
+/** Letters, classes and repetitions of a grammar: preparing 20,000 takes up to 2 seconds with 49,152 tokens. */
 const MAX_WEIGHT = 20_000;
 /** Repetitions that are counted. */
 const MAX_REPEAT = 2000;

@@ -10,9 +10,9 @@ import { adjustScores, leavesScores, type Sampling } from "./sample.ts";
 /** A form that the answer has to keep. */
 export interface Constraint extends Disposable {
   /** Takes the scores of tokens that may not come next away: they become -Infinity. */
-  mask(scores: Float32Array): void | Promise<void>;
-  /** A token was chosen. */
-  accept(id: number): void;
+  mask(scores: Float32Array): void;
+  /** A token was chosen; what may come behind it is known when this resolves. */
+  accept(id: number): Promise<void>;
   /** Whether the answer may, and must, end now. */
   readonly done: boolean;
 }
@@ -53,22 +53,22 @@ export class Picker {
   }
 
   /** Scores as the choice sees them; a copy where anything changes them. */
-  async seen(scores: Float32Array): Promise<Float32Array> {
+  seen(scores: Float32Array): Float32Array {
     if (this.isPlain) return scores;
     const { constraint, sampling } = this.#options;
     const seen = scores.slice();
     if (!this.#leavesScores) adjustScores(seen, sampling, this.#soFar);
-    await constraint?.mask(seen);
+    constraint?.mask(seen);
     return seen;
   }
 
   /** The next token by scores that {@linkcode seen} gave. Throws `NodeError` `corrupt` when no score is finite. */
-  pick(seen: Float32Array): number {
+  async pick(seen: Float32Array): Promise<number> {
     const { sampling, draw, constraint } = this.#options;
     const id = sampleToken(seen, sampling, draw);
     const { answer } = this.#soFar;
     answer.set(id, (answer.get(id) ?? 0) + 1);
-    constraint?.accept(id);
+    await constraint?.accept(id);
     return id;
   }
 

@@ -13,7 +13,22 @@ export function callMessages(template: ChatTemplate, messages: readonly ChatMess
   if (!messages.some((message) => message.role === "tool" || callsOf(message).length > 0)) {
     return [...messages];
   }
-  return knowsCalls(template) ? nativeTurns(messages, callStyle(template)) : plainTurns(messages);
+  if (!knowsCalls(template)) return plainTurns(messages);
+  return nativeTurns(messages, { ...callStyle(template), hasTexts: putsTogether(template) });
+}
+
+/** Whether a template puts arguments together with other text, so that they must be text (DeepSeek V3.1, Functionary 3.2). */
+function putsTogether(template: ChatTemplate): boolean {
+  const call = { id: "000000000", type: "function", function: { name: "f", arguments: { a: 1 } } };
+  try {
+    return template.render([
+      { role: "user", content: "a" },
+      { role: "assistant", content: "", tool_calls: [call] },
+      { role: "tool", content: "b", tool_call_id: call.id, name: "f" },
+    ]).includes("[object ");
+  } catch {
+    return false;
+  }
 }
 
 /** A call within a message. */
@@ -45,7 +60,10 @@ function parsed(given: unknown): unknown {
   }
 }
 
-function nativeTurns(messages: readonly ChatMessage[], style: CallStyle): ChatMessage[] {
+function nativeTurns(
+  messages: readonly ChatMessage[],
+  style: CallStyle & { readonly hasTexts: boolean },
+): ChatMessage[] {
   const idOf = (id: unknown) => typeof id === "string" ? (style.hasShortIds ? shortId(id) : id) : undefined;
   const turns: ChatMessage[] = [];
   const results = new Map<string, ChatMessage>();
@@ -70,7 +88,10 @@ function nativeTurns(messages: readonly ChatMessage[], style: CallStyle): ChatMe
     const written = calls.map(({ id, name, given }) => ({
       ...(id === undefined ? {} : { id: idOf(id) }),
       type: "function",
-      function: { name, arguments: given },
+      function: {
+        name,
+        arguments: style.hasTexts && typeof given !== "string" ? JSON.stringify(given) : given,
+      },
     }));
     if (!style.isSingle) {
       turns.push({ ...message, tool_calls: written });

@@ -7,7 +7,14 @@ import { toHex } from "../base/bytes.ts";
 import type { World } from "../base/world.ts";
 import { type CallForm, CODE_CALLS, MARKED_CALLS, PLAIN_CALLS } from "./call_forms.ts";
 import { FLAG, markAt, unmarked } from "./call_marks.ts";
-import { type CallText, type FoundCall, isSpace, MAX_SPACES, type OfferedTools } from "./call_text.ts";
+import {
+  type CallText,
+  type FoundCall,
+  isSpace,
+  MAX_CALL,
+  MAX_SPACES,
+  type OfferedTools,
+} from "./call_text.ts";
 import type { ToolCall } from "./types.ts";
 
 /** Text that is none of a call, and calls that are complete. */
@@ -25,8 +32,6 @@ export interface CallRules {
   readonly hasCode?: boolean;
 }
 
-/** Characters of one call; what is longer is text. */
-const MAX_CALL = 256 * 1024;
 /** What may stand between calls. */
 const SEPARATORS = /^[\s;,]+/;
 
@@ -55,6 +60,8 @@ export class ToolParser {
   #isLineStart = true;
   /** What may close the call that was the last thing; `undefined` when text came since. */
   #closers: readonly string[] | undefined;
+  /** How a call may go on right here with no opener, behind one of a series. */
+  #series: Candidate["form"] | undefined;
   #made = 0;
 
   constructor(world: Pick<World, "random">, rules: CallRules) {
@@ -121,6 +128,7 @@ export class ToolParser {
       const closer = this.#closers.find((one) => plain.startsWith(one));
       if (closer !== undefined) {
         this.#closers = this.#closers.filter((one) => one !== closer);
+        this.#series = undefined;
         rest = plain.slice(closer.length);
       } else if (plain !== "" && !this.#closers.some((one) => isPartOf(plain, one))) {
         this.#closers = undefined;
@@ -139,6 +147,7 @@ export class ToolParser {
     for (let at = 0; at < text.length;) {
       const mark = markAt(text, at);
       const begun = this.#begin(text, at, mark);
+      if (begun !== "maybe") this.#series = undefined;
       if (begun !== "no") {
         // spaces before a call are none of the text, and an end of line may come before the next part
         const cut = spacesBefore(text, at);
@@ -180,6 +189,7 @@ export class ToolParser {
       }
       if (isMaybe) return "maybe";
     }
+    if (this.#series !== undefined) return { form: this.#series, start: at };
     return "{[".includes(letter) && this.#isLineStart ? { form: PLAIN_CALLS, start: at } : "no";
   }
 
@@ -212,6 +222,7 @@ export class ToolParser {
     if (found !== undefined) {
       this.#add(found, calls);
       this.#closers = candidate.form.closers;
+      this.#series = candidate.form.isSeries ? candidate.form : undefined;
       return ["", rest];
     }
     const told = candidate.lead + body;
@@ -220,13 +231,20 @@ export class ToolParser {
   }
 
   #add(found: readonly FoundCall[], calls: ToolCall[]): void {
-    for (const { name, given } of found) {
+    for (const call of found) {
       if (this.#made >= this.#rules.most) return;
       this.#made++;
-      calls.push({ id: `call_${toHex(this.#world.random(12))}`, name, arguments: JSON.stringify(given) });
+      calls.push(newCall(this.#world, call));
     }
   }
 }
+
+/** A call as it is told, with an id of its own. */
+export const newCall = (world: Pick<World, "random">, { name, given }: FoundCall): ToolCall => ({
+  id: `call_${toHex(world.random(12))}`,
+  name,
+  arguments: JSON.stringify(given),
+});
 
 /** Whether `text` is the beginning of `whole`, but not all of it. */
 const isPartOf = (text: string, whole: string) => text.length < whole.length && whole.startsWith(text);

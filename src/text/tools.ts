@@ -5,10 +5,14 @@
  */
 import type { World } from "../base/world.ts";
 import type { ChatMessage, ChatTemplate } from "../model/chat_template.ts";
-import { CALL_TAGS, type CallStyle, callStyle, knowsCode } from "./call_style.ts";
+import type { CallReader } from "./answer.ts";
+import { CALL_TAGS, type CallStyle, callStyle, DEEPSEEK, knowsCode, namesRecipients } from "./call_style.ts";
 import { FUNCTION_CLOSER, FUNCTION_OPENER } from "./call_xml.ts";
 import { looseSchema } from "./loose_schema.ts";
+import { canBePython } from "./python_grammar.ts";
 import { callMessages, withToolText } from "./tool_messages.ts";
+import { RecipientParser } from "./recipient_parser.ts";
+import { canBeTags } from "./tag_grammar.ts";
 import { ToolParser } from "./tool_parser.ts";
 import type { AnswerForm, Prompt, ToolDefinition } from "./types.ts";
 import { partError } from "./wrong_part.ts";
@@ -29,8 +33,8 @@ export interface ToolPlan {
   readonly tools: readonly unknown[];
   /** The form of a call that is forced. */
   readonly form?: AnswerForm;
-  /** Finds calls in the answer; absent where none may come. */
-  readonly calls?: ToolParser;
+  /** Finds calls in the answer; absent where nothing but text may come. */
+  readonly calls?: CallReader;
 }
 
 /** Plans a conversation. Throws `NodeError` `usage` for tools that are none, and for a choice that cannot be met. */
@@ -43,10 +47,15 @@ export function toolPlan(
   checkTools(tools);
   const forced = forcedTools(tools, toolChoice);
   const messages = callMessages(template, prompt.messages);
-  if (tools.length === 0 || toolChoice === "none") return { messages, tools: [] };
+  const hasNames = namesRecipients(template);
+  if (tools.length === 0 || toolChoice === "none") {
+    const calls = hasNames ? { calls: new RecipientParser(world, { tools: new Map(), most: 0 }) } : {};
+    return { messages, tools: [], ...calls };
+  }
   const most = parallelToolCalls ? MAX_CALLS : 1;
   const offered = new Map(tools.map(({ name, parameters }) => [name, parameters]));
-  const calls = new ToolParser(world, { tools: offered, most, hasCode: knowsCode(template) });
+  const rules = { tools: offered, most, hasCode: knowsCode(template) };
+  const calls = hasNames ? new RecipientParser(world, rules) : new ToolParser(world, rules);
   const form = forced && forcedForm(forced, callStyle(template), parallelToolCalls ? MAX_FORCED : 1);
   return {
     messages: template.knowsTools ? messages : withToolText(template, messages, tools),
@@ -96,7 +105,7 @@ function openAiTool({ name, description, parameters }: ToolDefinition) {
   };
 }
 
-/** The form of a call of one of `tools`, as the model's family writes it. */
+/** The form of a call of one of `tools`, as the model's family writes it; in JSON where it cannot. */
 function forcedForm(
   tools: readonly ToolDefinition[],
   style: CallStyle,
@@ -104,7 +113,22 @@ function forcedForm(
 ): AnswerForm {
   const { argumentsKey, opener } = style;
   let { kind } = style;
-  if (kind === "named" || kind === "function") {
+  if (kind === "python") {
+    const loose = tools.map(({ name, parameters }) => ({ name, parameters: looseSchema(parameters, "#") }));
+    if (canBePython(loose)) return { kind: "python_calls", tools: loose, most };
+    kind = "bare";
+  }
+  if (kind === "tags") {
+    const loose = tools.map(({ name, parameters }) => ({
+      name,
+      parameters: looseSchema(parameters, "#"),
+      offered: parameters,
+    }));
+    if (canBeTags(loose)) return { kind: "tag_calls", tools: loose, hasMarks: true };
+    kind = "tagged";
+  }
+  if (kind === "recipient") return namedForm(tools, style);
+  if (kind === "named" || kind === "function" || kind === "deepseek") {
     if (tools.every(({ name }) => PLAIN_NAME.test(name))) return namedForm(tools, style);
     kind = kind === "named" ? "list" : "tagged";
   }
@@ -134,13 +158,24 @@ function forcedForm(
 }
 
 /** One call whose name stands before its arguments. */
-function namedForm(tools: readonly ToolDefinition[], { kind, opener, hasIdsWithin }: CallStyle): AnswerForm {
-  const around = tools.map(({ name }) =>
-    kind === "function"
-      ? { before: `${FUNCTION_OPENER}${name}>`, after: FUNCTION_CLOSER }
-      // the id is for the form's sake: calls are given new ones
-      : { before: `${opener}${name}${hasIdsWithin ? "[CALL_ID]000000000" : ""}[ARGS]`, after: "" }
-  );
+function namedForm(tools: readonly ToolDefinition[], style: CallStyle): AnswerForm {
+  const around = tools.map(({ name }) => aroundArguments(name, style));
   const anyOf = tools.map(({ parameters }, i) => looseSchema(parameters, `#/anyOf/${i}`));
   return { kind: "schema", schema: { anyOf }, around, hasMarks: true };
+}
+
+function aroundArguments(name: string, { kind, opener, hasIdsWithin, isFenced }: CallStyle) {
+  if (kind === "function") return { before: `${FUNCTION_OPENER}${name}>`, after: FUNCTION_CLOSER };
+  if (kind === "recipient") return { before: `${name}\n`, after: "" };
+  if (kind === "deepseek") {
+    const { open, openCall, separator, closeCall, close } = DEEPSEEK;
+    return isFenced
+      ? {
+        before: `${open}${openCall}function${separator}${name}\n\`\`\`json\n`,
+        after: `\n\`\`\`${closeCall}${close}`,
+      }
+      : { before: `${open}${openCall}${name}${separator}`, after: `${closeCall}${close}` };
+  }
+  // the id is for the form's sake: calls are given new ones
+  return { before: `${opener}${name}${hasIdsWithin ? "[CALL_ID]000000000" : ""}[ARGS]`, after: "" };
 }

@@ -85,6 +85,25 @@ export type AnswerForm =
     /** Whether names of control tokens in those texts stand for the tokens, where the vocabulary has them. */
     readonly hasMarks?: boolean;
   }
+  /** Calls of tools in a list as Python writes it, 1 to `most` of them. */
+  | {
+    readonly kind: "python_calls";
+    readonly tools: readonly {
+      readonly name: string;
+      readonly parameters: Readonly<Record<string, unknown>>;
+    }[];
+    readonly most: number;
+  }
+  /** One call of a tool with a tag for each argument; `offered` is the schema that the call is read by. */
+  | {
+    readonly kind: "tag_calls";
+    readonly tools: readonly {
+      readonly name: string;
+      readonly parameters: Readonly<Record<string, unknown>>;
+      readonly offered: Readonly<Record<string, unknown>> | undefined;
+    }[];
+    readonly hasMarks: true;
+  }
   /** A grammar in GBNF, whose root is `root`. */
   | { readonly kind: "grammar"; readonly grammar: string }
   /** A regular expression that the whole answer matches. */

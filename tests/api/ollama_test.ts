@@ -2,6 +2,8 @@ import { assertAlmostEquals, assertEquals, assertMatch, assertRejects } from "@s
 import { apiHandler } from "../../src/api/handler.ts";
 import { openApiServer } from "../../src/api/server.ts";
 import { NodeError } from "../../src/base/errors.ts";
+import { type ChatMessage, openChatTemplate } from "../../src/model/chat_template.ts";
+import type { TokenizerFiles } from "../../src/model/source.ts";
 import type { TextEvent } from "../../src/text/types.ts";
 import { fakeWorld, settle } from "../support/world.ts";
 import { TOY_CARD, ToyModels, usageOf } from "../text/toy_model.ts";
@@ -193,7 +195,74 @@ Deno.test("POST /api/generate puts a model's first token before all turns, once"
     (await (await ask("/api/generate", { json: { model, stream: false, ...more } })).json()).context;
   const first = await context({ prompt: "Hi you" });
   assertEquals(first, [99, 2, 3, 0, 1, 2]);
-  assertEquals(await context({ prompt: "And", context: first }), [...first, 3, 0, 1, 2]);
+  assertEquals(await context({ prompt: "And", context: first }), [...first, 2, 3, 0, 1, 2]);
+});
+
+const CHATML =
+  `{% for message in messages %}{% if loop.first and message.role != 'system' %}<|im_start|>system
+Be kind<|im_end|>
+{% endif %}<|im_start|>{{ message.role }}
+{{ message.content }}<|im_end|>
+{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant
+{% endif %}`;
+
+/** A model of a real template; its tokens are control tokens, line ends and words. It answers `said`. */
+function chatmlModels(source: string, said: () => readonly string[]) {
+  const pieces: string[] = [];
+  const idOf = (piece: string) => pieces.includes(piece) ? pieces.indexOf(piece) : pieces.push(piece) - 1;
+  const tokenize = (text: string) => (text.match(/<\|\w+\|>|\n| ?[^\s<]+/g) ?? []).map(idOf);
+  const template = openChatTemplate({ config: { chat_template: source } } as unknown as TokenizerFiles)!;
+  const text = toyWith();
+  text.script = () => [
+    { kind: "text", text: said().join(""), ids: [], tokens: [] },
+    { kind: "end", reason: "end", ids: said().flatMap(tokenize), usage: usageOf(1, 1) },
+  ];
+  const open = async () => ({
+    ...await text.open(undefined),
+    tokenize,
+    detokenize: (ids: readonly number[]) =>
+      ids.map((id) => pieces[id]!.startsWith("<|") ? "" : pieces[id]).join(""),
+    render: ({ messages }: { readonly messages: readonly ChatMessage[] }) => template.render(messages),
+  });
+  return { models: { list: () => text.list(), open }, text, tokenize, template };
+}
+
+Deno.test("POST /api/generate with a context asks with the ids of the same conversation", async () => {
+  const [hi, go, answer] = ["Hi you", "Go on", "Hello there"];
+  const turns = [["user", hi], ["assistant", answer], ["user", go]].map(([role, content]) => ({
+    role: role!,
+    content: content!,
+  }));
+  for (const end of ["<|im_end|>", "<|endoftext|>", ""]) { // the model's own end, another one, none
+    const { models, text, tokenize, template } = chatmlModels(CHATML, () => [answer!, end]);
+    const ask = asker({ text: models });
+    const generate = async (json: object) =>
+      (await (await ask("/api/generate", { json: { model, stream: false, ...json } })).json()).context;
+    const context = await generate({ prompt: hi });
+    const rendered = template.render([{ role: "user", content: hi! }]);
+    assertEquals(context, tokenize(rendered + answer), "as Ollama tells it: the prompt, the answer, no end");
+    const ids = tokenize(template.render(turns));
+    assertEquals(await generate({ prompt: go, context }), [...ids, ...tokenize(answer!)]);
+    assertEquals(text.requests[1]!.prompt, { kind: "tokens", ids });
+    // a context that has the end of the answer too
+    await generate({ prompt: go, context: [...context, ...tokenize("<|im_end|>")] });
+    assertEquals(text.requests[2]!.prompt, { kind: "tokens", ids });
+  }
+});
+
+Deno.test("POST /api/generate with a context has its turn by itself where the template refuses it", async () => {
+  const strict = CHATML.replace(
+    "{% for message in messages %}",
+    "$&{% if not loop.first and message.role == 'system' %}{{ raise_exception('system first') }}{% endif %}",
+  );
+  const { models, text, tokenize, template } = chatmlModels(strict, () => ["Yes"]);
+  const json = { model, prompt: "Go on", system: "Be brief", context: [0, 1], stream: false };
+  assertEquals((await asker({ text: models })("/api/generate", { json })).status, 200);
+  const alone = template.render([{ role: "system", content: "Be brief" }, {
+    role: "user",
+    content: "Go on",
+  }]);
+  assertEquals(text.requests[0]!.prompt, { kind: "tokens", ids: [0, 1, ...tokenize(alone)] });
 });
 
 Deno.test("POST /api/generate takes raw text as it stands, streamed, and tells no context of it", async () => {

@@ -139,10 +139,11 @@ Deno.test("the way in is what peers say, and unknown where nobody can tell", asy
 Deno.test("a node that peers only call over its own connections is not taken for reachable", () => {
   const status = { addresses: ["/ip4/10.0.0.2/tcp/5/p2p/A"], serving: null } as unknown as StatusDocument;
   const of = (part: Partial<Parameters<typeof ofNode>[1]>, told = status) =>
-    ofNode(told, { says: ["yes"], cameIn: false, dropped: false, ...part }).severity;
+    ofNode(told, { says: ["yes"], cameIn: false, ...part }).severity;
   assertEquals(of({ cameIn: true }), "ok");
   assertEquals(of({}), "unknown");
-  assertEquals(of({ dropped: true }), "fail");
+  assertEquals(of({ kept: "dropped" }), "fail");
+  assertEquals(of({ kept: "refused" }), "fail");
   assertEquals(of({ says: ["no"] }), "fail");
   assertEquals(of({ says: ["no", "yes"] }), "warn");
   assertEquals(of({ says: ["cannot_tell"] }), "unknown");

@@ -105,6 +105,7 @@ function openChild() {
     backends: () => [toys.backend],
     openModel(path) {
       if (path === "/toy") return Promise.resolve(toys.model);
+      if (path === "/slow") return new Promise(() => {});
       return Promise.reject(new NodeError("not_found", `Cannot open "${path}"`));
     },
   }, (words) => complaints.push(words));
@@ -223,6 +224,28 @@ Deno.test("engine child ends a request whose caller left, and all of them when t
   await child.writer.close();
   assertEquals(await child.exit, 0);
   assertEquals(child.events.filter((event) => event === "aborted").length, 2);
+});
+
+Deno.test("engine child gives a sign of life while it loads and while a step goes on", async () => {
+  const child = openChild();
+  const isAlive = async () => {
+    await child.send({ id: 99, act: "ping" });
+    assertEquals((await child.next()).reply, { id: 99 });
+  };
+  await isAlive();
+  await child.send(OPEN);
+  await child.next();
+  await child.send({ ...LOAD, path: "/slow" });
+  await isAlive();
+  await child.send(LOAD);
+  await child.next();
+  const cache = { id: 3, act: "openCache", blocks: 1, range: { start: 0, end: 1 }, batch: 1, capacity: 9 };
+  await child.send(cache);
+  await child.next();
+  await child.send({ id: 4, ...STEP, tokens: 13 }, new Float32Array(26));
+  await isAlive();
+  await child.writer.close();
+  assertEquals(await child.exit, 0);
 });
 
 Deno.test("engine child leaves with code 1 and words when what comes is no conversation", async () => {

@@ -8,7 +8,7 @@ import { CHILD_COMMAND } from "../support/engine_child.ts";
 import { ggml, noGgml } from "../support/native_ggml.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
 import { randomNumbers, writeTinyGguf } from "../support/tiny_model.ts";
-import { fakeWorld } from "../support/world.ts";
+import { fakeWorld, settle } from "../support/world.ts";
 
 const signal = new AbortController().signal;
 const RANGE = { start: 0, end: 4 };
@@ -29,12 +29,14 @@ async function openTest(command: readonly string[] = CHILD_COMMAND) {
   const model = parts.use(await openModel(path, signal));
   const world = fakeWorld();
   const states = new StateQueue();
+  const silences: boolean[] = [];
   const engine = parts.use(
     await openEngineProcess(world, {
       command: command.map((word) => word.replace("FOLDER", folder.path)),
       engine: "auto",
       dataDir: folder.path,
       onState: (state) => states.put(state),
+      onSilence: (isSilent) => void silences.push(isSilent),
     }, signal),
   );
   return {
@@ -43,6 +45,7 @@ async function openTest(command: readonly string[] = CHILD_COMMAND) {
     path,
     world,
     states,
+    silences,
     folder: folder.path,
     [Symbol.asyncDispose]: () => parts.disposeAsync(),
   };
@@ -288,6 +291,57 @@ processTest(
     await cache[Symbol.asyncDispose]();
   },
 );
+
+processTest(
+  "stopped in the middle of a session is killed, starts again and serves the same blocks",
+  async () => {
+    await using test = await openTest();
+    const { engine, world, states, silences, path } = test;
+    await using blocks = await engine.load(path, RANGE, OPTIONS, signal);
+    const cache = await blocks.openCache({ range: RANGE, batch: 1, capacity: 2000 }, signal);
+    const expected = await blocks.step(inputOf(1, 3), cache, signal);
+    const { pid } = engine;
+    Deno.kill(pid, "SIGSTOP");
+    const pending = [
+      blocks.step(inputOf(1, 1900), cache, signal),
+      blocks.forward(inputOf(1, 5), RANGE, signal),
+      blocks.openCache({ range: RANGE, batch: 1, capacity: 8 }, signal),
+    ];
+    const losses = pending.map((call) => assertRejects(() => call as Promise<unknown>, NodeError));
+    await settle();
+    await world.clock.advance(40_000);
+    assertEquals([engine.pid, silences], [pid, [true]]);
+    await world.clock.advance(22_000);
+    for (const { code, message } of await Promise.all(losses)) {
+      assertEquals(code, "unreachable");
+      assert(message.includes("it gave no sign of life for 60 s"), message);
+    }
+    assertEquals((await states.next()).kind, "restarting");
+    assert(!await isAlive(pid));
+    assertEquals(silences, [true, false]);
+    assert(world.lines.some((line) => line.startsWith("warn test Engine process gives no sign of life")));
+    await world.clock.advance(1_000);
+    assertEquals(await states.next(), { kind: "running" });
+    await using again = await blocks.openCache({ range: RANGE, batch: 1, capacity: 8 }, signal);
+    assertEquals(await blocks.step(inputOf(1, 3), again, signal), expected);
+  },
+);
+
+processTest("stopped for less than a minute goes on as if nothing had been", async () => {
+  await using test = await openTest();
+  const { engine, world, path } = test;
+  await using blocks = await engine.load(path, RANGE, OPTIONS, signal);
+  const { pid } = engine;
+  Deno.kill(pid, "SIGSTOP");
+  const pending = blocks.forward(inputOf(1, 5), RANGE, signal);
+  await settle();
+  await world.clock.advance(56_000);
+  Deno.kill(pid, "SIGCONT");
+  assertEquals((await pending).length, 5 * 64);
+  // the answer to what it was asked meanwhile is waited for by nobody
+  assertEquals((await blocks.forward(inputOf(1, 4), RANGE, signal)).length, 4 * 64);
+  assertEquals(engine.pid, pid);
+});
 
 processTest("tells its last words, and waits twice as long for each early death", async () => {
   await using test = await openTest([...CHILD_COMMAND, "FOLDER/broken"]);

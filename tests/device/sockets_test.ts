@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { kindOfAddress } from "../../src/device/addresses.ts";
 import { nameServers } from "../../src/device/resolver.ts";
-import { ownerOfSocket, readTcpSockets } from "../../src/device/sockets.ts";
+import { ownerOfSocket, readOpenedByOthers, readTcpSockets } from "../../src/device/sockets.ts";
 import { FakeFiles } from "../support/fake_files.ts";
 import { openSystemFiles } from "../../src/device/sysfs.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
@@ -25,11 +25,34 @@ Deno.test("readTcpSockets reads listeners and connections of both families, and 
     remote: "0.0.0.0",
     remotePort: 0,
     isListening: true,
+    isOpen: false,
     inode: 12345,
   });
-  assertEquals([open!.remote, open!.localPort, open!.isListening], ["10.77.0.1", 4002, false]);
+  assertEquals([open!.remote, open!.localPort, open!.isListening, open!.isOpen], [
+    "10.77.0.1",
+    4002,
+    false,
+    true,
+  ]);
   assertEquals([six!.local, six!.remote, six!.remotePort], ["10.77.0.2", "10.77.0.1", 0xd432]);
   assertEquals(readTcpSockets(new FakeFiles({})), []);
+});
+
+Deno.test("readOpenedByOthers reads the kernel's count, where there is one", () => {
+  const count = (text?: string) => readOpenedByOthers({ readText: () => text, list: () => [] });
+  const snmp = `Ip: Forwarding DefaultTTL
+Ip: 1 64
+Tcp: RtoAlgorithm RtoMin RtoMax MaxConn ActiveOpens PassiveOpens AttemptFails
+Tcp: 1 200 120000 -1 12 7 3
+Udp: InDatagrams
+Udp: 9
+`;
+  assertEquals([count(snmp), count("Tcp: ActiveOpens\nTcp: 5\n"), count("Tcp: PassiveOpens\n"), count()], [
+    7,
+    undefined,
+    undefined,
+    undefined,
+  ]);
 });
 
 Deno.test({

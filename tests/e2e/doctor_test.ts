@@ -407,6 +407,17 @@ const networkFaults = ({ here, bootstraps }: Wire): readonly Fault[] => [
       return {};
     },
   },
+  ...["reject", "reject with tcp reset", "reject with icmpx admin-prohibited"].map((verdict): Fault => ({
+    name: `a firewall that turns everybody away from a node that runs (${verdict})`,
+    check: "inbound",
+    cause: /what peers send to \/ip4\/10\.77\.0\.2\/tcp\/4002 is refused: a firewall/,
+    skip: noFirewall,
+    make: async (healthy, rooms) => {
+      rooms.use(await here.drop("input", "tcp dport 4002", verdict));
+      await startNode(healthy, rooms);
+      return {};
+    },
+  })),
 ];
 
 /** A node of the DHT as doctor is to find it. */

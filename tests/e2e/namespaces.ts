@@ -78,9 +78,9 @@ export class Namespace implements AsyncDisposable {
     for (const space of [this, other]) await space.ip("link", "set", "wire", "up");
   }
 
-  /** Drops what a rule of nft matches at a hook, until disposed. */
-  async drop(hook: "input" | "output", rule: string): Promise<AsyncDisposable> {
-    const chain = `type filter hook ${hook} priority 0\n${rule} drop`;
+  /** Drops what a rule of nft matches at a hook, or does something else with it, until disposed. */
+  async drop(hook: "input" | "output", rule: string, verdict = "drop"): Promise<AsyncDisposable> {
+    const chain = `type filter hook ${hook} priority 0\n${rule} ${verdict}`;
     const nft = (text: string) => system(["ip", "netns", "exec", this.name, "nft", "-f", "-"], text);
     await nft(`table inet doctor {\nchain c {\n${chain}\n}\n}\n`);
     return { [Symbol.asyncDispose]: () => nft("flush ruleset\n") };

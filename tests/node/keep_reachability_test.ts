@@ -15,16 +15,17 @@ Deno.test("only a connection that comes in proves a way in, except on loopback",
     [{ says: ["yes", "no"], cameIn: true }, WIDE, "reachable"],
     [{ says: ["yes"] }, WIDE, "unknown"],
     [{ says: ["yes"] }, HERE, "reachable"],
-    [{ says: ["yes"], dropped: true }, WIDE, "unreachable"],
+    [{ says: ["yes"], kept: "dropped" }, WIDE, "unreachable"],
+    [{ says: ["yes"], kept: "refused" }, WIDE, "unreachable"],
     [{ says: ["no", "no"] }, WIDE, "unreachable"],
     [{ says: ["no"] }, HERE, "unreachable"],
   ];
   for (const [verdicts, addresses, state] of cases) {
-    const found = reachabilityOf({ says: [], cameIn: false, dropped: false, ...verdicts }, addresses);
+    const found = reachabilityOf({ says: [], cameIn: false, ...verdicts }, addresses);
     assertEquals(found.state, state, JSON.stringify(verdicts));
   }
   const { askedPeers, reachedBy, reason } = reachabilityOf(
-    { says: ["yes", "no", "cannot_tell"], cameIn: true, dropped: false },
+    { says: ["yes", "no", "cannot_tell"], cameIn: true },
     WIDE,
   );
   assertEquals([askedPeers, reachedBy], [2, 1]);
@@ -37,9 +38,9 @@ Deno.test("peers are asked after joining, then again, sooner while nobody can te
   const told: StatusDocument["reachability"][] = [];
   const answers: (NodeVerdicts | Error)[] = [
     new NodeError("unreachable", "away"),
-    { says: ["cannot_tell"], cameIn: false, dropped: false },
-    { says: ["yes"], cameIn: true, dropped: false },
-    { says: ["no"], cameIn: false, dropped: false },
+    { says: ["cannot_tell"], cameIn: false },
+    { says: ["yes"], cameIn: true },
+    { says: ["no"], cameIn: false },
   ];
   let peers = 0;
   let asked = 0;

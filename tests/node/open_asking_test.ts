@@ -10,6 +10,7 @@ import { Health } from "../../src/node/health.ts";
 import { openAsking } from "../../src/node/open_asking.ts";
 import type { ServingContext } from "../../src/node/parts.ts";
 import { planOf } from "../../src/node/plan.ts";
+import { blocksThatFit, memoryNeed } from "../../src/node/span.ts";
 import { loadedToy } from "../petals/client/toy_swarm.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
 import { writeTinyGguf } from "../support/tiny_model.ts";
@@ -96,16 +97,38 @@ Deno.test("a model that is only asked is held whole where it fits, and loaded ag
   assertEquals(test.health.readiness, { ready: true });
   await test.die("it was killed");
   assertEquals([test.asking.loaded, test.health.degraded.map(({ what }) => what)], [undefined, ["engine"]]);
+  assertEquals(test.health.readiness, { ready: false, reason: "the engine is started again: it was killed" });
   await test.world.clock.advance(1000); // the second life does not come about, and that is not the end
   assertEquals([test.asking.loaded, test.asked(), test.failure()], [undefined, 2, undefined]);
   await test.world.clock.advance(1000);
   assert(test.asking.loaded !== undefined && test.asking.loaded !== first);
-  assertEquals(test.health.degraded, []);
+  assertEquals([test.health.degraded, test.health.readiness], [[], { ready: true }]);
 });
 
 Deno.test("blocks that can never be loaded end the node", async () => {
   await using test = await scene([new NodeError("corrupt", "Cannot read the tensor: it ends")]);
   await assertRejects(() => test.asking.failed, NodeError, "it ends");
+});
+
+Deno.test("a model of a short context is held where its own context fits, and serving it might not", async () => {
+  const context = 64;
+  await using folder = await temporaryFolder();
+  await writeTinyGguf(`${folder.path}/tiny.gguf`, { context });
+  await using source = await openModel(`${folder.path}/tiny.gguf`, signal);
+  const fits = (positions: number, availableBytes: number) =>
+    blocksThatFit(memoryNeed(source, "auto", positions), availableBytes, 0) >= source.architecture.blocks;
+  let availableBytes = 1 << 20;
+  while (!fits(context, availableBytes)) availableBytes += 1024;
+  assert(!fits(8192, availableBytes));
+  const sets = ["compute.reserve_bytes=0"];
+  await using test = await scene([blocks()], { availableBytes, context, sets });
+  assert(test.asking.loaded !== undefined);
+  await using named = await scene([blocks()], {
+    availableBytes,
+    context,
+    sets: [...sets, "sessions.cache_tokens=8192"],
+  });
+  assertEquals(named.asking.loaded, undefined);
 });
 
 Deno.test("a model is held as far as serving it would need, however long its context may get", async () => {

@@ -4,9 +4,12 @@ import { type RawVocabulary, rawVocabulary } from "../../src/model/raw_vocabular
 import { openTokenizer, type Tokenizer } from "../../src/model/tokenizer.ts";
 import type { TokenizerFiles } from "../../src/model/source.ts";
 import { markIds } from "../../src/text/call_marks.ts";
+import type { FormLink } from "../../src/text/form_messages.ts";
+import { FormServer } from "../../src/text/form_server.ts";
 import { type Forms, openForms } from "../../src/text/grammar.ts";
 import type { AnswerForm } from "../../src/text/types.ts";
 import { tinyTokenizerFiles } from "../support/tiny_tokenizer.ts";
+import { fakeWorld } from "../support/world.ts";
 
 const SIZE = 320;
 const never = new AbortController().signal;
@@ -24,8 +27,14 @@ export function formModel(files: TokenizerFiles = tinyTokenizerFiles(SIZE), size
   const tokenizer = openTokenizer(files);
   const vocabulary = rawVocabulary(files);
   const { endIds } = tokenizer;
-  const forms = openForms(() => ({ vocabulary, endIds, vocabularySize: size, marks: markIds(tokenizer) }));
-  return { tokenizer, vocabulary, size, forms };
+  const tokens = () => ({ vocabulary, endIds, vocabularySize: size, marks: markIds(tokenizer) });
+  return { tokenizer, vocabulary, size, forms: openForms(fakeWorld(), tokens, hereLink) };
+}
+
+/** Forms that this thread keeps. */
+export function hereLink(): FormLink {
+  const server = new FormServer();
+  return { ask: (request) => server.answer(request), [Symbol.dispose]: () => {} };
 }
 
 /** What scores a step gives, how an answer is steered. */
@@ -34,6 +43,8 @@ export interface Walk {
   readonly draw: () => number;
   /** Steps after which what closes is preferred. */
   readonly soon?: number;
+  /** Letters that close what any text may stand in. */
+  readonly ending?: string;
   readonly most?: number;
 }
 
@@ -44,34 +55,38 @@ export interface Walked {
   readonly isWhole: boolean;
 }
 
-const CLOSING = ['"', "}", "]", "0", ",", ":"];
+const CLOSING = ['"', "'", "}", "]", ")", "0", ",", ":"];
 
 /** Walks at random until the form is complete. Each step needs a token that may come. */
 export async function walk(model: FormModel, form: AnswerForm, options: Walk): Promise<Walked> {
-  const { draw, soon = 30, most = 4000 } = options;
+  const { draw, soon = 30, most = 4000, ending = "" } = options;
   using constraint = await model.forms.constrain(form, never);
   const closing = CLOSING.map((text) => model.tokenizer.encode(text)[0]!);
+  const ends = [...ending].map((letter) => model.tokenizer.encode(letter)[0]!);
+  let ended = 0;
   const ids: number[] = [];
   const endId = [...model.tokenizer.endIds][0]!;
   const whole = (isWhole: boolean) => ({ text: model.tokenizer.decode(ids), ids, isWhole });
   while (ids.length < most) {
     if (constraint.done) return whole(true);
     const scores = new Float32Array(model.size);
-    await constraint.mask(scores);
+    constraint.mask(scores);
     const allowed = Array.from(scores.keys()).filter((id) => scores[id] === 0);
     assert(allowed.length > 0, `nothing may come after ${model.tokenizer.decode(ids)}`);
     const mayEnd = allowed.includes(endId);
     if (mayEnd && (ids.length > soon || draw() < 0.2)) {
-      constraint.accept(endId);
+      await constraint.accept(endId);
       assert(constraint.done);
       return whole(true);
     }
     const some = allowed.filter((id) => id !== endId);
     const preferred = ids.length > soon ? closing.filter((id) => some.includes(id)) : [];
     const from = preferred.length > 0 && draw() < 0.8 ? preferred.slice(0, 1 + Math.floor(draw() * 6)) : some;
-    const id = from[Math.floor(draw() * from.length)]!;
+    const isEnding = ids.length > soon && some.includes(ends[ended % ends.length] ?? -1);
+    const id = isEnding ? ends[ended % ends.length]! : from[Math.floor(draw() * from.length)]!;
+    ended = isEnding ? ended + 1 : 0;
     ids.push(id);
-    constraint.accept(id);
+    await constraint.accept(id);
   }
   return whole(false);
 }
@@ -81,11 +96,11 @@ export async function accepts(model: FormModel, form: AnswerForm, text: string):
   using constraint = await model.forms.constrain(form, never);
   for (const id of model.tokenizer.encode(text, { special: false })) {
     const scores = new Float32Array(model.size);
-    await constraint.mask(scores);
+    constraint.mask(scores);
     if (scores[id] !== 0) return false;
-    constraint.accept(id);
+    await constraint.accept(id);
   }
   const scores = new Float32Array(model.size);
-  await constraint.mask(scores);
+  constraint.mask(scores);
   return [...model.tokenizer.endIds].some((id) => scores[id] === 0);
 }

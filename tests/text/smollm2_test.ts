@@ -55,7 +55,7 @@ function modelTest(name: string, fn: (model: TextModel, scene: Scene) => Promise
         );
       await using sequences = new Sequences(world, open);
       const tokenizer = openTokenizer(files);
-      using forms = openForms(() => ({
+      await using forms = openForms(world, () => ({
         vocabulary: rawVocabulary(files),
         endIds: tokenizer.endIds,
         vocabularySize: head.vocabularySize,

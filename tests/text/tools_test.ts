@@ -43,6 +43,20 @@ const llama = knowing(
   "<|python_tag|>",
   "{% if m.tool_calls | length != 1 %}{{ raise_exception('one call') }}{% endif %}{{ c.function.name }}",
 );
+const pythonic = knowing(
+  "[func_name1(params_name1=params_value1), func_name2(params)]",
+  "{{ c.function.name }}",
+);
+const deepSeek = knowing("<｜tool▁calls▁begin｜>", "{{ c.function.name }}");
+const deepSeekR1 = knowing("<｜tool▁calls▁begin｜>\n```json", "{{ c.function.name }}");
+/** As Functionary 3.2's: it puts arguments together as text, and opens the model's turn. */
+const recipients = template(
+  "{% if tools %}{{ tools | tojson }}{% endif %}{% for m in messages %}{{ '[' + m.role + ']' }}" +
+    "{% if m.role == 'tool' %}{{ m.content }}{% elif m.role == 'assistant' %}" +
+    "{% if m.content %}{{ '>>>all\\n' + m.content }}{% endif %}" +
+    "{% for c in m.tool_calls or [] %}{{ '>>>' + c.function.name + '\\n' + c.function.arguments }}{% endfor %}" +
+    "{% else %}{{ m.content }}{% endif %}{% endfor %}{% if add_generation_prompt %}{{ '[assistant]>>>' }}{% endif %}",
+);
 const plain = template(TINY_CHAT_TEMPLATE);
 
 const chat = (more: Partial<Chat> = {}): Chat => ({
@@ -123,6 +137,10 @@ Deno.test("toolPlan gives calls and results to templates as they want them", () 
   const newest = ministral.render(toolPlan(fakeWorld(), ministral, chat({ messages: history })).messages);
   assert(newest.includes('[TOOL_CALLS]weather[ARGS]{"city": "Rome"}[TOOL_CALLS]clock[ARGS]{}'), newest);
   const single = llama.render(toolPlan(fakeWorld(), llama, chat({ messages: history })).messages);
+  const together = recipients.render(
+    toolPlan(fakeWorld(), recipients, chat({ messages: history })).messages,
+  );
+  assert(together.includes('[assistant]>>>weather\n{"city":"Rome"}>>>clock\n{}[tool]sunny'), together);
   assertEquals(
     single,
     "[user]And now?[assistant]weather[tool]sunny=call_0123456789ab[assistant]clock[tool]noon=call_b[user]Thanks",
@@ -173,12 +191,14 @@ Deno.test("toolPlan refuses tools and choices that cannot be", () => {
 Deno.test("a forced call is read back by the parser, its arguments by their schema", async () => {
   const model = formModel();
   const validate = new Ajv({ strict: false }).compile({ ...weather.parameters });
-  for (const family of [hermes, mistral, mistral11, ministral, granite, functionary, coder, llama, plain]) {
+  const families = [hermes, mistral, mistral11, ministral, granite, functionary, coder, llama, plain];
+  for (const family of [...families, pythonic, deepSeek, deepSeekR1, recipients]) {
     for (const toolChoice of ["required" as const, { name: "weather" }]) {
       const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
       assert(form !== undefined);
       for (let seed = 0; seed < 4; seed++) {
-        const { text, isWhole } = await walk(model, form, { draw: seededDraw(seed), soon: 70 });
+        const ending = family === coder ? "\n</parameter>\n" : "";
+        const { text, isWhole } = await walk(model, form, { draw: seededDraw(seed), soon: 70, ending });
         assert(isWhole, text);
         const { calls } = toolPlan(fakeWorld(), family, chat({ toolChoice }));
         const found = [...calls!.push(text).calls];
@@ -208,8 +228,24 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
     [ministral, `[TOOL_CALLS]weather[ARGS]${given}`],
     [granite, `<|tool_call|>[{"name":"weather","arguments":${given}}]`],
     [functionary, `<function=weather>${given}</function>`],
-    [coder, `<tool_call>\n{"name":"weather","arguments":${given}}\n</tool_call>`],
+    [
+      coder,
+      "<tool_call>\n<function=weather>\n<parameter=city>\nRome\n</parameter>\n<parameter=days>\n3\n</parameter>\n" +
+      "</function>\n</tool_call>",
+    ],
     [llama, `{"name":"weather","parameters":${given}}`],
+    [recipients, `weather\n${given}`],
+    [pythonic, `[weather(city="Rome")]`],
+    [pythonic, `[weather(city='Rome', days=3), clock()]`],
+    [
+      deepSeek,
+      `<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>weather<｜tool▁sep｜>${given}<｜tool▁call▁end｜><｜tool▁calls▁end｜>`,
+    ],
+    [
+      deepSeekR1,
+      "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n" +
+      `${given}\n\`\`\`<｜tool▁call▁end｜><｜tool▁calls▁end｜>`,
+    ],
   ] as const;
   for (const [family, text] of forms) {
     const { form } = toolPlan(fakeWorld(), family, chat({ toolChoice: "required" }));
@@ -222,7 +258,7 @@ Deno.test("a forced call stands in the words of the model's family", async () =>
 Deno.test("a tool whose name needs quotes is forced in JSON, whatever the family", async () => {
   const model = formModel();
   const tools = [{ name: "a [b]>{" }];
-  for (const family of [mistral11, ministral, functionary]) {
+  for (const family of [mistral11, ministral, functionary, pythonic, deepSeek, deepSeekR1]) {
     const { form, calls } = toolPlan(fakeWorld(), family, chat({ tools, toolChoice: "required" }));
     const { text } = await walk(model, form!, { draw: seededDraw(1), soon: 1 });
     assertEquals(calls!.push(text).calls[0]?.name, "a [b]>{", text);
@@ -239,7 +275,32 @@ Deno.test("a tool whose schema cannot be kept is forced with any object", async 
     const tools = [{ name: "odd", parameters }];
     const { form } = toolPlan(fakeWorld(), llama, chat({ tools, toolChoice: "required" }));
     assert(await accepts(model, form!, '{"name":"odd","parameters":{"x":[1]}}'), JSON.stringify(parameters));
+    const list = toolPlan(fakeWorld(), pythonic, chat({ tools, toolChoice: "required" })).form;
+    assert(await accepts(model, list!, '{"name":"odd","arguments":{"x":[1]}}'), JSON.stringify(parameters));
     const named = toolPlan(fakeWorld(), ministral, chat({ tools, toolChoice: "required" })).form;
     assert(await accepts(model, named!, '[TOOL_CALLS]odd[ARGS]{"x":[1]}'), JSON.stringify(parameters));
   }
+});
+
+Deno.test("only a template that tells of a list of calls is taken for one that writes Python", async () => {
+  const model = formModel();
+  const isPython = async (words: string) => {
+    const { form } = toolPlan(fakeWorld(), knowing(words, ""), chat({ toolChoice: "required" }));
+    return await accepts(model, form!, "[clock()]");
+  };
+  for (const words of ["[func_name1(param1=value1, …)]", 'Use [get_weather(city="Rome")]']) {
+    assert(await isPython(words));
+  }
+  for (const words of ["[namespace(a=b)]", "[f(x)]", "f(x=y)", "<tool_call> [f(x=y)]"]) {
+    assert(!await isPython(words), words);
+  }
+});
+
+Deno.test("the name of who an answer is for is no text, also where no tool may be called", () => {
+  for (const more of [{ tools: [] }, { toolChoice: "none" as const }, {}]) {
+    const { calls } = toolPlan(fakeWorld(), recipients, chat(more));
+    assertEquals(calls!.push("all\nHello").text + calls!.finish().text, "Hello");
+  }
+  const { calls } = toolPlan(fakeWorld(), recipients, chat());
+  assertEquals(calls!.push('weather\n{"city":"Rome"}').calls.map(({ name }) => name), ["weather"]);
 });

@@ -39,7 +39,12 @@ async function messages({ models, world }: TextRouteParts, call: Call): Promise<
   }
   const failed = (error: unknown) => eventOf("error", failureBody(failureOf(error), call.env));
   return await streamedAnswer(
-    { contentType: "text/event-stream", failed, log: world.log },
+    {
+      contentType: "text/event-stream",
+      failed,
+      log: world.log,
+      quiet: { clock: world.clock, part: eventOf("ping", {}) },
+    },
     (signal) => told(new MessageStream(name), model.answer(request, signal)),
     signal,
   );

@@ -6,7 +6,7 @@
 import { NodeError } from "../../base/errors.ts";
 import type { ChatMessage } from "../../model/chat_template.ts";
 import type { Prompt, TextModel } from "../../text/types.ts";
-import { promptIds, withoutLead } from "../rendered_prompt.ts";
+import { idsAfterAnswer, promptIds, withoutLead } from "../rendered_prompt.ts";
 import { type ChatBody, type GenerateBody, refuseImages, thinkingOf } from "./request.ts";
 
 type Chat = Prompt & { readonly kind: "chat" };
@@ -102,6 +102,8 @@ export function generatePrompt(body: GenerateBody, model: TextModel): GeneratePr
     }
     : { kind: "text", text: system === "" ? text : `${system}\n${text}` };
   if (context.length === 0) return { prompt: turn, ids: () => promptIds(model, turn) };
-  const ids = [...context, ...withoutLead(model, promptIds(model, turn))];
+  const ids = turn.kind === "chat"
+    ? idsAfterAnswer(model, context, turn)
+    : [...context, ...withoutLead(model, promptIds(model, turn))];
   return { prompt: { kind: "tokens", ids }, ids: () => ids };
 }

@@ -8,7 +8,7 @@ import * as v from "valibot";
 import { NodeError } from "../../base/errors.ts";
 import type { TextModel, TextRequest } from "../../text/types.ts";
 import type { RouteEnvironment, TextRouteParts } from "../route_parts.ts";
-import { continuedPrompt } from "../rendered_prompt.ts";
+import { continuedPrompt, withoutEnd } from "../rendered_prompt.ts";
 import { maybe, missingField, readBody } from "../request_body.ts";
 import { loadedAnswer, messageOf, nanoseconds, objectOf, type OllamaForm, streamOf } from "./answer.ts";
 import { EMBED, EMBEDDINGS, embedTexts, vectorOf } from "./embed.ts";
@@ -76,7 +76,7 @@ async function generate({ models, world }: TextRouteParts, call: Call): Promise<
     now: world.clock.now,
     log: world.log,
     piece: (response, _calls) => ({ response }),
-    last: (answered) => ids === undefined ? {} : { context: [...ids(), ...answered] },
+    last: (answered) => ids === undefined ? {} : { context: [...ids(), ...withoutEnd(model, answered)] },
   };
   if ((body.prompt ?? "") === "") return loaded(form, body);
   return await answerWith(form, model, { prompt, ...answerSettings(body) }, call, body);

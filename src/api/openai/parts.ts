@@ -85,13 +85,20 @@ export const dataOf = (document: object): string => `data: ${JSON.stringify(docu
 /** The end of a stream of completions. */
 export const DONE = "data: [DONE]\n\n";
 
+/** The same while nothing comes. */
+export const WAITING = ": waiting\n\n";
+
 /** Keeps a connection, and those who watch it, awake while a long prompt is taken in. */
 export const promptComment = ({ done, total }: { readonly done: number; readonly total: number }): string =>
   `: prompt ${done} of ${total} tokens\n\n`;
 
 /** Server-sent events; a failure in the middle is one more of them. */
-export const eventStream = (facts: RequestFacts, { log }: Pick<World, "log">): StreamForm => ({
+export const eventStream = (
+  facts: RequestFacts,
+  { clock, log }: Pick<World, "clock" | "log">,
+): StreamForm => ({
   contentType: "text/event-stream; charset=utf-8",
   log,
+  quiet: { clock, part: WAITING },
   failed: (error) => dataOf(failureBody(failureOf(error), facts)),
 });

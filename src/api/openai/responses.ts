@@ -11,7 +11,7 @@ import type { TextRouteParts } from "../route_parts.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer, type StreamForm } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";
-import { kwaaiOf, logprobOf, newId, promptComment, secondsNow } from "./parts.ts";
+import { kwaaiOf, logprobOf, newId, promptComment, secondsNow, WAITING } from "./parts.ts";
 import { askerBy } from "./refusals.ts";
 import { RESPONSES, type ResponsesBody, responsesRequest } from "./responses_request.ts";
 
@@ -31,6 +31,7 @@ export async function answerResponses(
       contentType: "text/event-stream; charset=utf-8",
       failed: (error) => writer.failed(error),
       log: world.log,
+      quiet: { clock: world.clock, part: WAITING },
     };
     return await streamedAnswer(form, (signal) => writer.events(answer(signal)), facts.signal);
   }

@@ -8,22 +8,35 @@ import type { Clock } from "../../base/world.ts";
 
 /** First ban (petals 2.2 `ban_timeout`); each further failure without a success between doubles it. */
 const FIRST_BAN_MS = 15_000;
+/** Failures that come so soon after another are the same one: many sessions meet it at once. */
+const SAME_MS = 5_000;
 /** Longest ban, so that a server that was away for a day is tried again. */
 const MAX_BAN_MS = 600_000;
 /** Peers remembered; the one banned longest ago goes first. */
 const MAX_PEERS = 1000;
 /** What asking a server that failed costs in a route: more than any way around it. */
 const FAILED_SECONDS = 1000;
+/** The same for one without room: petals 2.2 adds as much where too little room is announced. */
+const FULL_SECONDS = 10;
 
 /**
- * `failed`: it was away, late or had an error, and is asked again when nobody else is left. `unfit`: it answers what is no
+ * `full`: it has no room for another session, which is no fault of it. `failed`: it was away, late or had an error, and is asked again when nobody else is left. `unfit`: it answers what is no
  * answer, or does not speak the protocol, as KwaaiNet 0.6 nodes that announce blocks all the same.
  */
-export type BanKind = "failed" | "unfit";
+export type BanKind = "full" | "failed" | "unfit";
+
+/** Which says more of a peer. */
+const WEIGHT: Readonly<Record<BanKind, number>> = { full: 0, failed: 1, unfit: 2 };
+const EXTRA_SECONDS: Readonly<Record<BanKind, number>> = {
+  full: FULL_SECONDS,
+  failed: FAILED_SECONDS,
+  unfit: Infinity,
+};
 
 interface Ban {
   readonly kind: BanKind;
   readonly failures: number;
+  readonly sinceMs: number;
   readonly untilMs: number;
 }
 
@@ -38,10 +51,16 @@ export class Bans {
 
   /** Records a failure. Returns for how many milliseconds the peer is now left alone. */
   ban(peer: PeerId, kind: BanKind): number {
-    const failures = (this.#bans.get(peer)?.failures ?? 0) + 1;
-    const banMs = Math.min(FIRST_BAN_MS * 2 ** (failures - 1), MAX_BAN_MS);
+    const now = this.#clock.monotonic();
+    const before = this.#bans.get(peer);
+    if (before !== undefined && before.untilMs > now && WEIGHT[before.kind] > WEIGHT[kind]) {
+      return before.untilMs - now;
+    }
+    if (before?.kind === kind && now - before.sinceMs < SAME_MS) return before.untilMs - now;
+    const failures = (before?.failures ?? 0) + (kind === "full" ? 0 : 1);
+    const banMs = kind === "full" ? FIRST_BAN_MS : Math.min(FIRST_BAN_MS * 2 ** (failures - 1), MAX_BAN_MS);
     this.#bans.delete(peer);
-    this.#bans.set(peer, { kind, failures, untilMs: this.#clock.monotonic() + banMs });
+    this.#bans.set(peer, { kind, failures, sinceMs: now, untilMs: now + banMs });
     if (this.#bans.size > MAX_PEERS) {
       const [oldest] = this.#bans.keys();
       this.#bans.delete(oldest!);
@@ -50,11 +69,12 @@ export class Bans {
   }
 
   /**
-   * Records a success: failures before it are forgotten. One that is unfit stays so for its time: steps that were under way
-   * when it was found out prove nothing.
+   * Records a success: failures before it are forgotten. One that is unfit or full stays so for its time: steps of sessions
+   * that were under way prove nothing.
    */
   forgive(peer: PeerId): void {
-    if (this.kindOf(peer) !== "unfit") this.#bans.delete(peer);
+    const kind = this.kindOf(peer);
+    if (kind === undefined || kind === "failed") this.#bans.delete(peer);
   }
 
   /** Why the peer is banned now; `undefined` when it is not. */
@@ -66,6 +86,6 @@ export class Bans {
   /** Extra seconds of choosing the peer: a last resort when it failed, never when it is unfit. */
   extraSeconds(peer: PeerId): number {
     const kind = this.kindOf(peer);
-    return kind === undefined ? 0 : kind === "failed" ? FAILED_SECONDS : Infinity;
+    return kind === undefined ? 0 : EXTRA_SECONDS[kind];
   }
 }

@@ -70,6 +70,12 @@ export class Directory {
     return { ...view, servers: view.servers.filter(alive), joining: view.joining.filter(alive) };
   }
 
+  /** What was read last, whenever that was; nothing is read. */
+  get known(): readonly SwarmServer[] {
+    const now = this.#world.clock.now();
+    return this.#view?.servers.filter(({ expiresAtMs }) => expiresAtMs > now) ?? [];
+  }
+
   /** The error for blocks without a server, which says what to do. */
   async nobodyServes(missing: readonly BlockRange[], signal: AbortSignal): Promise<NodeError> {
     const blocks = missing.map(blockText).join(", ");

@@ -37,6 +37,8 @@ export interface SessionSize {
   readonly batch: number;
   /** Positions of each row at most: prompt and new tokens. */
   readonly maxLength: number;
+  /** How long a server may let it wait for memory, in milliseconds; not at all without it. */
+  readonly allocationMs?: number;
 }
 
 /** Opens a session over `blocks` of a server. Throws `NodeError` as `Rpc` does. */

@@ -18,6 +18,8 @@ const REQUEST = encodeExpertUid("");
 const MAX_AT_ONCE = 8;
 /** Longest wait before a session; who is slower, or away, counts as far as can be. */
 const WAIT_MS = 1_500;
+/** Longest wait for a sign of life of a server that is late. */
+const SIGN_MS = 2_500;
 /** Age up to which a figure is used. */
 const AGE_MS = 120_000;
 /** Peers remembered; the one measured longest ago goes first. */
@@ -55,6 +57,18 @@ export class Pings {
       .slice(0, MAX_AT_ONCE);
     await Promise.all(due.map(({ peer }) => this.#measureOne(peer, signal)));
     signal.throwIfAborted();
+  }
+
+  /** Whether a peer answers anything at all within 2.5 s. Throws only the reason of `signal`. */
+  async isThere(peer: PeerId, signal: AbortSignal): Promise<boolean> {
+    using deadline = openDeadline(this.#world.clock, SIGN_MS, `ask ${peer} for a sign of life`, signal);
+    try {
+      await orAbort(this.#call(peer, deadline.signal), deadline.signal);
+      return true;
+    } catch (error) {
+      signal.throwIfAborted();
+      return codeOf(error, "unreachable") === "refused"; // it knows no such method: that is an answer
+    }
   }
 
   async #measureOne(peer: PeerId, signal: AbortSignal): Promise<void> {

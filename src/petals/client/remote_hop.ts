@@ -65,15 +65,18 @@ export interface StepRequest {
   readonly step: HopStep;
   /** Present in a session's first request. */
   readonly maxLength?: number;
+  /** With it: how long the session may wait for memory, ms. */
+  readonly allocationMs?: number | undefined;
 }
 
 /** The bytes of a request, as the stock client of petals 2.2 writes them (vectors `petals_inference_streams`). */
 export function encodeStep(request: StepRequest, hidden: Tensor): Uint8Array {
-  const { span, sessionId, step, maxLength } = request;
+  const { span, sessionId, step, maxLength, allocationMs } = request;
   const first = maxLength === undefined ? {} : {
     max_length: maxLength,
     points: new Float(0),
     active_adapter: null,
+    ...(allocationMs !== undefined && { alloc_timeout: new Float(allocationMs / 1000) }),
     ...(span.asksForEnergy && { [ENERGY_KEY]: true }),
   };
   const next = step.next.length === 0 ? {} : { next_servers: packNextServers(step.next) };
@@ -205,7 +208,7 @@ class RemoteHop implements OpenHop {
         span,
         sessionId: this.#sessionId,
         step,
-        ...(this.#state === "new" && { maxLength: size.maxLength }),
+        ...(this.#state === "new" && { maxLength: size.maxLength, allocationMs: size.allocationMs }),
       },
       fromFloat32(input.data, [batch, tokens, hidden], floatTypeOf(span.torchDtype)),
     );
@@ -253,10 +256,18 @@ const floatTypeOf = (torchDtype: string | undefined): FloatDType =>
 /** Longest part of a peer's words that is repeated. */
 const MAX_WORDS = 500;
 
+/** What a server says that has no room now and would have some if others ended: ours, and petals 2.2. */
+const isFull = (words: string): boolean =>
+  /Could not allocate \d+ bytes(?:: \d+ sessions wait| immediately| within)|Cannot open a session: \d+ are open|Cannot take work now:/
+    .test(words);
+
 /** The failure with the peer's name; its words on one line, so that they cannot play with a terminal. */
 function named(error: unknown, deadline: Deadline, what: string): unknown {
   if (deadline.signal.aborted) return deadline.signal.reason;
   if (error instanceof TypeError || error instanceof RangeError) return error; // a mistake of ours
   const words = messageOf(error).slice(0, MAX_WORDS).replace(/\p{C}+/gu, " ");
-  return new NodeError(codeOf(error, "unreachable"), `Cannot ${what}: ${words}`, { cause: error });
+  const code = codeOf(error, "unreachable");
+  return new NodeError(code === "remote" && isFull(words) ? "busy" : code, `Cannot ${what}: ${words}`, {
+    cause: error,
+  });
 }

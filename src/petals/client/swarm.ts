@@ -16,6 +16,7 @@ import { Bans } from "./bans.ts";
 import { Directory, type DirectoryOptions } from "./directory.ts";
 import type { OpenHopAt } from "./hop.ts";
 import { openLocalHop } from "./local_hop.ts";
+import { Patience } from "./patience.ts";
 import { Pings } from "./pings.ts";
 import { SpotChecks } from "./spot_check.ts";
 import { openRemoteHop } from "./remote_hop.ts";
@@ -28,6 +29,7 @@ export interface Swarm {
   readonly bans: Bans;
   readonly openHop: OpenHopAt;
   readonly pings: Pings;
+  readonly patience: Patience;
   /** Whether a server forgets positions when asked to. */
   readonly canRewind: (server: SwarmServer) => boolean;
   /** Extra seconds of choosing a server; `Infinity` = never. */
@@ -65,6 +67,7 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
     const { local } = options;
     return local !== undefined && containsRange(local.range, blocks);
   };
+  const pings = new Pings(world, rpc);
   const swarm: Swarm = {
     isHere,
     usable: (announced) => {
@@ -87,7 +90,8 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
       const span = { peerId, prefix, blocks, torchDtype: info.torchDtype, asksForEnergy: true };
       return openRemoteHop(world, rpc, { span, size }, signal);
     },
-    pings: new Pings(world, rpc),
+    pings,
+    patience: new Patience(world, (peer, signal) => pings.isThere(peer, signal)),
     canRewind: ({ peerId, info }) => isHere(peerId) || knowsRewinding(info.version),
     extraSeconds: (server) => {
       // nobody can dial itself: own records count only as far as the blocks are at hand

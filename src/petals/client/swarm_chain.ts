@@ -19,6 +19,8 @@ import { uuid } from "./uuid.ts";
 
 /** The same after a server failed: others may have noticed, and announced, something. */
 const MEND_VIEW_AGE_MS = 5_000;
+/** How long the only server of some blocks may let a session wait for memory. */
+const ALLOCATION_MS = 60_000;
 /** Servers tried in the place of others in one step. */
 const MAX_TRIES_PER_STEP = 32;
 /** Tries of one step with servers that failed a moment ago, when nobody else is left. */
@@ -50,6 +52,8 @@ interface Link {
   history: Activations[];
   /** What its session holds past its history is to be forgotten with the next step. */
   stale: boolean;
+  /** Its server was given time to find room: it has none. */
+  waited: boolean;
 }
 
 /** A server that did not answer as it should. */
@@ -169,9 +173,13 @@ class SwarmChain implements Chain {
     const { server, blocks } = link;
     try {
       if (link.stale && !this.#swarm.canRewind(server)) await this.#reopen(link, signal);
-      link.hop ??= await this.#swarm.openHop(server, blocks, this.#size, signal);
+      const hop = link.hop ??= await this.#open(link, signal);
       const startFrom = link.stale ? this.#position : undefined;
-      const output = await link.hop.step(input, { ...step, startFrom }, signal);
+      const compute = (signal: AbortSignal) => hop.step(input, { ...step, startFrom }, signal);
+      const watched = { server, blocks, tokens: input.tokens, hasOthers: () => this.#hasOthers(link) };
+      const output = this.#swarm.isHere(server.peerId)
+        ? await compute(signal)
+        : await this.#swarm.patience.watch(watched, compute, signal);
       link.stale = false;
       link.history.push(input);
       this.#swarm.bans.forgive(server.peerId);
@@ -180,12 +188,31 @@ class SwarmChain implements Chain {
     } catch (error) {
       await closeLinks([link]);
       if (error instanceof NodeError && !signal.aborted) {
-        const banMs = this.#swarm.bans.ban(server.peerId, isUnfit(error) ? "unfit" : "failed");
+        const kind = isFull(error) ? "full" : isUnfit(error) ? "unfit" : "failed";
+        const banMs = this.#swarm.bans.ban(server.peerId, kind);
         const fields = { peer: server.peerId, ...blocks, code: error.code, banMs };
-        this.#world.log.warn("Server failed, another is sought", fields);
+        if (kind === "full") this.#world.log.info("Server has no room, another is sought", fields);
+        else this.#world.log.warn("Server failed, another is sought", fields);
       }
       throw error;
     }
+  }
+
+  /** A session, which may wait for room where nobody else could be asked. */
+  #open(link: Link, signal: AbortSignal): Promise<OpenHop> {
+    const { server, blocks } = link;
+    link.waited = !this.#hasOthers(link);
+    const size = link.waited ? { ...this.#size, allocationMs: ALLOCATION_MS } : this.#size;
+    return this.#swarm.openHop(server, blocks, size, signal);
+  }
+
+  /** Whether others serve the same blocks and have not failed, as far as is known. */
+  #hasOthers({ server, blocks }: Link): boolean {
+    const { directory, bans } = this.#swarm;
+    const others = directory.known.filter(({ peerId }) =>
+      peerId !== server.peerId && bans.kindOf(peerId) === undefined
+    );
+    return this.#routeIn(others, blocks).found;
   }
 
   /** Puts others in the place of servers that were found out since the last step. */
@@ -202,7 +229,7 @@ class SwarmChain implements Chain {
   async #reopen(link: Link, signal: AbortSignal): Promise<void> {
     await closeLinks([link]);
     link.stale = false;
-    link.hop = await this.#swarm.openHop(link.server, link.blocks, this.#size, signal);
+    link.hop = await this.#open(link, signal);
     for (const input of link.history) {
       await link.hop.step(input, { stepId: uuid(this.#world), next: [] }, signal);
     }
@@ -214,8 +241,11 @@ class SwarmChain implements Chain {
     const old = this.#links.slice(at, at + 1 + spoilt);
     await closeLinks(old);
     let { error } = failure;
+    let asked: readonly Link[] = old;
     while (tries.others < MAX_TRIES_PER_STEP) {
-      const fresh = await this.#substitutes(old, error, signal);
+      // who let it wait has no room, and nobody else is there
+      if (isFull(error) && asked.some(({ waited }) => waited)) throw error;
+      const fresh = asked = await this.#substitutes(old, { error, first: tries.others === 0 }, signal);
       if (this.#isLastResort(fresh)) {
         if (tries.again === MAX_RETRIES_PER_STEP) break;
         await this.#world.clock.sleep(++tries.again * RETRY_PAUSE_MS, signal);
@@ -235,12 +265,18 @@ class SwarmChain implements Chain {
   }
 
   /** Who can take over the blocks of `old`: others for those that failed, new sessions for the rest. */
-  async #substitutes(old: readonly Link[], error: NodeError, signal: AbortSignal): Promise<readonly Link[]> {
+  async #substitutes(
+    old: readonly Link[],
+    { error, first }: { readonly error: NodeError; readonly first: boolean },
+    signal: AbortSignal,
+  ): Promise<readonly Link[]> {
+    // who is known takes over at once: a search may have to wait for those that are gone
+    const maxAgeMs = first ? VIEW_AGE_MS : MEND_VIEW_AGE_MS;
     const fresh: Link[] = [];
     for (const link of old) {
       const stays = this.#swarm.bans.kindOf(link.server.peerId) === undefined;
       try {
-        const stops = stays ? [link] : await this.#route(link.blocks, MEND_VIEW_AGE_MS, signal);
+        const stops = stays ? [link] : await this.#route(link.blocks, maxAgeMs, signal);
         fresh.push(...stops.map(linkTo));
       } catch (nobody) {
         if (!(nobody instanceof NodeError) || nobody.code !== "not_found") throw nobody;
@@ -301,6 +337,9 @@ class SwarmChain implements Chain {
   }
 }
 
+/** Whether it has no room for a session now. */
+const isFull = ({ code }: NodeError): boolean => code === "busy" || code === "no_memory";
+
 /** Whether asking again cannot help: it lied, or does not speak the protocol. */
 const isUnfit = ({ code }: NodeError): boolean => code === "malformed" || code === "refused";
 
@@ -310,6 +349,7 @@ const linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
   hop: undefined,
   history: [],
   stale: false,
+  waited: false,
 });
 
 /** The servers this client may talk to first and last: to them it has the longest way of its own. */

@@ -17,13 +17,42 @@ Deno.test("Bans leaves a failed peer alone for 15 s, then asks it again", async 
 Deno.test("Bans doubles with each failure up to ten minutes, and forgets on success", async () => {
   const clock = new FakeClock();
   const bans = new Bans(clock);
-  const periods = Array.from({ length: 8 }, () => bans.ban("A", "failed") / 1000);
+  const periods = [];
+  for (let i = 0; i < 8; i++) {
+    periods.push(bans.ban("A", "failed") / 1000);
+    await clock.advance(5_000);
+  }
   assertEquals(periods, [15, 30, 60, 120, 240, 480, 600, 600]);
   await clock.advance(600_000);
   assertEquals(bans.ban("A", "failed"), 600_000);
   bans.forgive("A");
   assertEquals(bans.kindOf("A"), undefined);
   assertEquals(bans.ban("A", "failed"), 15_000);
+});
+
+Deno.test("failures that many sessions meet at once count as one", async () => {
+  const clock = new FakeClock();
+  const bans = new Bans(clock);
+  bans.ban("A", "failed");
+  await clock.advance(4_000);
+  assertEquals(bans.ban("A", "failed"), 11_000);
+  await clock.advance(1_000);
+  assertEquals(bans.ban("A", "failed"), 30_000);
+});
+
+Deno.test("a peer without room costs some seconds for its time, whatever its other sessions say, and never doubles", async () => {
+  const clock = new FakeClock();
+  const bans = new Bans(clock);
+  for (let i = 0; i < 4; i++) {
+    bans.ban("A", "full");
+    await clock.advance(6_000);
+  }
+  assertEquals([bans.ban("A", "full"), bans.extraSeconds("A")], [15_000, 10]);
+  bans.forgive("A");
+  assertEquals(bans.kindOf("A"), "full");
+  assertEquals([bans.ban("A", "failed"), bans.kindOf("A")], [15_000, "failed"]);
+  bans.ban("A", "full");
+  assertEquals(bans.kindOf("A"), "failed");
 });
 
 Deno.test("Bans makes who failed the last resort and never lets in who is unfit", () => {

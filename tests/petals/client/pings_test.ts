@@ -68,3 +68,17 @@ Deno.test("Pings gives up with its caller", async () => {
   await failed;
   assertEquals(clock.sleepers, 0);
 });
+
+Deno.test("a sign of life is any answer within 2.5 s", async () => {
+  const { clock, network, pings } = open(30);
+  network.join("Silent").serveUnary(METHOD, () => new Promise(() => {}));
+  const signs = [];
+  for (const peer of ["A", "Broken", "NoServer", "Silent", "Nobody"]) {
+    signs.push(await running(clock, pings.isThere(peer, never)));
+  }
+  assertEquals(signs, [true, true, true, false, false]);
+  const left = new AbortController();
+  const asked = assertRejects(() => pings.isThere("Silent", left.signal), Error, "left");
+  left.abort(new Error("left"));
+  await asked;
+});

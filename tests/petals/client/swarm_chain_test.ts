@@ -4,7 +4,7 @@ import { NodeError } from "../../../src/base/errors.ts";
 import type { Activations } from "../../../src/base/tensor.ts";
 import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
 import { encodeExpertResponse } from "../../../src/petals/wire/expert.ts";
-import { fakeWorld, settle } from "../../support/world.ts";
+import { type FakeClock, fakeWorld, settle } from "../../support/world.ts";
 import { HIDDEN, loadedToy, ToyBlocks, toyInput, ToySwarm } from "./toy_swarm.ts";
 
 const never = new AbortController().signal;
@@ -56,6 +56,79 @@ Deno.test("a server that dies in mid-session is replaced, the other fed with its
   assertEquals(a.seen.map(({ next }) => next.at(0)), [undefined, "B", "B", "B", "Z", "Z"]);
   assertEquals(toy.swarm.bans.kindOf("B"), "failed");
   assert(world.lines.some((line) => line.includes("Server failed, another is sought")));
+});
+
+/** Whether `work` is done after so many seconds. */
+async function isDoneAfter(seconds: number, clock: FakeClock, work: Promise<unknown>): Promise<boolean> {
+  let done = false;
+  work.then(() => done = true, () => done = true);
+  // in small steps: what wakes up sets new timers
+  for (let passed = 0; passed < seconds; passed += 0.1) await clock.advance(100);
+  return done;
+}
+
+Deno.test("a server that falls silent is left within seconds, one that is there and late after half a minute", async () => {
+  for (const isAway of [true, false]) {
+    const world = fakeWorld();
+    const toy = new ToySwarm(world, 4);
+    const a = toy.add("A", 0, 4);
+    toy.add("Z", 0, 4, { inferenceRps: 1 });
+    a.fault = ({ request }) => request === 2 ? "silence" : undefined;
+    await using chain = await openSwarmChain(world, toy.swarm, size, never);
+    for (const input of STEPS.slice(0, 2)) await chain.step(input, never);
+    a.isAway = isAway;
+    const late = chain.step(STEPS[2]!, never);
+    assertEquals(await isDoneAfter(6.9, world.clock, late), false);
+    assertEquals(await isDoneAfter(0.2, world.clock, late), isAway);
+    assertEquals(await isDoneAfter(22, world.clock, late), isAway);
+    assertEquals(await isDoneAfter(4, world.clock, late), true);
+    assertEquals(await late, expected(4)[2]);
+    assertEquals(names(chain.hops), "Z 0:4");
+    const line = world.lines.find((line) => line.includes("Server failed"));
+    assert(line?.includes('"code":"timeout"'), line);
+  }
+});
+
+Deno.test("the only server is waited for: half a minute while it is away, five minutes while it is there", async () => {
+  for (const isAway of [true, false]) {
+    const world = fakeWorld();
+    const toy = new ToySwarm(world, 4);
+    const a = toy.add("A", 0, 4);
+    a.fault = () => "silence";
+    a.isAway = isAway;
+    await using chain = await openSwarmChain(world, toy.swarm, size, never);
+    const late = chain.step(STEPS[0]!, never);
+    assertEquals(await isDoneAfter(29, world.clock, late), false);
+    assertEquals(a.seen.length, 1);
+    await isDoneAfter(9, world.clock, late);
+    assertEquals(a.seen.length, isAway ? 2 : 1);
+    const words = assertRejects(() => late, NodeError, isAway ? "no sign of life" : "within 300000 ms");
+    for (let i = 0; i < 200; i++) await world.clock.advance(20_000);
+    await words;
+  }
+});
+
+Deno.test("who alone has the blocks may let a session wait for room; with others it is not waited for", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 6);
+  const full = new Error("AllocationFailed('Could not allocate 3840 bytes immediately: out of memory')");
+  const a = toy.add("A", 0, 6);
+  a.fault = () => full;
+  const b = toy.add("B", 0, 3, { inferenceRps: 1 });
+  const c = toy.add("C", 3, 6, { inferenceRps: 1 });
+  {
+    await using chain = await openSwarmChain(world, toy.swarm, size, never);
+    await chain.step(STEPS[0]!, never);
+    assertEquals(names(chain.hops), "B 0:3, C 3:6");
+    assertEquals([a, b, c].map(({ seen }) => seen[0]!.allocationSeconds), [undefined, 60, 60]);
+    assertEquals(toy.swarm.bans.kindOf("A"), "full");
+  }
+  const alone = new ToySwarm(world, 6);
+  const only = alone.add("A", 0, 6);
+  only.fault = () => full;
+  await using chain = await openSwarmChain(world, alone.swarm, size, never);
+  const error = await assertRejects(() => chain.step(STEPS[0]!, never), NodeError);
+  assertEquals([error.code, only.seen.map(({ allocationSeconds }) => allocationSeconds)], ["busy", [60]]);
 });
 
 Deno.test("a server in the middle may be replaced by two others", async () => {

@@ -100,6 +100,7 @@ export interface Seen {
   readonly bytes: number;
   readonly next: readonly PeerId[];
   readonly startFrom: number | undefined;
+  readonly allocationSeconds: number | undefined;
 }
 
 /** What a toy server does instead of answering. `undefined` = it answers as it should. */
@@ -114,6 +115,8 @@ export class ToyServer {
   ended = 0;
   open = 0;
   fault: Fault = () => undefined;
+  /** Answers no question either. */
+  isAway = false;
 
   constructor(
     readonly peerId: PeerId,
@@ -143,6 +146,7 @@ export class ToyServer {
           bytes: bytes.length,
           next: nextServersOf(metadata).map(({ peer }) => peer),
           startFrom: numberOf(metadata, "start_from_position"),
+          allocationSeconds: numberOf(metadata, "alloc_timeout"),
         });
         const startFrom = numberOf(metadata, "start_from_position");
         if (startFrom !== undefined) blocks.rewind(startFrom);
@@ -190,7 +194,10 @@ export class ToySwarm {
       "TransformerConnectionHandler.rpc_inference",
       (requests, context) => server.inference(requests, context),
     );
-    rpc.serveUnary("TransformerConnectionHandler.rpc_info", () => Promise.resolve(new Uint8Array(0)));
+    rpc.serveUnary(
+      "TransformerConnectionHandler.rpc_info",
+      () => server.isAway ? new Promise(() => {}) : Promise.resolve(new Uint8Array(0)),
+    );
     this.dht.announce(peerId, range, info, this.world.clock.now() + 240_000);
     return server;
   }
