@@ -11,8 +11,10 @@ import { isAllowedHost } from "./host_check.ts";
 import { errorShapeOf, type FailedRequest, type Failure, failureOf, failureResponse } from "./http_error.ts";
 import { RequestSlots } from "./request_slots.ts";
 
-/** Requests answered at once where the owner does not say. */
-const USUAL_MAX_REQUESTS = 64;
+/** Requests for text that are let in at once where nobody says how many. */
+const USUAL_TEXT_REQUESTS = 192;
+/** Requests of all other routes at once: text takes none of this room, so that a busy node still shows what it does. */
+const OTHER_REQUESTS = 64;
 /** Routes of those who watch the node: open to all that reach it, also when it is busy. */
 const HEALTH_ROUTES: readonly string[] = ["/healthz", "/readyz"];
 
@@ -24,8 +26,8 @@ export interface AccessOptions {
   readonly apiKeys?: readonly string[];
   /** Origins of web pages that may call, or `*`. */
   readonly corsOrigins?: readonly string[];
-  /** Most requests that are answered at once; 64 without it. */
-  readonly maxRequests?: number;
+  /** Most requests for text that are let in at once, waiting ones and running streams included; 192 without it. */
+  readonly maxTextRequests?: number;
 }
 
 /** What is known of a request beside itself. Routes find it in their `env`. */
@@ -44,7 +46,8 @@ export type Door = (request: Request, answer: Answer) => Promise<Response>;
 export function accessDoor(random: World["random"], options: AccessOptions): Door {
   const { allowedHosts, apiKeys = [], corsOrigins = [] } = options;
   const isKey = keyRing(apiKeys);
-  const slots = new RequestSlots(options.maxRequests ?? USUAL_MAX_REQUESTS);
+  const forText = new RequestSlots(options.maxTextRequests ?? USUAL_TEXT_REQUESTS);
+  const forOthers = new RequestSlots(OTHER_REQUESTS);
 
   const letIn = async (request: Request, facts: RequestFacts, answer: Answer): Promise<Response> => {
     const { headers } = request;
@@ -60,7 +63,10 @@ export function accessDoor(random: World["random"], options: AccessOptions): Doo
     if (apiKeys.length > 0 && !isKey(presentedKey(headers))) {
       return noKey(failureResponse(NO_KEY, facts), headers);
     }
-    return await slots.answer(() => answer(request, facts)) ?? failureResponse(fullOf(slots), facts);
+    const asksForText = isForText(request.method, facts.path);
+    const slots = asksForText ? forText : forOthers;
+    return await slots.answer(() => answer(request, facts)) ??
+      failureResponse(asksForText ? fullOfText(slots) : fullOfOthers(slots), facts);
   };
 
   return async (request, answer) => {
@@ -86,6 +92,13 @@ export function accessDoor(random: World["random"], options: AccessOptions): Doo
   };
 }
 
+/**
+ * Whether a request may compute text: all that is posted, but to the node's own routes. Whatever is written oddly counts as
+ * text, so that no spelling of a route takes the room of those who watch.
+ */
+const isForText = (method: string, path: string): boolean =>
+  method === "POST" && !/^\/api\/v1(?:\/|$)/.test(path);
+
 /** The path of a URL as it was sent: routes are chosen by that, so nothing else may decide what is open. */
 const pathOf = (url: string): string => url.match(/^[^:/?#]+:\/\/[^/?#]*([^?#]*)/)?.[1] ?? "";
 
@@ -93,14 +106,13 @@ const pathOf = (url: string): string => url.match(/^[^:/?#]+:\/\/[^/?#]*([^?#]*)
 const requestIdOf = (given: string | null, random: World["random"]): string =>
   given !== null && /^[A-Za-z0-9._:-]{1,128}$/.test(given) ? given : `req_${toHex(random(12))}`;
 
-/** Tells how to bring a key; browsers ask their user for it. */
+/**
+ * Tells how to bring a key. Browsers ask their user for it, as the password beside any name; Chromium does only where this is
+ * the first scheme of the line.
+ */
 function noKey(response: Response, headers: Headers): Response {
   const isBrowser = headers.get("accept")?.includes("text/html") ?? false;
-  const schemes = ["Bearer", ...(isBrowser ? ["Basic"] : [])];
-  response.headers.set(
-    "www-authenticate",
-    schemes.map((scheme) => `${scheme} realm="kwaainet"`).join(", "),
-  );
+  response.headers.set("www-authenticate", `${isBrowser ? "Basic" : "Bearer"} realm="kwaainet"`);
   return response;
 }
 
@@ -122,9 +134,8 @@ const NO_KEY: Failure = {
   message:
     "Cannot answer: the request brings no valid API key, wanted one of http.api_keys as Authorization: Bearer KEY or x-api-key: KEY",
 };
-const fullOf = ({ limit }: RequestSlots): Failure => ({
-  status: 429,
-  code: "busy",
-  message:
-    `Cannot answer: ${limit} requests are being answered, wanted fewer (http.max_requests; try again later)`,
-});
+const fullOf = (what: string): Failure => ({ status: 429, code: "busy", message: `Cannot answer: ${what}` });
+const fullOfText = ({ limit }: RequestSlots): Failure =>
+  fullOf(`${limit} requests for text are here, wanted fewer (http.max_requests; try again later)`);
+const fullOfOthers = ({ limit }: RequestSlots): Failure =>
+  fullOf(`${limit} requests beside those for text are being answered, wanted fewer (try again later)`);

@@ -16,6 +16,7 @@ import { type Failure, failureOf, failureResponse } from "./http_error.ts";
 import type { MetricsInput } from "./metrics_input.ts";
 import { lazyRoutes } from "./lazy_routes.ts";
 import type { RouteEnvironment, TextRouteParts } from "./route_parts.ts";
+import { ownPeerRoutes } from "./own_peers.ts";
 import { pauseRoutes } from "./pause.ts";
 import type { StatusDocument } from "./status.ts";
 import { swarmRoutes, type SwarmSource } from "./swarm.ts";
@@ -37,6 +38,8 @@ export interface ApiOptions extends AccessOptions {
   readonly swarm?: SwarmSource;
   /** For `/api/v1/pause`, which is absent without it: the owner asks for quiet until then, Unix ms. */
   readonly pause?: (untilMs: number) => void;
+  /** For `/api/v1/own-peers`, which is absent without it: this peer asks for the owner. */
+  readonly own?: (peerId: string) => void;
 }
 
 /** Routes of Ollama. */
@@ -92,6 +95,7 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     const { world: { clock }, pause, status } = options;
     app.route("/api/v1/pause", pauseRoutes({ clock, pause, policy: () => status().policy }));
   }
+  if (options.own !== undefined) app.route("/api/v1/own-peers", ownPeerRoutes(options.own));
   const page = lazyRoutes(async () => (await import("./pages/dashboard.ts")).dashboardRoutes(options.status));
   for (const path of ["/", "/assets/*"]) app.get(path, page);
   const map = lazyRoutes(async () => (await import("./pages/map.ts")).mapRoutes());

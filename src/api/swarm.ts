@@ -47,10 +47,12 @@ export interface SwarmModelDocument {
   readonly prefix: string;
   readonly repository: string | null;
   readonly blocks: number;
-  /** Servers online of each block; its length is `blocks`. */
+  /** Servers online of each block, without those that gave this node no answer; its length is `blocks`. */
   readonly coverage: readonly number[];
   /** Half-open runs of blocks that nobody serves. */
   readonly missing: readonly (readonly [start: number, end: number])[];
+  /** Those of them that are announced all the same, by servers that gave this node no answer. */
+  readonly silent: readonly (readonly [start: number, end: number])[];
   readonly servers: readonly SwarmServerDocument[];
 }
 

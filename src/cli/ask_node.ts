@@ -19,14 +19,30 @@ const MAX_BYTES = 4 << 20;
  * The node's answer to GET `route`. Throws `NodeError` `not_running` when none runs on the data folder, `timeout`, `remote`,
  * or the reason of `signal`.
  */
-export async function askNode<T>(paths: DataPaths, route: string, signal: AbortSignal): Promise<T> {
+export const askNode = <T>(paths: DataPaths, route: string, signal: AbortSignal): Promise<T> =>
+  request<T>(paths, route, {}, signal);
+
+/** Posts `body` to `route`. The answer, and what is thrown, as of `askNode`. */
+export const tellNode = <T>(paths: DataPaths, route: string, body: object, signal: AbortSignal): Promise<T> =>
+  request<T>(paths, route, { method: "POST", body: JSON.stringify(body) }, signal);
+
+async function request<T>(
+  paths: DataPaths,
+  route: string,
+  sent: Pick<RequestInit, "method" | "body">,
+  signal: AbortSignal,
+): Promise<T> {
   const { api, key } = readHolder(paths) ?? {};
   if (api === undefined) throw notRunning(paths);
   const late = AbortSignal.timeout(TIMEOUT_MS);
   using either = openFirstOf(signal, late);
   try {
     const answer = await fetch(api + route, {
-      headers: key === undefined ? {} : { authorization: `Bearer ${key}` },
+      ...sent,
+      headers: {
+        "content-type": "application/json",
+        ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      },
       signal: either.signal,
     });
     return checked(answer, await readTextWithin(answer, MAX_BYTES));

@@ -5,6 +5,7 @@
  */
 import type { SwarmDocument, SwarmModelDocument, SwarmServerDocument } from "../api/swarm.ts";
 import { NodeError } from "../base/errors.ts";
+import { counted } from "../base/words.ts";
 import { askNode } from "./ask_node.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { printable } from "./output.ts";
@@ -29,8 +30,9 @@ export const blocksVerb: Verb = {
     JSON_FLAG,
   ],
   more:
-    `One character a block: a digit says how many serve it (+ for ten and more), . that nobody does, and the line below
-marks the blocks of this node with ^. Exit code 3 when no node runs on the data folder.`,
+    `One character a block: a digit says how many serve it (+ for ten and more), . that nobody does, ? that it is announced
+by servers that gave no answer, and the line below marks the blocks of this node with ^. Exit code 3 when no node runs on
+the data folder.`,
   async run(invocation) {
     const { paths } = loadSettings(invocation, this.flags);
     using stop = listenForSignals();
@@ -66,22 +68,38 @@ export function swarmLines({ models }: SwarmDocument, width: number): readonly s
 }
 
 function modelLines(model: SwarmModelDocument, width: number): string[] {
-  const { prefix, blocks, missing, servers, coverage } = model;
-  const online = servers.filter(({ state }) => state === "online").length;
-  const gaps = missing.map(([start, end]) => `${start}:${end}`).join(", ");
-  const verdict = missing.length === 0 ? "every block is served" : `nobody serves ${gaps}`;
+  const { prefix, blocks, missing, silent, servers, coverage } = model;
+  const online = servers.filter(({ state, reachable }) => state === "online" && reachable !== false).length;
+  const away = servers.filter(({ state, reachable }) => state === "online" && reachable === false).length;
+  const facts = [
+    counted(blocks, "block"),
+    `${counted(online, "server")} online`,
+    ...(away === 0 ? [] : [`${away} without an answer`]),
+    missing.length === 0 ? "every block is served" : `nobody serves ${runsText(missing)}`,
+  ];
   const [gap] = missing;
   return [
-    `${printable(prefix)}: ${blocks} blocks, ${online} ${
-      online === 1 ? "server" : "servers"
-    } online, ${verdict}`,
-    ...stripLines(coverage, servers.find(({ self }) => self)?.blocks, width),
+    `${printable(prefix)}: ${facts.join(", ")}`,
+    ...(silent.length === 0
+      ? []
+      : [`  ${runsText(silent)}: announced, but no server of them gave an answer`]),
+    ...stripLines({ coverage, silent, own: servers.find(({ self }) => self)?.blocks }, width),
     ...servers.slice(0, MAX_SERVERS).map(serverLine),
     ...(servers.length > MAX_SERVERS ? [`  and ${servers.length - MAX_SERVERS} more`] : []),
     ...(gap === undefined
       ? []
       : [`  To serve them: kwaainet start --model SOURCE --blocks ${gap.join(":")}`]),
   ];
+}
+
+type Run = readonly [start: number, end: number];
+const runsText = (runs: readonly Run[]): string => runs.map(([start, end]) => `${start}:${end}`).join(", ");
+const isIn = ([start, end]: Run, block: number): boolean => block >= start && block < end;
+
+/** What a strip shows of a model's blocks. */
+export interface Strip extends Pick<SwarmModelDocument, "coverage" | "silent"> {
+  /** Blocks of this node. */
+  readonly own: Run | undefined;
 }
 
 /**
@@ -91,23 +109,22 @@ function modelLines(model: SwarmModelDocument, width: number): string[] {
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * assertEquals(stripLines([1, 1, 0, 12], [0, 2], 80), ["    0  11.+", "       ^^"]);
+ * const strip = { coverage: [1, 1, 0, 12, 0], silent: [[4, 5]], own: [0, 2] } as const;
+ * assertEquals(stripLines(strip, 80), ["    0  11.+?", "       ^^"]);
  * ```
  */
-export function stripLines(
-  coverage: readonly number[],
-  own: readonly [start: number, end: number] | undefined,
-  width: number,
-): string[] {
+export function stripLines({ coverage, silent, own }: Strip, width: number): string[] {
   const room = Math.max(10, width - 7);
+  const letterOf = (servers: number, block: number) => {
+    if (servers === 0) return silent.some((run) => isIn(run, block)) ? "?" : ".";
+    return servers > 9 ? "+" : `${servers}`;
+  };
   const lines: string[] = [];
   for (let start = 0; start < coverage.length; start += room) {
     const row = coverage.slice(start, start + room);
-    const letters = row.map((servers) => servers === 0 ? "." : servers > 9 ? "+" : `${servers}`).join("");
+    const letters = row.map((servers, i) => letterOf(servers, start + i)).join("");
     lines.push(`${`${start}`.padStart(5)}  ${letters}`);
-    const marks = row.map((_, i) =>
-      own !== undefined && start + i >= own[0] && start + i < own[1] ? "^" : " "
-    );
+    const marks = row.map((_, i) => own !== undefined && isIn(own, start + i) ? "^" : " ");
     const marked = marks.join("").trimEnd();
     if (marked !== "") lines.push(`       ${marked}`);
   }

@@ -7,12 +7,13 @@ import { openFirstOf } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { ChatMessage } from "../model/chat_template.ts";
-import type { TextModel, TextRequest, TextUsage } from "../text/types.ts";
+import type { TextModel, TextRequest } from "../text/types.ts";
+import { type AnswerEnd, answerFields } from "./answer_object.ts";
 import { linesOf, type LineSource } from "./lines.ts";
 import { lineOf } from "./exit_code.ts";
 import type { Output } from "./output.ts";
 import { progressOn } from "./progress.ts";
-import { loadSettings, worldOf } from "./settings.ts";
+import { loadSettings, textLevel, worldOf } from "./settings.ts";
 import { type Interrupts, listenForInterrupts } from "./signals.ts";
 import { openSwarmText } from "./swarm_text.ts";
 import { swarmTarget } from "./swarm_target.ts";
@@ -31,7 +32,7 @@ export async function runChat(invocation: Invocation, flags: readonly Flag[]): P
   const system = invocation.flags.get("system") as string | undefined;
   using interrupts = listenForInterrupts();
   const target = await swarmTarget(settings, interrupts.signal);
-  const world = worldOf(invocation, settings, "warn");
+  const world = worldOf(invocation, settings, textLevel(invocation));
   const { output, environment } = invocation;
   using either = openFirstOf(interrupts.signal, output.closed);
   await using rooms = new AsyncDisposableStack();
@@ -136,13 +137,13 @@ export class Chat {
     using answer = interrupts.during(signal);
     const messages = [...this.#messages, { role: "user", content: text }];
     let said = "";
-    let usage: TextUsage | undefined;
+    let end: AnswerEnd | undefined;
     try {
       for await (const event of this.#answer(messages, answer.signal)) {
         if (event.kind === "text") {
           said += event.text;
           if (!json) output.text(event.text);
-        } else if (event.kind === "end") usage = event.usage;
+        } else if (event.kind === "end") end = event;
       }
     } catch (error) {
       signal.throwIfAborted();
@@ -154,7 +155,7 @@ export class Chat {
       if (where === "alone") throw error;
     }
     this.#messages = [...messages, { role: "assistant", content: said }];
-    if (json) output.json(this.#object(said, usage, answer.signal));
+    if (json) output.json(this.#object(said, end, answer.signal));
     else output.line("");
   }
 
@@ -168,12 +169,11 @@ export class Chat {
     }
   }
 
-  #object(text: string, usage: TextUsage | undefined, signal: AbortSignal): object {
+  #object(text: string, end: AnswerEnd | undefined, signal: AbortSignal): object {
     const at = Math.round(this.#options.world.clock.now());
     const told = { schema: 1, event: "answered", at, text };
-    if (usage === undefined) return { ...told, interrupted: messageOf(signal.reason) };
-    const { promptTokens, newTokens, seconds, joules, method } = usage;
-    return { ...told, promptTokens, newTokens, seconds, ...(joules === undefined ? {} : { joules, method }) };
+    if (end === undefined) return { ...told, interrupted: messageOf(signal.reason) };
+    return { ...told, ...answerFields(end) };
   }
 }
 

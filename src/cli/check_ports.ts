@@ -5,6 +5,7 @@
  */
 import { splitHostPort } from "../api/server.ts";
 import { messageOf } from "../base/errors.ts";
+import { counted } from "../base/words.ts";
 import { ownerOfSocket, readTcpSockets } from "../device/sockets.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
 import { type Check, type CheckContext, type Diagnosis, tellOf } from "./checks.ts";
@@ -24,7 +25,9 @@ export const portsCheck: Check = {
   run(context) {
     const { node, settings: { config } } = context;
     if (node.state === "running") {
-      return [tell("ok", `the node listens at ${node.status.addresses.length} addresses`)];
+      return [
+        tell("ok", `the node listens at ${counted(node.status.addresses.length, "address", "addresses")}`),
+      ];
     }
     const api = splitHostPort(config.api);
     const places: Place[] = [

@@ -3,13 +3,13 @@
  *
  * @module
  */
-import { blocksOf } from "../api/status.ts";
 import { openFirstOf } from "../base/deadline.ts";
 import type { World } from "../base/world.ts";
-import type { TextEvent, TextModel, TextRequest } from "../text/types.ts";
+import type { TextModel, TextRequest } from "../text/types.ts";
+import { type AnswerEnd, answerFields } from "./answer_object.ts";
 import { DEFAULT_MAX_TOKENS } from "./flags.ts";
 import { progressOn } from "./progress.ts";
-import { loadSettings, worldOf } from "./settings.ts";
+import { loadSettings, textLevel, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import { openSwarmText } from "./swarm_text.ts";
 import { swarmTarget } from "./swarm_target.ts";
@@ -25,7 +25,7 @@ export async function runGenerate(invocation: Invocation, flags: readonly Flag[]
   };
   using stop = listenForSignals();
   const target = await swarmTarget(settings, stop.signal);
-  const world = worldOf(invocation, settings, "warn");
+  const world = worldOf(invocation, settings, textLevel(invocation));
   const { output, environment } = invocation;
   const json = invocation.flags.has("json");
   using either = openFirstOf(stop.signal, output.closed);
@@ -40,7 +40,7 @@ export async function runGenerate(invocation: Invocation, flags: readonly Flag[]
 
 interface Told {
   readonly text: string;
-  readonly end: TextEvent & { readonly kind: "end" };
+  readonly end: AnswerEnd;
 }
 
 async function tell(
@@ -63,18 +63,6 @@ async function tell(
   throw new TypeError("generation ended without an end");
 }
 
-function generatedObject(world: World, { text, end: { usage, ids = [] } }: Told): object {
-  const { promptTokens, newTokens, seconds, hops, joules, method } = usage;
-  return {
-    event: "generated",
-    at: Math.round(world.clock.now()),
-    text,
-    tokens: ids,
-    promptTokens,
-    newTokens,
-    seconds: Math.round(seconds * 1000) / 1000,
-    tokensPerSecond: Math.round(newTokens / Math.max(seconds, 1e-6) * 100) / 100,
-    ...(joules === undefined ? {} : { joules, method }),
-    hops: hops.map(({ peerId, blocks }) => ({ peerId, blocks: blocksOf(blocks) })),
-  };
+function generatedObject(world: World, { text, end }: Told): object {
+  return { event: "generated", at: Math.round(world.clock.now()), text, ...answerFields(end) };
 }

@@ -28,6 +28,11 @@ export class Output {
     return this.stdout.isTerminal?.() ?? false;
   }
 
+  /** Whether a person sees stdout and stderr in one place. */
+  get mixesOnTerminal(): boolean {
+    return this.isTerminal && (this.stderr.isTerminal?.() ?? false);
+  }
+
   /** Lines that take the place of what a terminal showed before (ECMA-48: cursor home, erase to the end of line and page). */
   screen(lines: readonly string[]): void {
     const first = this.#hasScreen ? "" : "\x1b[2J";

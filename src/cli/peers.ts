@@ -4,6 +4,7 @@
  * @module
  */
 import type { PeerDocument, PeersDocument } from "../api/swarm.ts";
+import { counted } from "../base/words.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { printable } from "./output.ts";
 import { showAnswer } from "./show_answer.ts";
@@ -34,7 +35,7 @@ export function peerLines({ peers }: PeersDocument): readonly string[] {
   const titles = ["PEER", "STATE", "RTT", "PROGRAM", "ADDRESS"];
   const widths = titles.map((title, i) => Math.max(title.length, ...rows.map((row) => row[i]!.length)));
   return [
-    `${peers.length} peers known, ${connected} connected`,
+    `${counted(peers.length, "peer")} known, ${connected} connected`,
     ...[titles, ...rows].map((row) => row.map((cell, i) => cell.padEnd(widths[i]!)).join("  ").trimEnd()),
   ];
 }

@@ -41,12 +41,20 @@ export function loadSettings(invocation: Invocation, flags: readonly Flag[]): Se
 }
 
 /** The world of an invocation: logs on stderr at the level that was set, `level` without one. */
-export function worldOf(invocation: Invocation, settings: Settings, level: "info" | "warn"): World {
+export function worldOf(
+  invocation: Invocation,
+  settings: Settings,
+  level: "info" | "warn" | "error",
+): World {
   return openSystemWorld({
     level: settings.config.log_level ?? level,
     json: invocation.flags.has("json"),
   });
 }
+
+/** The level of verbs that write text as it comes: where logs would stand in the middle of it, only failures do. */
+export const textLevel = ({ output, flags }: Pick<Invocation, "output" | "flags">): "warn" | "error" =>
+  output.mixesOnTerminal && !flags.has("json") ? "error" : "warn";
 
 /** The roots of /sys and /proc are needed before the configuration they belong to is known. */
 function givenRoots({ flags, environment }: Invocation): { sysfs: string; procfs: string } {

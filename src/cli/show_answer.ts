@@ -4,7 +4,7 @@
  * @module
  */
 import { askNode } from "./ask_node.ts";
-import { loadSettings } from "./settings.ts";
+import { loadSettings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Flag, Invocation } from "./verb.ts";
 
@@ -13,12 +13,17 @@ export async function showAnswer<T extends object>(
   invocation: Invocation,
   flags: readonly Flag[],
   route: string,
-  lines: (answer: T) => readonly string[],
+  lines: (answer: T, nowMs: number) => readonly string[],
 ): Promise<number> {
-  const { paths } = loadSettings(invocation, flags);
+  const settings = loadSettings(invocation, flags);
+  const { paths } = settings;
   using stop = listenForSignals();
   const answer = await askNode<T>(paths, route, stop.signal);
   if (invocation.flags.has("json")) invocation.output.json(answer);
-  else for (const line of lines(answer)) invocation.output.line(line);
+  else {
+    // the node is on this machine, so its clock is this one
+    const { clock } = worldOf(invocation, settings, "warn");
+    for (const line of lines(answer, clock.now())) invocation.output.line(line);
+  }
   return 0;
 }

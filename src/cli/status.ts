@@ -4,6 +4,7 @@
  * @module
  */
 import type { StatusDocument } from "../api/status.ts";
+import { counted, spanWords } from "../base/words.ts";
 import { words } from "../policy/decide.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { showAnswer } from "./show_answer.ts";
@@ -23,31 +24,44 @@ export const statusVerb: Verb = {
 };
 
 /** The same for people. */
-function statusLines(status: StatusDocument): string[] {
+export function statusLines(status: StatusDocument, nowMs: number): string[] {
   const { serving, dht, work, readiness, policy, energy, answers } = status;
   const served = serving === null
     ? "Serves     nothing: a node of the DHT only"
     : `Serves     blocks ${serving.blocks[0]}:${
       serving.blocks[1]
-    } of ${serving.model} (${serving.prefix}) with ${
-      serving.engine || "no engine yet"
-    }, ${serving.sessions} sessions, room for ${serving.cacheTokensLeft} tokens`;
+    } of ${serving.model} (${serving.prefix}) with ${serving.engine || "no engine yet"}, ${
+      counted(serving.sessions, "session")
+    }, room for ${counted(serving.cacheTokensLeft, "token")}`;
   return [
     `State      ${readiness.ready ? "running" : `starting: ${readiness.reason}`}`,
     `Version    ${status.version}, up for ${Math.round(status.uptimeSeconds)} s`,
     `Peer       ${status.peerId}`,
     ...status.addresses.map((address) => `Address    ${address}`),
-    `Network    ${status.network}, ${dht.peers} peers, ${dht.valid} of ${dht.entries} entries valid`,
-    `Reachable  ${status.reachability.state}: ${status.reachability.reason}`,
+    `Network    ${status.network}, ${counted(dht.peers, "peer")}, ${dht.valid} of ${
+      counted(dht.entries, "entry", "entries")
+    } valid`,
+    `Reachable  ${reachableLine(status.reachability, nowMs)}`,
     served,
     ...(answers === undefined
       ? []
       : [`Answers    ${answers.running} being made, ${answers.waiting} waiting`]),
-    `Work       ${work.steps} steps, ${work.tokens} tokens, ${work.failedSteps} failed`,
+    `Work       ${counted(work.steps, "step")}, ${counted(work.tokens, "token")}, ${work.failedSteps} failed`,
     `Energy     ${energyLine(energy)}`,
     ...(policy.action === "contribute" ? [] : [`Policy     ${words(policy)}`]),
     ...status.degraded.map(({ what, why }) => `Degraded   ${what}: ${why}`),
   ];
+}
+
+/** The verdict with the age of what it rests on. */
+function reachableLine(
+  { state, reason, checkedAt }: StatusDocument["reachability"],
+  nowMs: number,
+): string {
+  if (checkedAt === undefined) return `${state}: ${reason}`;
+  return `${state}: ${reason} (${state === "reachable" ? "proven" : "tried"} ${
+    spanWords((nowMs - checkedAt) / 1000)
+  } ago)`;
 }
 
 function energyLine({ watts, kind, scope, joules, joulesPerToken }: StatusDocument["energy"]): string {

@@ -7,6 +7,8 @@ import type { StatusDocument } from "../api/status.ts";
 import { codeOf, NodeError } from "../base/errors.ts";
 import { type NetworkProfile, networkProfile } from "../config/network_profile.ts";
 import { readHolder } from "../node/lock.ts";
+import type { SwarmServer } from "../petals/client/announced.ts";
+import { machineRests } from "../policy/own_use.ts";
 import { askNode } from "./ask_node.ts";
 import type { Settings } from "./settings.ts";
 
@@ -18,6 +20,8 @@ export interface SwarmTarget {
   readonly model: string;
   /** Prefix that was set, or that the running node serves; else the network's rule decides. */
   readonly prefix: string | undefined;
+  /** The running node of the owner while it takes no work of others. */
+  readonly paused?: SwarmServer & { readonly prefix: string };
 }
 
 /**
@@ -43,6 +47,7 @@ export async function swarmTarget(
       bootstraps: status.addresses,
       prefix: config.dht_prefix ?? served,
       model: requireModel(config.model ?? model),
+      ...pausedNode(status),
     };
   }
   if (network.bootstraps.length === 0) {
@@ -52,6 +57,30 @@ export async function swarmTarget(
     );
   }
   return { ...named, bootstraps: network.bootstraps, model: requireModel(config.model) };
+}
+
+/** A node that is paused takes its owner's work all the same, unless the machine itself has to rest: then this throws. */
+function pausedNode(
+  { peerId, serving, policy }: Pick<StatusDocument, "peerId" | "serving" | "policy">,
+): Pick<SwarmTarget, "paused"> {
+  if (serving === null || policy.action !== "withdraw") return {};
+  const why = machineRests(policy);
+  if (why !== undefined) {
+    throw new NodeError(
+      "unreachable",
+      `Cannot generate: this machine rests: ${why}, wanted it fit to compute (try again later)`,
+    );
+  }
+  const [start, end] = serving.blocks;
+  const { throughput = 0, dtype, version } = serving.announced ?? {};
+  const info = {
+    state: "online" as const,
+    throughput,
+    adapters: [],
+    version,
+    torchDtype: dtype ?? undefined,
+  };
+  return { paused: { peerId, range: { start, end }, info, expiresAtMs: Infinity, prefix: serving.prefix } };
 }
 
 async function runningNode(paths: Settings["paths"], signal: AbortSignal) {

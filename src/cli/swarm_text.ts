@@ -11,6 +11,7 @@ import { openEngine } from "../node/open_compute.ts";
 import { draftSource } from "../node/open_draft.ts";
 import { openText, textLimits } from "../node/open_text.ts";
 import type { TextModel } from "../text/types.ts";
+import { tellNode } from "./ask_node.ts";
 import { VERSION } from "./build_info.ts";
 import type { Output } from "./output.ts";
 import type { Settings } from "./settings.ts";
@@ -49,8 +50,12 @@ export async function openSwarmText(
     engine: engine.value,
     draft: draftSource(world, { config, paths, environment }),
   };
+  const { paused } = target;
+  const isOwn = paused !== undefined && paused.prefix === base.prefix;
+  if (isOwn) await tellNode(paths, "/api/v1/own-peers", { peerId: client.value.rpc.self }, signal);
   const text = rooms.use(openText(world, {
     ...client.value,
+    also: isOwn ? [paused] : [],
     base: () => Promise.resolve(base),
     loaded: () => undefined,
     ...textLimits(config),

@@ -45,9 +45,9 @@ export const HTTP_KEYS = {
   ),
   "http.max_requests": key(
     "integer",
-    whole(1, 100_000),
-    64,
-    "Most requests of the local API that are answered at once, running streams included.",
+    v.optional(whole(1, 100_000)),
+    undefined,
+    "Most requests for text that are let in at once, waiting ones and running streams included; 64 more than text.sessions and text.waiting without it.",
     "requests",
   ),
 } as const satisfies Record<string, ConfigKey>;

@@ -76,7 +76,7 @@ export const CONFIG_KEYS = {
     "text",
     v.optional(choice("error", "warn", "info", "debug", "trace")),
     undefined,
-    "Least urgent log lines that are written; info for start, warn for other verbs.",
+    "Least urgent log lines that are written; info for start, warn for other verbs, error for generate and chat on a terminal.",
   ),
   sysfs: key("text", v.pipe(v.string(), v.nonEmpty("a folder")), "/sys", "Folder that stands for /sys."),
   procfs: key("text", v.pipe(v.string(), v.nonEmpty("a folder")), "/proc", "Folder that stands for /proc."),

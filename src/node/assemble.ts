@@ -24,6 +24,7 @@ import { openEnergy } from "./open_energy.ts";
 import { openOwnPower } from "./open_own_power.ts";
 import { openNetwork } from "./open_network.ts";
 import { openAsking } from "./open_asking.ts";
+import { mostTextRequests } from "./open_text.ts";
 import type { NodeParts, ServingContext } from "./parts.ts";
 import type { ServingParts } from "./serving_parts.ts";
 
@@ -70,7 +71,7 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
         allowedHosts: [...config["http.allowed_hosts"], splitHostPort(config.api).hostname],
         apiKeys: ownKey === undefined ? [] : [...keys, ownKey],
         corsOrigins: config["http.cors_origins"],
-        maxRequests: config["http.max_requests"],
+        maxTextRequests: mostTextRequests(config),
         maxBodyBytes: config["http.max_body_bytes"],
         log: world.log.child("api"),
       }),

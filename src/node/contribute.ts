@@ -8,6 +8,7 @@ import { decodeUtf8, encodeUtf8 } from "../base/bytes.ts";
 import type { Table } from "../base/database.ts";
 import { orAbort } from "../base/deadline.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
+import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import type { Config } from "../config/schema.ts";
 import { type DeviceConditions, readConditions } from "../device/conditions.ts";
@@ -18,6 +19,7 @@ import type { Throttled } from "../device/throttled.ts";
 import type { Watch } from "../device/watch.ts";
 import { addUsed, type Budgets, dayWriteBytes, monthBytes, readBudgets } from "../policy/budgets.ts";
 import { decide, WILLING, words } from "../policy/decide.ts";
+import { machineRests } from "../policy/own_use.ts";
 import type { Action, Conditions, Decision, Rules } from "../policy/types.ts";
 import type { Health } from "./health.ts";
 
@@ -29,6 +31,8 @@ const NEARLY_HOT_CELSIUS = 5;
 /** Name of the state in the list of what is degraded. */
 const WHAT = "contribution";
 const KEY = "budgets";
+/** Peers of the owner that are remembered: one for each verb that runs. */
+const MAX_OWN_PEERS = 64;
 
 /** What the node has decided, for whoever takes work. */
 export interface Contribution extends AsyncDisposable {
@@ -39,6 +43,10 @@ export interface Contribution extends AsyncDisposable {
   changed(from: Action, signal: AbortSignal): Promise<void>;
   /** The owner asks for quiet until then, Unix ms; a time that has passed ends it. */
   pause(untilMs: number): void;
+  /** This peer asks for the owner from now on. */
+  own(peer: PeerId): void;
+  /** How much work is taken from a peer, and why not more. What keeps others away does not count for the owner. */
+  willingFor(peer: PeerId): Pick<Decision, "share"> & { readonly words: string };
 }
 
 /** What is looked at. */
@@ -81,6 +89,7 @@ class Watcher implements Contribution {
   #written = 0;
   #life: Promise<void> = Promise.resolve();
   readonly #end = new AbortController();
+  readonly #own = new Set<PeerId>();
 
   constructor(readonly world: World, readonly parts: ContributeParts) {
     this.#budgets = readBudgets(storedIn(parts.table));
@@ -95,6 +104,17 @@ class Watcher implements Contribution {
     const { clock } = this.world;
     this.#pauseEndsAtMs = clock.monotonic() + untilMs - clock.now();
     this.#look();
+  }
+
+  own(peer: PeerId): void {
+    this.#own.delete(peer);
+    this.#own.add(peer);
+    if (this.#own.size > MAX_OWN_PEERS) this.#own.delete(this.#own.values().next().value!);
+  }
+
+  willingFor(peer: PeerId): ReturnType<Contribution["willingFor"]> {
+    const isOwn = this.#own.has(peer) && machineRests(this.decision) === undefined;
+    return { share: isOwn ? 1 : this.decision.share, words: words(this.decision) };
   }
 
   async changed(from: Action, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@
 import type { StatusDocument } from "../api/status.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
+import { counted } from "../base/words.ts";
 import { ipOf, kindOfAddress } from "../device/addresses.ts";
 import type { NodeVerdicts } from "./probe_inbound.ts";
 
@@ -89,7 +90,7 @@ export function reachabilityOf(
     askedPeers,
     reachedBy,
   });
-  const seen = `seen by ${reachedBy} of ${askedPeers} peers`;
+  const seen = `seen by ${reachedBy} of ${counted(askedPeers, "peer")}`;
   if (kept !== undefined) {
     return verdict(
       "unreachable",
@@ -101,7 +102,9 @@ export function reachabilityOf(
   if (reachedBy === 0 && askedPeers > 0) {
     return verdict(
       "unreachable",
-      `none of ${askedPeers} peers could call back: open the port, or name addresses with p2p.announce`,
+      `none of ${
+        counted(askedPeers, "peer")
+      } could call back: open the port, or name addresses with p2p.announce`,
     );
   }
   const isHere = addresses.every((address) => kindOfAddress(ipOf(address) ?? "0.0.0.0") === "loopback");

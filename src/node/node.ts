@@ -7,6 +7,7 @@ import { carbonMetrics } from "../api/metrics_input.ts";
 import { energyDocument, todayDocument } from "../api/energy.ts";
 import type { StatusDocument } from "../api/status.ts";
 import type { World } from "../base/world.ts";
+import { machineRests } from "../policy/own_use.ts";
 import { Account } from "./account.ts";
 import type { Tell } from "./events.ts";
 import { Health } from "./health.ts";
@@ -74,6 +75,7 @@ export async function openNode(
     observer: account,
     base: () => model.base,
     loaded: () => model.loaded,
+    rests: () => machineRests(contribution.decision),
     ...textLimits(plan.config),
   }));
   const status = (): StatusDocument =>
@@ -98,6 +100,7 @@ export async function openNode(
       swarm: swarmSource(world, plan.network.name, network, () => model.announced),
       text,
       pause: (untilMs) => contribution.pause(untilMs),
+      own: (peerId) => contribution.own(peerId),
     }),
   );
   const named = plan.model ?? plan.asks;
@@ -110,8 +113,12 @@ export async function openNode(
 
   const membership = rooms.use(keepMembership(world.clock, network, health));
   rooms.use(network.keepReachability(membership.tried));
-  const context = { world, plan, network, health, account, contribution, tell, joined: membership.tried };
-  rooms.use(model.open(parts, context));
+  const { tried: joined } = membership;
+  const lastAnswers = () => text.leave();
+  const context = { world, plan, network, health, account, contribution, tell, joined, lastAnswers };
+  const work = model.open(parts, context);
+  // answers come to their end while the swarm is told that the blocks are leaving
+  rooms.defer(async () => void await Promise.all([text.leave(), work[Symbol.asyncDispose]()]));
   health.done("start");
   const running = rooms.move();
   return {

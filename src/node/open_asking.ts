@@ -96,7 +96,7 @@ interface Held {
 
 /** All blocks, from loading to the death of their process; why it died. */
 async function holdUntilDeath(
-  { context: { account, health }, state, model, engine }: Held,
+  { context: { account, health, lastAnswers }, state, model, engine }: Held,
   signal: AbortSignal,
 ): Promise<string> {
   await using loaded = await engine.load(model, { start: 0, end: model.architecture.blocks }, signal);
@@ -107,6 +107,7 @@ async function holdUntilDeath(
   try {
     return await engine.death(signal);
   } finally {
+    if (signal.aborted) await lastAnswers?.();
     state.loaded = undefined;
   }
 }

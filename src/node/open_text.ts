@@ -15,6 +15,7 @@ import type { ModelSource, TokenizerFiles } from "../model/source.ts";
 import { rawVocabulary } from "../model/raw_vocabulary.ts";
 import { openTokenizer } from "../model/tokenizer.ts";
 import type { Rpc } from "../p2p/rpc.ts";
+import type { SwarmServer } from "../petals/client/announced.ts";
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
 import { type Swarm, swarmOf } from "../petals/client/swarm.ts";
 import type { SessionEnergy, StepObserver } from "../petals/report.ts";
@@ -22,6 +23,7 @@ import { markIds } from "../text/call_marks.ts";
 import { readFinalNorm } from "../text/embed.ts";
 import { type Forms, openForms } from "../text/grammar.ts";
 import { Gate } from "../text/gate.ts";
+import { LastAnswers } from "../text/last_answers.ts";
 import { type Lent, OnDemand } from "../text/on_demand.ts";
 import { chainSequence, type Sequence } from "../text/sequence.ts";
 import { openSoloSequence } from "../text/solo_sequence.ts";
@@ -53,6 +55,10 @@ export interface TextContext {
   readonly base: () => Promise<TextBase>;
   /** Blocks of the model that are loaded here now. */
   readonly loaded: () => LoadedBlocks | undefined;
+  /** Servers that take this client's work though they do not announce it. */
+  readonly also?: readonly SwarmServer[] | undefined;
+  /** Why the machine is to compute nothing now, whoever asks; `undefined` where it may. */
+  readonly rests?: () => string | undefined;
   /** How many answers are made at once, and how many requests may wait. */
   readonly limits: { readonly places: number; readonly queue: number };
   /** Most tokens guessed ahead of a pass; 0 = none. */
@@ -70,10 +76,19 @@ export const textLimits = (
   spotCheckShare: config["text.spot_check_share"],
 });
 
+/** Requests let in beyond those that are answered or wait: they are told how many there are. */
+const TURNED_AWAY = 64;
+
+/** How many requests for text the API lets in at once: all that may be answered or wait, and some that are told no. */
+export const mostTextRequests = (config: Config): number =>
+  config["http.max_requests"] ?? config["text.sessions"] + config["text.waiting"] + TURNED_AWAY;
+
 /** Models that answer. Dispose to close what they hold. */
 export interface NodeText extends TextModels, AsyncDisposable {
   /** Answers that are being made, and requests that wait. */
   readonly load: { readonly running: number; readonly waiting: number };
+  /** Ends the answers, some seconds from now at the latest: the blocks may be freed when it resolves. */
+  leave(): Promise<void>;
 }
 
 /** Opens nothing yet: tokenizer and head are loaded with the first question. */
@@ -93,6 +108,7 @@ class OneModel implements NodeText {
   readonly #world: World;
   readonly #context: TextContext;
   readonly #gate: Gate;
+  readonly #answers: LastAnswers;
   readonly #end = new AbortController();
   /** The model, once it is open. */
   #base: TextBase | undefined;
@@ -103,6 +119,7 @@ class OneModel implements NodeText {
     this.#world = world;
     this.#context = context;
     this.#gate = new Gate(context.limits);
+    this.#answers = new LastAnswers(world);
     context.base().then((base) => this.#base = base).catch((error) => {
       world.log.debug("No model to ask", { reason: messageOf(error) });
     });
@@ -110,6 +127,10 @@ class OneModel implements NodeText {
 
   get load() {
     return { running: this.#gate.inside, waiting: this.#gate.waiting };
+  }
+
+  leave(): Promise<void> {
+    return this.#answers.leave();
   }
 
   async list(): Promise<readonly TextModelCard[]> {
@@ -144,6 +165,16 @@ class OneModel implements NodeText {
     await opened?.draft?.[Symbol.asyncDispose]();
     await opened?.forms[Symbol.asyncDispose]();
     await opened?.head[Symbol.asyncDispose]();
+  }
+
+  /** Blocks that are here are not computed with while the machine has to rest; what is begun goes on. */
+  #requireFit(): void {
+    const why = this.#context.loaded() === undefined ? undefined : this.#context.rests?.();
+    if (why === undefined) return;
+    throw new NodeError(
+      "unreachable",
+      `Cannot answer: this machine rests: ${why}, wanted it fit to compute (try again later)`,
+    );
   }
 
   #runs(blocks: number): TextModelCard["runs"] {
@@ -187,6 +218,7 @@ class OneModel implements NodeText {
       template: openChatTemplate(files),
       sequences,
       gate: this.#gate,
+      requireFit: () => this.#requireFit(),
       isFar: () => this.#runs(architecture.blocks) === "swarm",
       ...(draftTokens === undefined ? {} : { draftTokens }),
       draftModel: draft,
@@ -197,7 +229,7 @@ class OneModel implements NodeText {
       planChat: (template, prompt) => planChat(this.#world, template, prompt),
       constrain: (form, signal) => forms.constrain(form, signal),
     });
-    return { model: answering, sequences, head, forms, draft };
+    return { model: this.#answers.guard(answering), sequences, head, forms, draft };
   }
 
   #draftOf({ model, engine, draft }: TextBase, files: TokenizerFiles): SmallModel | undefined {
@@ -226,6 +258,7 @@ class OneModel implements NodeText {
       dht,
       prefix,
       blocks: total,
+      also: this.#context.also,
       get local() {
         return ownNow()?.blocks;
       },

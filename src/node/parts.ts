@@ -10,6 +10,7 @@ import type { ApiServer } from "../api/server.ts";
 import type { PeerDocument, SwarmSource } from "../api/swarm.ts";
 import type { ServingStatus, StatusDocument } from "../api/status.ts";
 import type { Table } from "../base/database.ts";
+import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import type { Dht } from "../dht/dht.ts";
 import type { LoadedBlocks } from "../compute/backend.ts";
@@ -57,6 +58,8 @@ export interface ServingContext {
   readonly tell: Tell;
   /** Resolves when the first try to join has ended. */
   readonly joined: Promise<void>;
+  /** Ends the node's own answers when it stops: blocks that they use are freed after it. */
+  readonly lastAnswers?: () => Promise<void>;
 }
 
 /** Blocks on their way to being served, or served. Dispose to announce OFFLINE, end streams and leave. */
@@ -96,6 +99,8 @@ export interface NodeShown {
   readonly text: TextModels;
   /** The owner asks for quiet until then, Unix ms; a time that has passed ends it. */
   readonly pause: (untilMs: number) => void;
+  /** This peer asks for the owner. */
+  readonly own: (peerId: PeerId) => void;
 }
 
 /** The listening API, and the key by which verbs on this machine ask it where keys are wanted. */

@@ -12,7 +12,6 @@ import { defaultLimits, type ServerLimits } from "../petals/server/limits.ts";
 import type { AnnounceStatus } from "../petals/server/announce.ts";
 import { NextPings } from "../petals/server/next_pings.ts";
 import { announcedVersion } from "../petals/version.ts";
-import { words } from "../policy/decide.ts";
 import type { Action } from "../policy/types.ts";
 import { measureBlocks } from "./measure.ts";
 import type { Span } from "./serving_parts.ts";
@@ -67,7 +66,8 @@ async function serveLoaded(
     state.server = undefined;
     state.nextPings = undefined;
     // both at once: clients hear of the end while the swarm is told
-    await Promise.all([alive.aborted ? span.goodbye() : undefined, server[Symbol.asyncDispose]()]);
+    const goodbye = alive.aborted ? [span.goodbye(), span.context.lastAnswers?.()] : [];
+    await Promise.all([...goodbye, server[Symbol.asyncDispose]()]);
     await pinging;
   }
 }
@@ -112,7 +112,7 @@ function openServer({ context, parts, model, range, state }: Span, blocks: Loade
     clientMode: false,
     limits,
     observer: account,
-    willing: () => ({ share: contribution.decision.share, words: words(contribution.decision) }),
+    willing: (peer) => contribution.willingFor(peer),
   });
 }
 

@@ -117,7 +117,8 @@ export class SwarmViews {
       const view = await this.#directoryOf(prefix, blocks).view(0, signal);
       return { prefix, blocks, repository, view };
     }));
-    await this.#pings.measure(views.flatMap(({ view }) => view.servers.map(({ peerId }) => peerId)), signal);
+    const servers = views.flatMap(({ view }) => view.servers.map(({ peerId }) => peerId));
+    await this.#pings.measure(servers, signal, VIEW_AGE_MS);
     return {
       schema: 1,
       network,
@@ -127,10 +128,19 @@ export class SwarmViews {
         prefix,
         repository: repository ?? null,
         blocks,
-        ...coverageOf(view.servers.map(({ range }) => range), blocks),
+        ...this.#coverageOf(view, blocks),
         servers: this.#serversOf(view),
       })).filter(({ prefix, servers }) => servers.length > 0 || prefix === mine?.prefix),
     };
+  }
+
+  /** Who was asked and gave no answer serves nobody; who was not asked yet may. */
+  #coverageOf({ servers }: SwarmView, blocks: number) {
+    const { away = [], there = [] } = Object.groupBy(
+      servers,
+      ({ peerId }) => this.#pings.rttMs(peerId) === Infinity ? "away" : "there",
+    );
+    return coverageOf(there.map(({ range }) => range), away.map(({ range }) => range), blocks);
   }
 
   #directoryOf(prefix: string, blocks: number): Directory {
@@ -173,35 +183,56 @@ export class SwarmViews {
 }
 
 /**
- * How many of `ranges` hold each block, and the runs that none holds.
+ * How many of `ranges` hold each block, the runs that none holds, and those of them that ranges of `away` hold.
  *
  * @example
  * ```ts
  * import { assertEquals } from "@std/assert";
  *
- * const { coverage, missing } = coverageOf([{ start: 0, end: 2 }, { start: 1, end: 3 }], 5);
- * assertEquals([coverage, missing], [[1, 2, 1, 0, 0], [[3, 5]]]);
+ * const there = [{ start: 0, end: 2 }, { start: 1, end: 3 }];
+ * const { coverage, missing, silent } = coverageOf(there, [{ start: 2, end: 4 }], 5);
+ * assertEquals([coverage, missing, silent], [[1, 2, 1, 0, 0], [[3, 5]], [[3, 4]]]);
  * ```
  */
 export function coverageOf(
   ranges: readonly BlockRange[],
+  away: readonly BlockRange[],
   blocks: number,
-): Pick<SwarmModelDocument, "coverage" | "missing"> {
-  const coverage = new Array<number>(blocks).fill(0);
+): Pick<SwarmModelDocument, "coverage" | "missing" | "silent"> {
+  const coverage = countsOf(ranges, blocks);
+  const announced = countsOf(away, blocks);
+  return {
+    coverage,
+    missing: runsWhere(coverage, (servers) => servers === 0),
+    silent: runsWhere(coverage, (servers, block) => servers === 0 && announced[block]! > 0),
+  };
+}
+
+/** How many of `ranges` hold each block. */
+function countsOf(ranges: readonly BlockRange[], blocks: number): readonly number[] {
+  const counts = new Array<number>(blocks).fill(0);
   for (const range of ranges) {
     if (lengthOf(range) <= 0) continue;
     for (let block = Math.max(0, range.start); block < Math.min(blocks, range.end); block++) {
-      coverage[block]!++;
+      counts[block]!++;
     }
   }
-  const missing: [number, number][] = [];
-  coverage.forEach((servers, block) => {
-    if (servers > 0) return;
-    const last = missing.at(-1);
+  return counts;
+}
+
+/** The half-open runs of blocks that `holds` is true of. */
+function runsWhere(
+  counts: readonly number[],
+  holds: (servers: number, block: number) => boolean,
+): SwarmModelDocument["missing"] {
+  const runs: [number, number][] = [];
+  counts.forEach((servers, block) => {
+    if (!holds(servers, block)) return;
+    const last = runs.at(-1);
     if (last?.[1] === block) last[1]++;
-    else missing.push([block, block + 1]);
+    else runs.push([block, block + 1]);
   });
-  return { coverage, missing };
+  return runs;
 }
 
 /** What kind of program announces such a version. Petals' own are `2.2.0.post1` and the like. */

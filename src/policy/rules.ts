@@ -208,4 +208,7 @@ const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
 /** Minutes since some midnight as people read them: `18:00`. */
 const clockText = (minutes: number): string =>
   [Math.floor(minutes / 60) % 24, minutes % 60].map((part) => String(part).padStart(2, "0")).join(":");
-const minutes = (ms: number): string => `${Math.ceil(ms / 60_000)} minutes`;
+const minutes = (ms: number): string => {
+  const whole = Math.ceil(ms / 60_000);
+  return whole === 1 ? "1 minute" : `${whole} minutes`;
+};

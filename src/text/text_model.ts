@@ -58,6 +58,8 @@ export interface TextModelParts {
   readonly template: ChatTemplate | undefined;
   readonly sequences: Sequences;
   readonly gate: Gate;
+  /** Throws where the machine is to compute nothing now. */
+  readonly requireFit?: () => void;
   /** Whether other nodes have a part in it now. */
   readonly isFar: () => boolean;
   /** Most tokens guessed ahead of a pass; 0 = none. */
@@ -125,6 +127,7 @@ class AnsweringModel implements TextModel {
     const plan = this.#plan(request);
     using constraint = await this.#constraint(plan, request, signal);
     using _place = await this.#parts.gate.enter(signal);
+    this.#parts.requireFit?.();
     const room = plan.ids.length + plan.maxTokens;
     const lease = await this.#lend(plan.ids, room, request, signal);
     await using guesses = this.#guessing.open(lease.sequence, plan.ids, room);
@@ -179,6 +182,7 @@ class AnsweringModel implements TextModel {
     signal: AbortSignal,
   ): AsyncGenerator<Embedding, void, void> {
     using _place = await this.#parts.gate.enter(signal);
+    this.#parts.requireFit?.();
     yield { vector: await this.#embedOne(ids, norm, signal), tokens: ids.length };
   }
 

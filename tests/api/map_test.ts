@@ -84,14 +84,23 @@ Deno.test("rows in view are those that the window shows and a few around them, w
 
 Deno.test("the heading says how many models and servers there are, and which blocks nobody serves", () => {
   const online =
-    swarm.models.flatMap(({ servers }) => servers.filter(({ state }) => state === "online")).length;
+    swarm.models.flatMap(({ servers }) =>
+      servers.filter(({ state, reachable }) => state === "online" && reachable !== false)
+    ).length;
   assertEquals(
     words.headline(swarm.models),
     `3 models, ${online} servers online; nobody serves blocks 23 to 25 and 40 of Mixtral-8x22B-Instruct-v0-1-hf`,
   );
   assertEquals(swarm.models[1]!.missing, GAPS);
-  assertEquals(words.headline(swarm.models.slice(2)), "1 model, 106 servers online; every block is served");
-  const empty = { prefix: "m", blocks: 4, coverage: [0, 0, 0, 0], missing: [[0, 4]], servers: [] };
+  assertMatch(words.headline(swarm.models.slice(2)), /^1 model, \d\d servers online; every block is served$/);
+  const empty = {
+    prefix: "m",
+    blocks: 4,
+    coverage: [0, 0, 0, 0],
+    missing: [[0, 4]],
+    silent: [],
+    servers: [],
+  };
   assertEquals(words.headline([empty]), "1 model, 0 servers online; nobody serves any block of m");
   assertEquals(
     words.headline([empty, empty, empty]),
@@ -104,6 +113,36 @@ Deno.test("the heading says how many models and servers there are, and which blo
     "one that serves two models counts once",
   );
   assertMatch(words.headline([]), /^No model is served/);
+});
+
+Deno.test("servers that gave no answer are counted apart, and what only they announce is a state of its own in words", () => {
+  const [here, away] = [true, false].map((reachable) => ({
+    peerId: `${reachable}`,
+    state: "online",
+    reachable,
+  }));
+  const model = {
+    prefix: "m",
+    blocks: 4,
+    coverage: [1, 1, 0, 0],
+    missing: [[2, 4]],
+    silent: [[2, 4]],
+    servers: [here, away],
+  };
+  assertEquals(
+    words.headline([model]),
+    "1 model, 1 server online; nobody serves blocks 2 to 3 of m (announced, but without an answer)",
+  );
+  assertEquals(words.gapWords(model), "Nobody serves blocks 2 to 3; who announces them gave no answer");
+  assertMatch(words.modelWords(model), /^4 blocks · 1 server online · 1 without an answer · 0 to 1 server /);
+  const some = { ...model, silent: [[3, 4]] };
+  assertMatch(words.headline([some]), /\(some announced, but without an answer\)$/);
+  assertEquals(words.gapWords(some), "Nobody serves blocks 2 to 3; who announces block 3 gave no answer");
+  assertEquals([0, 2, 3].map((block) => words.blockWords(some, block)), [
+    "block 0: 1",
+    "block 2: nobody",
+    "block 3: no answer",
+  ]);
 });
 
 Deno.test("runs of blocks are told as people say them", () => {

@@ -25,6 +25,7 @@ const whole: Partial<ApiOptions> = {
   text,
   carbonAware,
   pause: () => {},
+  own: () => {},
   swarm: { swarm: never, peers: () => Promise.resolve({ schema: 1, self: "me", peers: [] }) },
 };
 const documentOf = async (options: Partial<ApiOptions> = whole): Promise<Document> => {

@@ -174,6 +174,17 @@ Deno.test("the line below the verdict says how long ago the node was announced, 
     told({ serving, reachability: { state: "reachable", reason: "a peer called back" } }),
     "a peer called back · not announced yet · 2 peers on the private network · up for 5 s",
   );
+  const checkedAt = 820_000;
+  assertMatch(
+    told({ reachability: { state: "reachable", reason: "a peer called back", checkedAt } }),
+    /^a peer called back \(3 min ago\) · /,
+  );
+  for (const state of ["unreachable", "unknown"] as const) {
+    assertMatch(
+      told({ reachability: { state, reason: "none came through", checkedAt } }),
+      /^tried 3 min ago · /,
+    );
+  }
   assertEquals(
     told({ readiness: { ready: false, reason: "blocks are being loaded" } }),
     "2 peers on the private network · starting: blocks are being loaded",
@@ -195,4 +206,32 @@ Deno.test("without a sensor the page says what to do, and with one how the figur
   const location = [{ method: "lifecycle", grams: 2 }, { method: "operational", grams: 1 }];
   assertEquals(words.gramsToday({ today: { location } }), undefined, "methods are not added up");
   assertEquals(words.gramsToday({ today: { location: location.slice(1) } }), 1);
+});
+
+Deno.test("the strip of blocks tells own ones, those of others, those that are announced in vain, and the rest", () => {
+  const others = { blocks: 6, coverage: [1, 1, 1, 0, 0, 0], silent: [[3, 5]] };
+  const kinds = words.blockKinds([0, 2], others, 6);
+  assertEquals(kinds, ["own", "own", "peers", "silent", "silent", "none"]);
+  const serving: { blocks: [number, number]; engine: string; modelBlocks: number } = {
+    blocks: [0, 2],
+    engine: "ggml",
+    modelBlocks: 6,
+  };
+  assertEquals(
+    words.stripNote(serving, kinds, true),
+    "Blocks 0 to 1 of 6 here, with ggml; 2 of 6 are announced by servers that gave no answer, 1 of 6 are served by nobody",
+  );
+  assertEquals(words.stripNote(serving, kinds, false), "Blocks 0 to 1 of 6 here, with ggml");
+  assertEquals(words.blockKinds([0, 1], undefined, 2), ["own", "none"]);
+  assertMatch(
+    words.stripNote(serving, words.blockKinds([0, 2], { ...others, coverage: Array(6).fill(1) }, 6), true),
+    /has all/,
+  );
+});
+
+Deno.test("a node that serves nothing contributes nothing, and one is counted as one", () => {
+  const policy = { action: "contribute", because: [], until: null };
+  assertEquals(words.policyWords(policy, true), "Contributing");
+  assertEquals(words.policyWords(policy, false), "Nothing to pause: this node serves no blocks");
+  assertEquals([words.count(1, "answer"), words.count(1200, "token")], ["1 answer", "1,200 tokens"]);
 });

@@ -3,7 +3,7 @@ import { NodeError } from "../../src/base/errors.ts";
 import { Chat, type ChatOptions, talk } from "../../src/cli/chat_text.ts";
 import { Output, type Sink } from "../../src/cli/output.ts";
 import { openInterrupts } from "../../src/cli/signals.ts";
-import { ToyModels } from "../text/toy_model.ts";
+import { ToyModels, usageOf } from "../text/toy_model.ts";
 import { fakeWorld } from "../support/world.ts";
 
 const never = new AbortController().signal;
@@ -96,4 +96,28 @@ Deno.test("a turn that fails is told and forgotten; alone it is the end", async 
     [],
   ]);
   await assertRejects(() => chat.turn("hi", never, "alone"), NodeError, "nobody");
+});
+
+Deno.test("chat --json tells of an answer what generate --json tells, in as many digits", async () => {
+  const usage = { ...usageOf(7, 3), seconds: 1.23456789 };
+  const { chat, models, stdout } = await scene({ json: true });
+  models.script = () => [
+    { kind: "text", text: "Hi", ids: [5, 6, 7], tokens: [] },
+    { kind: "end", reason: "end", usage, ids: [5, 6, 7] },
+  ];
+  await chat.turn("Hello", never, "alone");
+  const { at: _, ...told } = JSON.parse(stdout.text);
+  assertEquals(told, {
+    schema: 1,
+    event: "answered",
+    text: "Hi",
+    tokens: [5, 6, 7],
+    promptTokens: 7,
+    newTokens: 3,
+    seconds: 1.235,
+    tokensPerSecond: 2.43,
+    joules: 1.5,
+    method: "measured board",
+    hops: [{ peerId: "12D3KooWToy", blocks: [0, 2] }],
+  });
 });

@@ -34,6 +34,7 @@ const swarm = (change: Partial<SwarmDocument["models"][number]>): SwarmDocument 
     blocks: 4,
     coverage: [2, 2, 0, 0],
     missing: [[2, 4]],
+    silent: [],
     servers: [],
     ...change,
   }],
@@ -61,8 +62,25 @@ Deno.test("blocks shows a strip, the servers, and how to serve what nobody serve
   ]);
 });
 
+Deno.test("servers that gave no answer are not counted, and what only they announce has a mark and a line of its own", () => {
+  const lines = swarmLines(
+    swarm({
+      coverage: [1, 1, 0, 0],
+      silent: [[2, 3]],
+      servers: [server({ self: true, reachable: true }), server({ blocks: [2, 3], reachable: false })],
+    }),
+    80,
+  );
+  assertEquals(lines.slice(0, 4), [
+    "toy: 4 blocks, 1 server online, 1 without an answer, nobody serves 2:4",
+    "  2:3: announced, but no server of them gave an answer",
+    "    0  11?.",
+    "       ^^",
+  ]);
+});
+
 Deno.test("long strips wrap at the width of the terminal, and long lists are cut", () => {
-  const strip = stripLines(Array(100).fill(1), [40, 60], 57);
+  const strip = stripLines({ coverage: Array(100).fill(1), silent: [], own: [40, 60] }, 57);
   assertEquals(strip.map((line) => line.length <= 57), strip.map(() => true));
   assertEquals(strip[0]!.slice(0, 9), "    0  11");
   assertEquals(strip[2]!.slice(0, 9), "   50  11");

@@ -82,6 +82,24 @@ test(
   },
 );
 
+test("on the narrowest phone the blocks are one row of equal cells, few or many", async (url, browser) => {
+  const page = await browser.page(`${url}/`, { width: 320, height: 700 });
+  await page.until(isShown);
+  for (const blocks of [4, 30, 32, 80]) {
+    const [rows, widths] = await page.evaluate<[number, number]>(`(() => {
+      const strip = document.getElementById("strip");
+      strip.style.setProperty("--blocks", "${blocks}");
+      strip.replaceChildren(...Array.from({ length: ${blocks} }, () =>
+        Object.assign(document.createElement("span"), { className: "cell own" })));
+      const cells = [...strip.children].map((cell) => cell.getBoundingClientRect());
+      return [new Set(cells.map(({ top }) => top)).size,
+        Math.max(...cells.map(({ width }) => width)) - Math.min(...cells.map(({ width }) => width))];
+    })()`);
+    assert(widths < 0.5, `${blocks} blocks differ by ${widths} px`);
+    assertEquals(rows, blocks > 40 ? 3 : 1, `${blocks} blocks`);
+  }
+});
+
 test("without scripts the page says the verdict and nothing that is not true", async (url, browser) => {
   const page = await browser.page(`${url}/`, { ...PHONE, script: false });
   const { root } = await page.send("DOM.getDocument", { depth: -1 }) as { root: { nodeId: number } };

@@ -124,7 +124,7 @@ Deno.test({
       await assertRejects(() => caller.step(late, input, 0, 1), NodeError, "84 °C on cpu-thermal");
       const refused = await ask(question);
       assertEquals(refused.code, 1);
-      assertMatch(refused.err, /blocks 0:4 of tiny-hf are served by nobody/);
+      assertMatch(refused.err, /Cannot generate: this machine rests: 84 °C on cpu-thermal, resumes at 70 °C/);
       const { action, share, because } = await policy();
       assertEquals([action, share, because[0].rule], ["withdraw", 0, "heat"]);
       assertMatch(
@@ -147,6 +147,8 @@ Deno.test({
         at > cooled.at && what === "contribution");
       assertEquals(unplugged.why, "paused: it runs on its battery");
       await caller.reads("offline");
+      const own = await ask(question);
+      assertEquals([own.code, own.out], [0, before.out], own.err);
       await board.onMains(true);
       await node.event("recovered", ({ at, what }) =>
         at > unplugged.at && what === "contribution");

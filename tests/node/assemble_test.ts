@@ -18,6 +18,7 @@ const shown = {
   text: new ToyModels(),
   swarm: { swarm: notAsked, peers: notAsked },
   pause: notAsked,
+  own: notAsked,
 };
 
 function openApi(...sets: string[]) {

@@ -66,6 +66,8 @@ function recordingParts(order: string[], change: Partial<NodeParts> = {}): NodeP
         decision: WILLING,
         changed: () => new Promise<void>(() => {}),
         pause: () => {},
+        own: () => {},
+        willingFor: () => ({ share: 1, words: "" }),
         ...closing("contribution"),
       };
     },

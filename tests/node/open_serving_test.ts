@@ -195,6 +195,19 @@ Deno.test("openServing loads, announces, serves, and says OFFLINE at the end", a
   assertEquals(context.account.totals.sessions, 1);
 });
 
+Deno.test("openServing says OFFLINE at once and keeps its blocks until the node's own answers are over", async () => {
+  const { serving, seen, log, context } = await scene(["blocks=1:4"]);
+  await quiet();
+  const answers = Promise.withResolvers<void>();
+  Object.assign(context, { lastAnswers: () => answers.promise });
+  const closing = serving[Symbol.asyncDispose]();
+  await quiet();
+  assertEquals([await seen(), log, serving.loaded?.range], [[], ["load 1:4"], { start: 1, end: 4 }]);
+  answers.resolve();
+  await closing;
+  assertEquals([log, serving.loaded], [["load 1:4", "engine closed"], undefined]);
+});
+
 Deno.test("openServing takes as many blocks as fit, where the swarm needs them", async () => {
   // 150 MiB are for the process, 100 are reserved: 30 MiB hold two blocks
   const { serving, log } = await scene(["compute.reserve_bytes=104857600", "sessions.cache_tokens=16"], {
@@ -272,6 +285,28 @@ Deno.test("a node that is too hot says OFFLINE, finishes what is open, takes not
   await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]);
   const again = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
   await again.step([hidden(1, 1), NO_PROMPTS, NO_ROWS], opening(10));
+  await serving[Symbol.asyncDispose]();
+  await context.contribution[Symbol.asyncDispose]();
+});
+
+Deno.test("a node that its owner paused takes the owner's work and nobody else's, and nobody's while it is too hot", async () => {
+  const { serving, machine, world, client, context } = await scene(["blocks=1:4"]);
+  await quiet();
+  const begin = async () => {
+    const session = await openSession(client, "toy.1 toy.2 toy.3", SERVER);
+    await session.step([hidden(1, 2), NO_PROMPTS, NO_ROWS], opening(10));
+    return session;
+  };
+  context.contribution.pause(world.clock.now() + 300_000);
+  await quiet();
+  await assertRejects(begin, NodeError, "paused by the owner");
+  context.contribution.own(client.self);
+  const session = await begin();
+  machine.celsius = 84;
+  await world.clock.advance(5_000);
+  await quiet();
+  await assertRejects(begin, NodeError, "84 °C on cpu-thermal");
+  await session.step([hidden(1, 1), NO_PROMPTS, NO_ROWS]);
   await serving[Symbol.asyncDispose]();
   await context.contribution[Symbol.asyncDispose]();
 });

@@ -64,6 +64,7 @@ async function scene({ isLoaded = true, failing = false, draft = false } = {}) {
     requireRoom: () => {},
   };
   const base: TextBase = { model, prefix: "tiny", engine, draft: draft ? source : undefined };
+  const state: { rests: string | undefined } = { rests: undefined };
   let loaded: LoadedBlocks | undefined = isLoaded ? blocks : undefined;
   const text = rooms.use(openText(world, {
     rpc: toy.client,
@@ -71,6 +72,7 @@ async function scene({ isLoaded = true, failing = false, draft = false } = {}) {
     base: () =>
       failing ? Promise.reject(new NodeError("not_found", "Cannot answer: no model")) : Promise.resolve(base),
     loaded: () => loaded,
+    rests: () => state.rests,
     limits: { places: 1, queue: 0 },
   }));
   return {
@@ -81,6 +83,7 @@ async function scene({ isLoaded = true, failing = false, draft = false } = {}) {
     loadedHere: loadedHere.promise,
     reads: () => reads,
     unload: () => loaded = undefined,
+    rest: (why: string | undefined) => state.rests = why,
     [Symbol.asyncDispose]: () => rooms.disposeAsync(),
   };
 }
@@ -146,6 +149,33 @@ Deno.test("whoever finds all places taken is told so, and an answer that is left
   assertEquals(error.code, "busy");
   await first.return();
   assertEquals(test.text.load.running, 0);
+  await say(model, "and");
+});
+
+Deno.test("a machine that rests answers nobody with its own blocks and says why, finishes what it began, and goes on after", async () => {
+  await using test = await scene();
+  const model = await test.text.open(undefined, signal);
+  const request = {
+    prompt: { kind: "text" as const, text: "and" },
+    maxTokens: 6,
+    sampling: { temperature: 1 },
+    seed: 1,
+  };
+  const begun = model.answer(request, signal);
+  await begun.next();
+  test.rest("84 °C on cpu-thermal, resumes at 70 °C");
+  const rest = await Array.fromAsync(begun);
+  assertEquals(rest.at(-1)?.kind, "end");
+  for (const ask of [() => say(model, "and"), () => model.embed(["and"], signal)]) {
+    const error = await assertRejects(
+      ask,
+      NodeError,
+      "this machine rests: 84 °C on cpu-thermal, resumes at 70 °C",
+    );
+    assertEquals(error.code, "unreachable");
+  }
+  assertEquals(test.text.load, { running: 0, waiting: 0 });
+  test.rest(undefined);
   await say(model, "and");
 });
 

@@ -70,12 +70,43 @@ Deno.test("what strangers announce is bounded, and the own model is there withou
   assert(toy.dht.gets - before <= 66, `${toy.dht.gets - before}`);
 });
 
-Deno.test("a server that gives no answer is told as not reachable", async () => {
+Deno.test("a server that gives no answer is told as not reachable, and what it announces as not served", async () => {
   const { toy, announceModel, source } = scene();
   announceModel(PREFIX, 4);
-  toy.dht.announce("gone", { start: 0, end: 4 }, {}, toy.world.clock.now() + 1e6);
+  toy.add("A", 0, 2);
+  toy.dht.announce("gone", { start: 1, end: 3 }, {}, toy.world.clock.now() + 1e6);
   const { models: [model] } = await source.swarm(never);
-  assertEquals([model!.servers[0]!.reachable, model!.servers[0]!.rttMs], [false, null]);
+  const gone = model!.servers.find(({ peerId }) => peerId === "gone")!;
+  assertEquals([gone.reachable, gone.rttMs], [false, null]);
+  assertEquals([model!.coverage, model!.missing, model!.silent], [[1, 1, 0, 0], [[2, 4]], [[2, 3]]]);
+});
+
+Deno.test("a server that goes away, or comes back, is told so by the next view", async () => {
+  const { world, toy, announceModel, source } = scene();
+  announceModel(PREFIX, 4);
+  toy.add("A", 0, 4);
+  const rpc = toy.network.peers.get("A")!;
+  const seen = async () => {
+    const { models: [model] } = await source.swarm(never);
+    await world.clock.advance(31_000);
+    return [model!.coverage[0], model!.silent];
+  };
+  assertEquals(await seen(), [1, []]);
+  toy.network.remove("A");
+  assertEquals(await seen(), [0, [[0, 4]]]);
+  toy.network.peers.set("A", rpc);
+  assertEquals(await seen(), [1, []]);
+});
+
+Deno.test("a server that was not asked yet counts as serving", async () => {
+  const { toy, announceModel, source } = scene();
+  announceModel(PREFIX, 4);
+  // more than are asked at once
+  for (let i = 0; i < 9; i++) {
+    toy.dht.announce(`gone${i}`, { start: 0, end: 4 }, {}, toy.world.clock.now() + 1e6);
+  }
+  const { models: [model] } = await source.swarm(never);
+  assertEquals([model!.coverage, model!.silent], [[1, 1, 1, 1], []]);
 });
 
 Deno.test("peers are told with their way", async () => {

@@ -17,7 +17,7 @@ const CASES: readonly [
   action: Action,
   says: RegExp,
 ][] = [
-  ["pause", { pausedUntilMs: NOW_MS + 60_000 }, {}, "withdraw", /by the owner for 1 minutes/],
+  ["pause", { pausedUntilMs: NOW_MS + 60_000 }, {}, "withdraw", /by the owner for 1 minute$/],
   ["require", {}, { require: ["heat", "green"] }, "withdraw", /nothing is known for heat and green/],
   ["undervoltage", { undervolted: true }, {}, "withdraw", /stronger supply/],
   ["undervoltage", { throttled: true }, {}, "withdraw", /slows the processor/],

@@ -5,6 +5,7 @@ import type {
   SwarmModelDocument,
   SwarmServerDocument,
 } from "../../src/api/swarm.ts";
+import { coverageOf } from "../../src/node/swarm_view.ts";
 
 /** When it was read unless said otherwise, Unix ms. */
 const READ_AT = 1_790_000_000_000;
@@ -47,18 +48,11 @@ function modelOf(
   model: Pick<SwarmModelDocument, "prefix" | "repository" | "blocks">,
   servers: readonly SwarmServerDocument[],
 ): SwarmModelDocument {
-  const coverage = new Array<number>(model.blocks).fill(0);
-  for (const { blocks: [start, end], state } of servers) {
-    if (state === "online") { for (let block = start; block < end; block++) coverage[block]!++; }
-  }
-  const missing: [number, number][] = [];
-  coverage.forEach((one, block) => {
-    if (one > 0) return;
-    const last = missing.at(-1);
-    if (last?.[1] === block) last[1]++;
-    else missing.push([block, block + 1]);
-  });
-  return { ...model, coverage, missing, servers };
+  const online = servers.filter(({ state }) => state === "online");
+  const ranges = (isAway: boolean) =>
+    online.filter(({ reachable }) => (reachable === false) === isAway)
+      .map(({ blocks: [start, end] }) => ({ start, end }));
+  return { ...model, ...coverageOf(ranges(false), ranges(true), model.blocks), servers };
 }
 
 function serverOf(model: number, at: number, blocks: number): Omit<SwarmServerDocument, "expiresAt"> {

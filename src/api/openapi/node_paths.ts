@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { OWN_PEER } from "../own_peers.ts";
 import { PAUSE } from "../pause.ts";
 import { ENERGY, POLICY, RANGE, STATUS } from "./node_schemas.ts";
 import { answer, failures, inPath, jsonAnswer, operation, type Part, query, STREAM } from "./operation.ts";
@@ -40,6 +41,7 @@ const SWARM = shape({
     blocks: COUNT,
     coverage: listOf(COUNT),
     missing: listOf(RANGE),
+    silent: listOf(RANGE),
     servers: listOf(SERVER),
   })),
 });
@@ -127,6 +129,17 @@ export const NODE_PATHS: Readonly<Record<string, Part>> = {
       body: schemaOf(PAUSE),
       answers: {
         200: jsonAnswer("What holds now.", shape({ schema: SCHEMA, policy: POLICY })),
+        ...failures("Error", 400, 401, 403, 413, 429, 500),
+      },
+    }),
+  },
+  "/api/v1/own-peers": {
+    post: operation({
+      tag: "node",
+      summary: "Names a peer that asks for the owner: a pause of the node does not count for it.",
+      body: schemaOf(OWN_PEER),
+      answers: {
+        200: jsonAnswer("It is known.", shape({ schema: SCHEMA })),
         ...failures("Error", 400, 401, 403, 413, 429, 500),
       },
     }),

@@ -44,13 +44,18 @@ export class Pings {
     return this.#world.clock.monotonic() - measured.atMs < AGE_MS ? measured.rttMs : undefined;
   }
 
-  /** Measures those of `peers` that are not known, 8 at most, within 1.5 s. Throws only the reason of `signal`. */
-  async measure(peers: readonly PeerId[], signal: AbortSignal): Promise<void> {
-    const unknown = [...new Set(peers)].filter((peer) => this.rttMs(peer) === undefined).slice(
-      0,
-      MAX_AT_ONCE,
-    );
-    await Promise.all(unknown.map((peer) => this.#measureOne(peer, signal)));
+  /**
+   * Measures those of `peers` whose figure is `maxAgeMs` old, or unknown: 8 at most, the oldest first, within 1.5 s. Throws
+   * only the reason of `signal`.
+   */
+  async measure(peers: readonly PeerId[], signal: AbortSignal, maxAgeMs = AGE_MS): Promise<void> {
+    const now = this.#world.clock.monotonic();
+    const due = [...new Set(peers)]
+      .map((peer) => ({ peer, atMs: this.#measured.get(peer)?.atMs ?? -Number.MAX_VALUE }))
+      .filter(({ peer, atMs }) => peer !== this.#rpc.self && now - atMs >= maxAgeMs)
+      .sort((a, b) => a.atMs - b.atMs)
+      .slice(0, MAX_AT_ONCE);
+    await Promise.all(due.map(({ peer }) => this.#measureOne(peer, signal)));
     signal.throwIfAborted();
   }
 

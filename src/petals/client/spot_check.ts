@@ -33,6 +33,8 @@ export interface AnsweredStep {
 /** What checks need of the swarm: who is there, who may be asked, and how. */
 export interface Witnesses {
   readonly directory: Directory;
+  /** Those that may be asked, of those that announce themselves. */
+  readonly usable: (announced: readonly SwarmServer[]) => readonly SwarmServer[];
   readonly bans: Bans;
   readonly openHop: OpenHopAt;
   readonly extraSeconds: (server: SwarmServer) => number;
@@ -113,9 +115,9 @@ export class SpotChecks {
 
   /** Who can compute the same blocks: this node itself first, then others by chance. */
   async #witnesses({ server, blocks }: AnsweredStep, signal: AbortSignal): Promise<readonly SwarmServer[]> {
-    const { directory, bans, extraSeconds } = this.#swarm();
+    const { directory, usable, bans, extraSeconds } = this.#swarm();
     const { servers } = await directory.view(VIEW_AGE_MS, signal);
-    const others = servers.filter((other) =>
+    const others = usable(servers).filter((other) =>
       other.peerId !== server.peerId && containsRange(other.range, blocks) &&
       bans.kindOf(other.peerId) === undefined && extraSeconds(other) < Infinity
     );

@@ -24,6 +24,8 @@ import { openRemoteHop } from "./remote_hop.ts";
 /** The servers of one model as a client sees them. Nothing is running: there is nothing to close. */
 export interface Swarm {
   readonly directory: Directory;
+  /** Those that may be asked, of those that announce themselves: this node too while it tells others that it is away. */
+  readonly usable: (announced: readonly SwarmServer[]) => readonly SwarmServer[];
   readonly bans: Bans;
   readonly openHop: OpenHopAt;
   readonly pings: Pings;
@@ -42,10 +44,12 @@ export interface SwarmOptions extends DirectoryOptions {
   readonly rpc: Rpc;
   readonly dht: Dht;
   /**
-   * Blocks of the model in this process: used without the network where this node announces them. Read at each use, so it
-   * may be a getter.
+   * Blocks of the model in this process: used without the network, announced or not. Read at each use, so it may be a
+   * getter.
    */
   readonly local?: LoadedBlocks | undefined;
+  /** Servers that take this client's work though they do not announce it. */
+  readonly also?: readonly SwarmServer[] | undefined;
   /** What the steps over a cache of `local` cost so far. */
   readonly localEnergy?: (cache: KvCache) => SessionEnergy | undefined;
   /** Seconds that choosing a server costs beyond time: trust, residency. `Infinity` = never. */
@@ -66,6 +70,14 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
   const pings = new Pings(world, rpc);
   const swarm: Swarm = {
     isHere,
+    usable: (announced) => {
+      const { local, also = [] } = options;
+      // what this node tells others, such as that it takes a rest, is nothing to itself
+      const isKnown = announced.some(({ peerId, range }) => isHere(peerId) && holds(range));
+      const own = local === undefined || isKnown ? [] : [unannounced(rpc.self, local)];
+      const more = [...own, ...also.filter(({ peerId }) => !announced.some((one) => one.peerId === peerId))];
+      return [...announced.filter((one) => !more.some(({ peerId }) => peerId === one.peerId)), ...more];
+    },
     checks: new SpotChecks(world, options.spotCheckShare ?? 0, () => swarm),
     directory: new Directory(world, dht, options),
     bans: new Bans(world.clock),
@@ -89,3 +101,11 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
   };
   return swarm;
 }
+
+/** Blocks of this process, as the record of a server that nobody else can read. */
+const unannounced = (peerId: PeerId, { range, dtype }: LoadedBlocks): SwarmServer => ({
+  peerId,
+  range,
+  info: { state: "online", throughput: 0, adapters: [], torchDtype: dtype },
+  expiresAtMs: Infinity,
+});

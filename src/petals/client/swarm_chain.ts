@@ -119,9 +119,9 @@ class SwarmChain implements Chain {
   }
 
   async plan(signal: AbortSignal): Promise<void> {
-    const { directory, pings } = this.#swarm;
+    const { directory, pings, usable } = this.#swarm;
     const range = { start: 0, end: directory.blocks };
-    const { servers } = await directory.view(VIEW_AGE_MS, signal);
+    const servers = usable((await directory.view(VIEW_AGE_MS, signal)).servers);
     if (servers.length > 1) await pings.measure(endsOf(servers, range), signal);
     this.#links = (await this.#route(range, VIEW_AGE_MS, signal)).map(linkTo);
   }
@@ -327,9 +327,9 @@ class SwarmChain implements Chain {
     throw await directory.nobodyServes(route.missing, signal);
   }
 
-  #routeIn(servers: readonly SwarmServer[], range: BlockRange): Route<SwarmServer> {
-    const { bans, extraSeconds, pings } = this.#swarm;
-    return findRoute(servers, range, {
+  #routeIn(announced: readonly SwarmServer[], range: BlockRange): Route<SwarmServer> {
+    const { bans, extraSeconds, pings, usable } = this.#swarm;
+    return findRoute(usable(announced), range, {
       maxLength: this.#size.maxLength,
       extraSeconds: (server) => bans.extraSeconds(server.peerId) + extraSeconds(server),
       rttMs: (peer) => pings.rttMs(peer),

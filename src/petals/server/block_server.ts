@@ -48,7 +48,7 @@ export interface BlockServerOptions {
   /** Is told of each step, before it is computed and before its reply goes out: it must not take long. */
   readonly observer: StepObserver;
   /** Asked before a call is let in; absent is yes to all. */
-  readonly willing?: () => Willingness;
+  readonly willing?: (peer: PeerId) => Willingness;
 }
 
 /** How much work is taken now. */
@@ -88,11 +88,11 @@ export function openBlockServer(world: World, options: BlockServerOptions): Bloc
     return Promise.resolve(answerInfo(request, source));
   });
   unary(`${HANDLER}.rpc_forward`, (request, context) => {
-    calls.requireWilling();
+    calls.requireWilling(context.peer);
     return serveForward(serving, request, context);
   });
   stream(`${HANDLER}.rpc_forward_stream`, (requests, context) => {
-    calls.requireWilling();
+    calls.requireWilling(context.peer);
     return serveForwardStream(serving, requests, context);
   });
   stream(
@@ -198,11 +198,15 @@ class OpenCalls {
   #idle = () => {};
   readonly #sessionsOf = new Map<PeerId, number>();
   readonly #leaving = new AbortController();
-  constructor(readonly world: World, readonly limits: ServerLimits, readonly willing: () => Willingness) {}
+  constructor(
+    readonly world: World,
+    readonly limits: ServerLimits,
+    readonly willing: (peer: PeerId) => Willingness,
+  ) {}
 
   /** Throws `NodeError` `busy` while no work is taken. */
-  requireWilling(): void {
-    const { share, words } = this.willing();
+  requireWilling(peer: PeerId): void {
+    const { share, words } = this.willing(peer);
     if (share === 0) throw new NodeError("busy", `Cannot take work now: ${words}, ask another server`);
   }
 
@@ -225,8 +229,8 @@ class OpenCalls {
   async *session(context: RpcContext, serve: () => AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
     const { peer } = context;
     const ofPeer = this.#sessionsOf.get(peer) ?? 0;
-    this.requireWilling();
-    const { share, words } = this.willing();
+    this.requireWilling(peer);
+    const { share, words } = this.willing(peer);
     if (share < 1 && this.sessions >= Math.max(1, Math.floor(share * this.limits.sessions))) {
       throw new NodeError(
         "busy",

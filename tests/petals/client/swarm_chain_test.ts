@@ -372,6 +372,44 @@ Deno.test("a node's own blocks are a part of its chain without the network, and 
   assertEquals([...a.seen, ...b.seen].flatMap(({ next }) => next), []);
 });
 
+Deno.test("a node's own blocks stay in its chain while it announces OFFLINE, or nothing yet", async () => {
+  const toy = new ToySwarm(fakeWorld(), 6);
+  const b = toy.add("B", 4, 6);
+  const local = loadedToy({ start: 0, end: 4 });
+  const swarm = toy.swarmWith({ local });
+  for (const says of ["nothing", "offline", "joining"] as const) {
+    if (says !== "nothing") {
+      toy.dht.announce("client", local.range, { state: says }, toy.world.clock.now() + 240_000);
+    }
+    await swarm.directory.view(0, never);
+    await using chain = await openSwarmChain(toy.world, swarm, size, never);
+    for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+    assertEquals(names(chain.hops), "client 0:4, B 4:6");
+  }
+  toy.dht.entries.clear();
+  await swarm.directory.view(0, never);
+  await assertRejects(
+    () => openSwarmChain(toy.world, swarm, size, never),
+    NodeError,
+    "blocks 4:6 of toy are",
+  );
+  assertEquals([local.caches, b.open], [0, 0]);
+});
+
+Deno.test("a server that takes this client's work without announcing it is a part of its chains, once", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 6);
+  toy.add("A", 0, 4);
+  const b = toy.add("B", 4, 6);
+  const servers = (await toy.swarm.directory.view(0, never)).servers;
+  const also = servers.filter(({ peerId }) => peerId === "B");
+  toy.dht.announce("B", b.range, { state: "offline" }, world.clock.now() + 240_000);
+  const swarm = toy.swarmWith({ also });
+  await using chain = await openSwarmChain(world, swarm, size, never);
+  assertEquals(names(chain.hops), "A 0:4, B 4:6");
+  assertEquals(swarm.usable(servers).map(({ peerId }) => peerId), ["A", "B"]);
+});
+
 Deno.test("a node's own records are passed over where it does not hold the blocks at hand", async () => {
   const toy = new ToySwarm(fakeWorld(), 2);
   toy.dht.announce("client", { start: 0, end: 2 }, { inferenceRps: 1e6 }, toy.world.clock.now() + 240_000);

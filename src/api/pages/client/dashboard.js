@@ -9,6 +9,7 @@ import { openPlot } from "./plot.js";
 import { ask, byId, listen, put } from "./read.js";
 import {
   carbonMethod,
+  count,
   figure,
   gramsToday,
   isPausedByOwner,
@@ -31,7 +32,7 @@ const plots = {
 };
 let status;
 let energy;
-let servers;
+let others;
 let now = 0;
 let askedAt = -Infinity;
 let counted = [];
@@ -44,7 +45,7 @@ function showStatus() {
   document.title = `kwaainet: ${verdict(status.reachability)}`;
   put("version", status.version);
   showDegraded(status.degraded);
-  showStrip(status, servers);
+  showStrip(status, others);
   showMachine(status);
   showPublic(status);
   put("sessions", status.serving === null ? UNKNOWN : figure(status.serving.sessions));
@@ -52,10 +53,10 @@ function showStatus() {
   const { work: { tokens, steps, failedSteps }, answers } = status;
   const asked = answers === undefined
     ? ""
-    : `${figure(answers.running)} answers being made, ${figure(answers.waiting)} waiting; `;
+    : `${count(answers.running, "answer")} being made, ${figure(answers.waiting)} waiting; `;
   put(
     "work-note",
-    `${asked}${figure(tokens)} tokens in ${figure(steps)} steps since the start, ${
+    `${asked}${count(tokens, "token")} in ${count(steps, "step")} since the start, ${
       figure(failedSteps)
     } failed`,
   );
@@ -76,12 +77,13 @@ function showDegraded(degraded) {
 }
 
 function showPolicy(policy) {
-  put("policy", policyWords(policy));
+  put("policy", policyWords(policy, status.serving !== null));
   byId("resume").disabled = !isPausedByOwner(policy);
 }
 
 function showEnergy() {
   const { node, joulesPerToken, today } = energy;
+  byId("power-figures").hidden = node.kind === "none";
   put("watts", moving(node.watts));
   put("joules-per-token", figure(joulesPerToken?.full));
   put("today-wh", node.kind === "none" || today === undefined ? UNKNOWN : figure(today.joules / 3600));
@@ -102,10 +104,8 @@ function speedNow() {
 /** Blocks that others serve, out of what the swarm's route tells; absent without it. */
 async function askSwarm() {
   const swarm = await ask("/api/v1/swarm");
-  const model = swarm?.models?.find(({ prefix }) => prefix === status?.serving?.prefix);
-  const coverage = model?.coverage;
-  servers = Array.isArray(coverage) ? coverage.map((one) => Number(one?.servers ?? one) || 0) : undefined;
-  if (status !== undefined) showStrip(status, servers);
+  others = swarm?.models?.find(({ prefix }) => prefix === status?.serving?.prefix);
+  if (status !== undefined) showStrip(status, others);
 }
 
 /** Comes behind the round's documents as well as before the first: everything that only time changes. */

@@ -3,8 +3,18 @@
  *
  * @module
  */
-import { bytes, figure, UNKNOWN } from "./words.js";
+import { blockKinds, bytes, figure, stripNote, UNKNOWN } from "./words.js";
 import { byId, put } from "./read.js";
+
+/** Most blocks drawn. */
+const MAX_CELLS = 512;
+/** Who serves a block. */
+const KINDS = {
+  own: "served here",
+  peers: "served by others",
+  silent: "announced, no answer",
+  none: "served by nobody",
+};
 
 /** Fills a list of terms with rows of `[term, texts, {code, warn}]`; what is already there is kept, and so is the focus. */
 function fill(list, rows) {
@@ -90,11 +100,8 @@ export function showPublic({ serving, peerId, addresses, version, dht }) {
   ]);
 }
 
-/**
- * The blocks of the model as a strip. `servers` are the number of others that serve each block; absent where the swarm was
- * not asked.
- */
-export function showStrip({ serving }, servers) {
+/** The blocks of the model as a strip. `others` is the model as the swarm has it; absent where that was not asked. */
+export function showStrip({ serving }, others) {
   const strip = byId("strip");
   if (serving === null) {
     put("model-name", "No blocks are served here");
@@ -103,36 +110,21 @@ export function showStrip({ serving }, servers) {
     return;
   }
   const [start, end] = serving.blocks;
-  const total = serving.modelBlocks ?? servers?.length ?? end;
+  const total = serving.modelBlocks ?? others?.blocks ?? end;
+  const kinds = blockKinds([start, end], others, total);
   put("model-name", serving.model);
-  put("strip-note", stripNote(serving, servers, total));
-  const kinds = Array.from({ length: Math.min(total, 512) }, (_, block) => {
-    if (block >= start && block < end) return "own";
-    return (servers?.[block] ?? 0) > 0 ? "peers" : "none";
-  });
+  put("strip-note", stripNote(serving, kinds, others !== undefined));
   strip.setAttribute("aria-label", byId("strip-note").textContent);
-  byId("strip-key").hidden = servers === undefined;
+  byId("strip-key").hidden = others === undefined;
   if (strip.dataset.kinds === kinds.join()) return;
   strip.dataset.kinds = kinds.join();
-  strip.replaceChildren(...kinds.map((kind, block) => {
-    const cell = document.createElement("span");
-    cell.className = `cell ${kind}`;
-    cell.title = `block ${block}`;
-    return cell;
-  }));
-}
-
-function stripNote({ blocks: [start, end], engine, modelBlocks }, servers, total) {
-  const own = end === start
-    ? "Blocks are being chosen"
-    : `Blocks ${start} to ${end - 1}${modelBlocks === undefined ? "" : ` of ${total}`} here, ${
-      engine === "" ? "still loading" : `with ${engine}`
-    }`;
-  if (servers === undefined) return own;
-  const covered =
-    Array.from({ length: total }, (_, block) => (block >= start && block < end) || (servers[block] ?? 0) > 0)
-      .filter(Boolean).length;
-  return `${own}; ${
-    covered === total ? "the swarm has all of them" : `${total - covered} of ${total} are served by nobody`
-  }`;
+  strip.style.setProperty("--blocks", String(Math.min(kinds.length, MAX_CELLS)));
+  strip.replaceChildren(
+    ...kinds.slice(0, MAX_CELLS).map((kind, block) => {
+      const cell = document.createElement("span");
+      cell.className = `cell ${kind}`;
+      cell.title = `block ${block}: ${KINDS[kind]}`;
+      return cell;
+    }),
+  );
 }

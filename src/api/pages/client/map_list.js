@@ -28,7 +28,7 @@ export function openList(grid, choose) {
   };
   const size = ({ body, rows }) => body.style.height = `${rows.length * rowHeight}px`;
   const draw = () => {
-    for (const { strip, model } of sections) drawStrip(strip, model.coverage);
+    for (const { strip, model } of sections) drawStrip(strip, model);
   };
   const render = () => {
     for (const section of sections) renderRows(section);

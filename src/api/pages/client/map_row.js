@@ -4,6 +4,7 @@
  * @module
  */
 import {
+  blockWords,
   gapWords,
   modelWords,
   nameOf,
@@ -46,8 +47,7 @@ export function modelHead(model) {
   axis.setAttribute("aria-hidden", "true");
   strip.addEventListener("pointermove", ({ offsetX }) => {
     const block = Math.min(last, Math.max(0, Math.floor(offsetX / strip.clientWidth * (last + 1))));
-    const servers = model.coverage[block];
-    pointed.textContent = `block ${block}: ${servers === 0 ? "nobody" : servers}`;
+    pointed.textContent = blockWords(model, block);
   });
   strip.addEventListener("pointerleave", () => pointed.textContent = "");
   const gap = make("p", model.missing.length > 0 ? "gap lacking" : "gap", gapWords(model));

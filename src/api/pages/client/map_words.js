@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { UNKNOWN } from "./words.js";
+import { count, UNKNOWN } from "./words.js";
 
 /** Longest name of a server or model that is shown. */
 const MAX_NAME = 80;
@@ -37,16 +37,12 @@ export function blocksInWords(runs) {
   return `${isOne ? "block" : "blocks"} ${named.length === 0 ? last : `${named.join(", ")} and ${last}`}`;
 }
 
-/** `1 server`, `1,000 servers`. */
-export const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+/** Whether a server can be counted on: it is online, and was not asked in vain. */
+const isOnline = ({ state, reachable }) => state === "online" && reachable !== false;
 
 /** How many servers of `models` are online; one that serves several models counts once. */
 export const onlineOf = (models) =>
-  new Set(
-    models.flatMap(({ servers }) => servers.filter(({ state }) => state === "online")).map((server) =>
-      server.peerId
-    ),
-  ).size;
+  new Set(models.flatMap(({ servers }) => servers.filter(isOnline)).map(({ peerId }) => peerId)).size;
 
 /** The heading: how much there is, and which blocks nobody serves. */
 export function headline(models) {
@@ -54,8 +50,8 @@ export function headline(models) {
   const start = `${count(models.length, "model")}, ${count(onlineOf(models), "server")} online`;
   const lacking = models.filter(({ missing }) => missing.length > 0);
   if (lacking.length === 0) return `${start}; every block is served`;
-  const named = lacking.slice(0, MAX_MODELS_NAMED).map(({ prefix, missing, blocks }) =>
-    `${isWhole(missing, blocks) ? "any block" : blocksInWords(missing)} of ${plain(prefix)}`
+  const named = lacking.slice(0, MAX_MODELS_NAMED).map((model) =>
+    `${gapsOf(model)} of ${plain(model.prefix)}${silentNote(model)}`
   );
   const more = lacking.length - named.length;
   return `${start}; nobody serves ${named.join(", or ")}${
@@ -64,15 +60,21 @@ export function headline(models) {
 }
 
 const isWhole = (missing, blocks) => missing.length === 1 && missing[0][1] - missing[0][0] === blocks;
+const gapsOf = ({ missing, blocks }) => isWhole(missing, blocks) ? "any block" : blocksInWords(missing);
+const isAllSilent = ({ missing, silent }) => JSON.stringify(missing) === JSON.stringify(silent);
+const silentNote = (model) =>
+  model.silent.length === 0 ? "" : ` (${isAllSilent(model) ? "" : "some "}announced, but without an answer)`;
 
 /** A model in a line: servers and what is thin. */
 export function modelWords({ blocks, servers, coverage }) {
-  const online = servers.filter(({ state }) => state === "online").length;
-  const joining = servers.length - online;
+  const online = servers.filter(isOnline).length;
+  const joining = servers.filter(({ state }) => state === "joining").length;
+  const away = servers.length - online - joining;
   const [least, most] = [Math.min(...coverage), Math.max(...coverage)];
   return [
     count(blocks, "block"),
     `${count(online, "server")} online`,
+    away === 0 ? "" : `${away} without an answer`,
     joining === 0 ? "" : `${joining} joining`,
     coverage.length === 0
       ? ""
@@ -83,12 +85,19 @@ export function modelWords({ blocks, servers, coverage }) {
 }
 
 /** What nobody serves of a model. */
-export const gapWords = ({ missing, blocks }) =>
-  missing.length === 0
-    ? "Every block is served"
-    : isWhole(missing, blocks)
-    ? "Nobody serves any block"
-    : `Nobody serves ${blocksInWords(missing)}`;
+export function gapWords(model) {
+  if (model.missing.length === 0) return "Every block is served";
+  const gap = `Nobody serves ${gapsOf(model)}`;
+  if (model.silent.length === 0) return gap;
+  return `${gap}; who announces ${isAllSilent(model) ? "them" : blocksInWords(model.silent)} gave no answer`;
+}
+
+/** Who serves a block, beside its number. */
+export function blockWords({ coverage, silent }, block) {
+  if (coverage[block] > 0) return `block ${block}: ${coverage[block]}`;
+  const isSilent = silent.some(([start, end]) => block >= start && block < end);
+  return `block ${block}: ${isSilent ? "no answer" : "nobody"}`;
+}
 
 /** Blocks of a server as a range that is shown: `8–15`. */
 export const rangeOf = ([start, end]) =>

@@ -16,6 +16,9 @@ export function figure(value) {
   return String(Number(value.toPrecision(3)));
 }
 
+/** `1 server`, `1,000 servers`. */
+export const count = (number, word) => `${number.toLocaleString("en")} ${word}${number === 1 ? "" : "s"}`;
+
 /** The same for what moves all the time: always three digits, so that nothing jumps. */
 export function moving(value) {
   if (typeof value !== "number" || !Number.isFinite(value)) return UNKNOWN;
@@ -58,15 +61,22 @@ export function verdict({ state, reason }) {
   return `${state === "unreachable" ? "Not reachable" : "Reachability unknown"}: ${reason}`;
 }
 
+/** What the verdict rests on, and how old that is; the reason of a bad one stands in the verdict itself. */
+function proof({ state, reason, checkedAt }, now) {
+  const age = checkedAt === undefined ? "" : `${span((now - checkedAt) / 1000)} ago`;
+  if (state === "reachable") return age === "" ? reason : `${reason} (${age})`;
+  return age === "" ? "" : `tried ${age}`;
+}
+
 /** What stands below the verdict. `now` is the node's clock. */
 export function verdictFacts({ dht, serving, uptimeSeconds, network, readiness, reachability }, now) {
   const announced = dht.lastAnnounceAt === null
     ? (serving === null ? "" : "not announced yet")
     : `announced ${span((now - dht.lastAnnounceAt) / 1000)} ago`;
   return [
-    reachability.state === "reachable" ? reachability.reason : "",
+    proof(reachability, now),
     announced,
-    `${dht.peers} ${dht.peers === 1 ? "peer" : "peers"} on the ${network} network`,
+    `${count(dht.peers, "peer")} on the ${network} network`,
     readiness.ready ? `up for ${span(uptimeSeconds)}` : `starting: ${readiness.reason}`,
   ].filter((part) => part !== "").join(" · ");
 }
@@ -106,9 +116,11 @@ export function carbonMethod({ carbon, today, node }) {
   } g/kWh in ${carbon.zone}, ${carbon.method}, ${carbon.quality}${error}${mixed}`;
 }
 
-/** The policy in a line. `now` is the node's clock. */
-export function policyWords({ action, because, until }) {
-  if (action === "contribute") return "Contributing";
+/** The policy in a line. `serves`: whether there are blocks to contribute. */
+export function policyWords({ action, because, until }, serves) {
+  if (action === "contribute") {
+    return serves ? "Contributing" : "Nothing to pause: this node serves no blocks";
+  }
   const says = because.filter((one) => one.action === action).map((one) => one.says).join("; ");
   const ends = until === null ? "" : ` (looks again at ${clock(until)})`;
   return `${action === "slow" ? "Slowed down" : "Paused"}: ${says}${ends}`;
@@ -116,3 +128,30 @@ export function policyWords({ action, because, until }) {
 
 /** Whether the owner's own pause holds. */
 export const isPausedByOwner = ({ because }) => because.some(({ rule }) => rule === "pause");
+
+const isIn = ([start, end], block) => block >= start && block < end;
+
+/** Who serves each of `total` blocks: `own`, `peers`, `silent` where who announces it gave no answer, or `none`. */
+export const blockKinds = (own, others, total) =>
+  Array.from({ length: total }, (_, block) => {
+    if (isIn(own, block)) return "own";
+    if ((others?.coverage[block] ?? 0) > 0) return "peers";
+    return others?.silent.some((run) => isIn(run, block)) ? "silent" : "none";
+  });
+
+/** What stands below the strip of blocks. `kinds` are those of `blockKinds`; without the swarm only own blocks count. */
+export function stripNote({ blocks: [start, end], engine, modelBlocks }, kinds, knowsSwarm) {
+  const total = kinds.length;
+  const own = end === start
+    ? "Blocks are being chosen"
+    : `Blocks ${start} to ${end - 1}${modelBlocks === undefined ? "" : ` of ${total}`} here, ${
+      engine === "" ? "still loading" : `with ${engine}`
+    }`;
+  if (!knowsSwarm) return own;
+  const [silent, none] = ["silent", "none"].map((wanted) => kinds.filter((kind) => kind === wanted).length);
+  const lacks = [
+    silent === 0 ? "" : `${silent} of ${total} are announced by servers that gave no answer`,
+    none === 0 ? "" : `${none} of ${total} are served by nobody`,
+  ].filter((part) => part !== "");
+  return `${own}; ${lacks.length === 0 ? "the swarm has all of them" : lacks.join(", ")}`;
+}
