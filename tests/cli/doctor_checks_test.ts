@@ -175,15 +175,38 @@ Deno.test("a card without a default route is named where a bootstrap lies beyond
 
 Deno.test("what translates addresses is told by what peers see", async () => {
   only(await look(natCheck, { addresses: [card("100.64.1.2")] }), "fail", /^CGNAT/);
-  only(await look(natCheck, { addresses: [card("100.64.1.2"), card("2001:db8::1")] }), "warn", /^CGNAT/);
+  only(await look(natCheck, { addresses: [card("100.64.1.2"), card("2a00:1450::1")] }), "warn", /^CGNAT/);
   const home = [card("192.168.1.5")];
   const seen = (...ips: string[]) => natOf(home, ips.map((ip) => `/ip4/${ip}/tcp/999`));
   only([seen("192.168.1.5")], "ok", /no translation/);
   only([seen("203.0.113.7", "203.0.113.7")], "info", /^NAT: .*203\.0\.113\.7/);
   only([seen("100.80.0.1")], "warn", /^CGNAT/);
   only([seen("203.0.113.7", "203.0.113.9")], "warn", /several addresses/);
-  only([seen()], "info", /only private/);
-  only([natOf([card("203.0.113.7")], [])], "ok", /of its own/);
+  only([seen()], "info", /no public IPv4 address \(192\.168\.1\.5\)/);
+  only([natOf([card("8.8.8.8"), card("10.0.0.1")], [])], "ok", /of its own: 8\.8\.8\.8$/);
+  only(
+    [natOf([card("192.0.2.2")], [])],
+    "info",
+    /no public IPv4 address: 192\.0\.2\.2 \(documentation, RFC 5737\)/,
+  );
+});
+
+Deno.test("nothing is said of public addresses where a node listens on loopback alone", async () => {
+  const listen = ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"];
+  const addresses = [card("8.8.8.8"), card("100.64.1.2", "eth1"), card("2a00:1450::1")];
+  await using folder = await temporaryFolder();
+  const config = { listen, procfs: folder.path };
+  for (const check of [natCheck, ipv6Check]) {
+    const [found, ...more] = await look(check, { addresses, config });
+    assertEquals([found!.severity === "fail", more], [false, []]);
+    assertMatch(found!.says, /listens on loopback alone/);
+    assert(!/public|global|8\.8|2a00/.test(found!.says), found!.says);
+  }
+  const status = { addresses: ["/ip4/127.0.0.1/tcp/5/p2p/A"] } as unknown as StatusDocument;
+  only(await look(natCheck, { addresses, node: { state: "running", status } }), "info", /on loopback alone/);
+  // what stands before it hands calls on
+  const announced = { ...config, "p2p.announce": ["/ip4/8.8.8.8/tcp/1"] };
+  only(await look(natCheck, { addresses, config: announced }), "ok", /of its own: 8\.8\.8\.8/);
 });
 
 Deno.test("IPv6 is said to be of use only with a way out", async () => {
@@ -193,8 +216,8 @@ Deno.test("IPv6 is said to be of use only with a way out", async () => {
     /only addresses for the local network/,
   );
   await using folder = await temporaryFolder();
-  const given = { addresses: [card("2001:db8::1")], config: { procfs: folder.path } };
-  only(await look(ipv6Check, given), "ok", /2001:db8::1/);
+  const given = { addresses: [card("2a00:1450::1")], config: { procfs: folder.path } };
+  only(await look(ipv6Check, given), "ok", /2a00:1450::1/);
   await Deno.mkdir(`${folder.path}/net`);
   const none = "0".repeat(32);
   const line = (card: string) =>
@@ -202,7 +225,7 @@ Deno.test("IPv6 is said to be of use only with a way out", async () => {
   await Deno.writeTextFile(`${folder.path}/net/ipv6_route`, line("lo"));
   only(await look(ipv6Check, given), "warn", /no default route/);
   await Deno.writeTextFile(`${folder.path}/net/ipv6_route`, line("lo") + line("eth0"));
-  only(await look(ipv6Check, given), "ok", /2001:db8::1/);
+  only(await look(ipv6Check, given), "ok", /2a00:1450::1/);
 });
 
 Deno.test("a data folder that is not there yet is judged by the one above, and nothing is left behind", async () => {
