@@ -46,7 +46,8 @@ async function verdictOf(context: CheckContext, signal: AbortSignal): Promise<Di
   } catch (error) {
     signal.throwIfAborted();
     if (codeOf(error, "corrupt") === "corrupt") throw error;
-    return tell("unknown", `nothing could listen in the node's place: ${messageOf(error)}`, "see port");
+    const see = node.state === "silent" ? "see node" : "see port";
+    return tell("unknown", `nothing could listen in the node's place: ${messageOf(error)}`, see);
   }
 }
 

@@ -24,7 +24,11 @@ export const portsCheck: Check = {
   run(context) {
     const { node, settings: { config } } = context;
     if (node.state === "running") {
-      return [tell("ok", `the node listens at ${node.status.addresses.length} addresses`)];
+      const count = node.status.addresses.length;
+      return [tell("ok", `the node listens at ${count} ${count === 1 ? "address" : "addresses"}`)];
+    }
+    if (node.state === "silent") {
+      return [tell("info", "not tried: the process that holds the data folder has its own")];
     }
     const api = splitHostPort(config.api);
     const places: Place[] = [

@@ -277,6 +277,9 @@ Deno.test("a port in use is named with what it was for", async () => {
     /for the API, is in use by/,
   );
   const listen = [`/ip4/127.0.0.1/tcp/${port}`];
+  // who holds the folder has the ports too: its silence is told already
+  const silent = { config: { ...free, listen }, node: { state: "silent", why: "x" } as const };
+  only(await look(portsCheck, silent), "info", /not tried/);
   only(await look(portsCheck, { config: { ...free, listen } }), "fail", /for peers, is in use by/);
   const elsewhere = ["/ip4/203.0.113.9/tcp/0"];
   only(await look(portsCheck, { config: { ...free, listen: elsewhere } }), "fail", /203\.0\.113\.9/);
