@@ -38,6 +38,19 @@ export function messageOf(error: unknown): string {
   return text === "" ? "unknown error" : text;
 }
 
+/**
+ * The words of a failure without what could not be done, for a message that says that itself.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(wordsOf(new Error("Cannot connect to /ip6/::1/tcp/1: it is down")), "it is down");
+ * assertEquals(wordsOf(new Error("it is down")), "it is down");
+ * ```
+ */
+export const wordsOf = (error: unknown): string => messageOf(error).replace(/^Cannot .*?: (?=.)/s, "");
+
 /** The code of a thrown value, `fallback` for what is not ours; abort and time-out signals are recognised by name. */
 export function codeOf(error: unknown, fallback: ErrorCode): ErrorCode {
   if (error instanceof NodeError) return error.code;

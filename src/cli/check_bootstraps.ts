@@ -4,41 +4,36 @@
  * @module
  */
 import type { AwayKind, ProbedPeer } from "../node/probe_swarm.ts";
-import { type Check, type Diagnosis, NETWORK_LIMIT_MS, tellOf } from "./checks.ts";
+import { DIAL_CAUSES } from "../p2p/dial_failure.ts";
+import { type Check, type CheckContext, type Diagnosis, NETWORK_LIMIT_MS, tellOf } from "./checks.ts";
 
 const tell = tellOf("bootstraps");
 
-/** What each kind of absence means, and what helps. */
-const ABSENCE: Readonly<Record<AwayKind, readonly [cause: string, cure: string]>> = {
-  refused: ["its machine answers and nothing listens at that port", "ask its operator, or name another"],
-  no_route: [
-    "no way leads to its address",
-    "see network; check cable, Wi-Fi and the default route: ip route",
-  ],
-  no_name: ["its name is not resolved", "see dns"],
-  silent: [
-    "nothing comes back: it is down, or a firewall drops what goes out to it or comes back",
-    "let TCP out to its port; ask its operator whether it is up; or name another with --initial-peers",
-  ],
-  other_peer: [
-    "somebody with another key answers there",
+/** What helps against each kind of absence. */
+const CURES: Readonly<Record<AwayKind, string>> = {
+  refused: "ask its operator, or name another",
+  no_route: "see network; check cable, Wi-Fi and the default route: ip route",
+  no_name: "see dns",
+  silent: "let TCP out to its port; ask its operator whether it is up; or name another with --initial-peers",
+  other_peer:
     "correct the peer id at the end of its address; if it was right yesterday, ask its operator first",
-  ],
-  no_dht: [
-    "it takes connections and does not answer hivemind's rpc_ping",
-    "name a peer of the DHT in its place",
-  ],
-  failed: ["the connection failed", "check its address, or name another with --initial-peers"],
+  no_libp2p: "correct its port: that of its API is another; or ask its operator",
+  no_transport: "name an address of it with /tcp/ in --initial-peers",
+  unknown_peer: "name an address of it with --initial-peers",
+  no_dht: "name a peer of the DHT in its place",
+  failed: "check its address, or name another with --initial-peers",
+};
+const CAUSES: Readonly<Record<AwayKind, string>> = {
+  ...DIAL_CAUSES,
+  no_dht: "it takes connections and does not answer hivemind's rpc_ping",
 };
 
 /** Dials every bootstrap and says which are away, and why. */
 export const bootstrapsCheck: Check = {
   name: "bootstraps",
   limitMs: NETWORK_LIMIT_MS,
-  async run({ lookouts, bootstraps: named }) {
-    if (named.length === 0) {
-      return [tell("info", "none are named: this node meets nobody by itself (--initial-peers)")];
-    }
+  async run({ lookouts, node, bootstraps: named }) {
+    if (named.length === 0) return [noneOf(node)];
     const { bootstraps } = await lookouts.swarm();
     if (bootstraps.length === 0) return [tell("ok", "this node is the only one")];
     const away = bootstraps.filter((peer) => peer.away !== undefined);
@@ -51,8 +46,19 @@ export const bootstrapsCheck: Check = {
   },
 };
 
+/** A node that runs may have met others all the same: they came by themselves, or are known from earlier. */
+function noneOf(node: CheckContext["node"]): Diagnosis {
+  const met = node.state === "running" ? node.status.dht.peers : 0;
+  const others = met === 0 ? "" : `; ${met} ${met === 1 ? "peer is" : "peers are"} known to it all the same`;
+  return tell("info", `none are named: this node meets nobody by itself (--initial-peers)${others}`);
+}
+
 function awayOf({ address, peer, away }: ProbedPeer, isAlone: boolean): Diagnosis {
-  const [cause, cure] = ABSENCE[away!.kind];
+  const { kind, why } = away!;
   // others still let the node in
-  return tell(isAlone ? "fail" : "warn", `${address ?? peer} is away: ${cause} (${away!.why})`, cure);
+  return tell(
+    isAlone ? "fail" : "warn",
+    `${address ?? peer} is away: ${CAUSES[kind]} (${why})`,
+    CURES[kind],
+  );
 }

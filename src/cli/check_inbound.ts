@@ -5,7 +5,7 @@
  */
 import type { StatusDocument } from "../api/status.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
-import { ipOf, kindOfAddress } from "../device/addresses.ts";
+import { areLocal } from "../device/addresses.ts";
 import type { NodeVerdicts, StandInVerdicts, Verdict } from "../node/probe_inbound.ts";
 import { type Check, type CheckContext, type Diagnosis, tellOf } from "./checks.ts";
 
@@ -46,7 +46,8 @@ async function verdictOf(context: CheckContext, signal: AbortSignal): Promise<Di
   } catch (error) {
     signal.throwIfAborted();
     if (codeOf(error, "corrupt") === "corrupt") throw error;
-    return tell("unknown", `nothing could listen in the node's place: ${messageOf(error)}`, "see port");
+    const see = node.state === "silent" ? "see node" : "see port";
+    return tell("unknown", `nothing could listen in the node's place: ${messageOf(error)}`, see);
   }
 }
 
@@ -89,7 +90,7 @@ export function ofNode(status: StatusDocument, { says, cameIn, kept }: NodeVerdi
   }
   if (yes === 0) return tell("fail", `${no} of ${asked} peers cannot reach this node at ${where}`, CURE);
   if (no > 0) return tell("warn", `${no} of ${asked} peers cannot reach this node at ${where}`, CURE);
-  return isLocal(status.addresses)
+  return areLocal(status.addresses)
     ? tell("ok", `${yes} of ${asked} peers on this machine reach it at ${where}`)
     : tell(
       "unknown",
@@ -136,10 +137,7 @@ const countOf = (says: readonly Verdict[], verdict: Verdict): number =>
 
 /** Addresses without peer ids, the first few; loopback only where there is nothing else. */
 function placesOf(addresses: readonly string[]): string {
-  const wide = addresses.filter((address) => !isLocal([address]));
+  const wide = addresses.filter((address) => !areLocal([address]));
   const short = (wide.length > 0 ? wide : addresses).map((address) => address.replace(/\/p2p\/[^/]+$/, ""));
   return short.slice(0, 3).join(", ") + (short.length > 3 ? ` and ${short.length - 3} more` : "");
 }
-
-const isLocal = (addresses: readonly string[]): boolean =>
-  addresses.every((address) => kindOfAddress(ipOf(address) ?? "0.0.0.0") === "loopback");

@@ -24,8 +24,8 @@ export const keyCheck: Check = {
     }
     if (peer === undefined) return [tell("ok", "there is no key yet; the first start makes one")];
     const own = node.state === "running" ? node.status.addresses : [];
-    const { bootstraps } = await lookouts.swarm();
-    if (!bootstraps.some(({ away }) => away === undefined)) {
+    const { bootstraps, others } = await lookouts.swarm();
+    if (![...bootstraps, ...others].some(({ away }) => away === undefined)) {
       return [
         tell(
           "unknown",

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { ipOf, kindOfAddress, type LocalAddress } from "../device/addresses.ts";
+import { areLocal, ipOf, kindOfAddress, type LocalAddress, purposeOfAddress } from "../device/addresses.ts";
 import { openSystemFiles, type TextFiles } from "../device/sysfs.ts";
-import { type Check, type Diagnosis, NETWORK_LIMIT_MS, tellOf } from "./checks.ts";
+import { type Check, type CheckContext, type Diagnosis, NETWORK_LIMIT_MS, tellOf } from "./checks.ts";
 
 const [tell, tellNat, tellV6] = [tellOf("network"), tellOf("nat"), tellOf("ipv6")];
 
@@ -36,17 +36,26 @@ export const networkCheck: Check = {
   },
 };
 
-/** Whether an address lies outside this machine; names do, and without a card of its network so do private ones. */
+/** Whether an address lies outside this machine; names do, and without a card of its kind of network so do others. */
 const isBeyond = (ip: string | undefined, own: readonly LocalAddress[]): boolean => {
   const kind = ip === undefined ? "public" : kindOfAddress(ip);
+  if (kind === "special") return !own.some((each) => each.kind === "special");
   return kind === "public" || (kind !== "loopback" && own.length === 0);
 };
+
+/** Whether nobody beyond this machine is to call: then no address of it need be public. */
+function isHereAlone({ node, settings: { config } }: CheckContext): boolean {
+  if (config["p2p.announce"].length > 0) return false;
+  return areLocal(node.state === "running" ? node.status.addresses : config.listen);
+}
 
 /** What stands between this machine and the internet. */
 export const natCheck: Check = {
   name: "nat",
   limitMs: NETWORK_LIMIT_MS,
-  async run({ addresses, lookouts, settings: { config } }) {
+  async run(context) {
+    const { addresses, lookouts, settings: { config } } = context;
+    if (isHereAlone(context)) return [tellNat("info", HERE_ALONE)];
     const four = addresses.filter(({ family, kind }) =>
       family === 4 && kind !== "loopback" && kind !== "link"
     );
@@ -68,6 +77,9 @@ const carrierOf = ({ address }: LocalAddress, isToServe: boolean): Diagnosis =>
     "ask the provider for a public IPv4 address or for IPv6, or serve from a machine that has one",
   );
 
+const HERE_ALONE =
+  "of no matter: the node listens on loopback alone, and nobody else is to call it (--listen)";
+
 /** Judges by where peers saw us come from. */
 export function natOf(four: readonly LocalAddress[], observed: readonly string[]): Diagnosis {
   const seen = new Set(observed.flatMap((address) => ipOf(address) ?? []).filter((ip) => !ip.includes(":")));
@@ -85,15 +97,25 @@ export function natOf(four: readonly LocalAddress[], observed: readonly string[]
   if (outside.length > 0) {
     return tellNat("ok", `no translation: peers see this machine come from ${outside[0]}`);
   }
-  if (four.some(({ kind }) => kind === "public")) {
-    return tellNat("ok", `a public IPv4 address of its own: ${own}`);
+  const open = four.filter(({ kind }) => kind === "public");
+  if (open.length > 0) {
+    const each = open.map(({ address }) => address).join(", ");
+    return tellNat("ok", `a public IPv4 address of its own: ${each}`);
   }
   if (four.length === 0) {
     return tellNat("info", "no IPv4 address beyond this machine, so nothing translates it");
   }
+  const nobodys = four.filter(({ kind }) => kind === "special");
+  if (nobodys.length === four.length) {
+    const each = nobodys.map(({ address }) => `${address} (${purposeOfAddress(address)})`).join(", ");
+    return tellNat(
+      "info",
+      `no public IPv4 address: ${each} is set aside, and reached from its own network alone`,
+    );
+  }
   return tellNat(
     "info",
-    `only private IPv4 addresses (${own}): a router translates them on the way to the internet`,
+    `no public IPv4 address (${own}): a router translates on the way to the internet`,
   );
 }
 
@@ -111,7 +133,8 @@ function translatedOf(seen: string, own: string): Diagnosis {
 /** Whether IPv6 can be used beyond this network. */
 export const ipv6Check: Check = {
   name: "ipv6",
-  run({ addresses, settings: { config } }) {
+  run(context) {
+    const { addresses, settings: { config } } = context;
     const six = addresses.filter(({ family, kind }) => family === 6 && kind !== "loopback");
     const global = six.find(({ kind }) => kind === "public");
     if (global === undefined) {
@@ -125,7 +148,12 @@ export const ipv6Check: Check = {
         "let the router announce itself (ip -6 route), or switch IPv6 off",
       )];
     }
-    return [tellV6("ok", `a global address: ${global.address}`)];
+    return [tellV6(
+      "ok",
+      isHereAlone(context)
+        ? "calls to other networks can go out; the node listens on loopback alone, and nobody else is to call it"
+        : `a global address: ${global.address}`,
+    )];
   },
 };
 

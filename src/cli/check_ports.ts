@@ -29,6 +29,9 @@ export const portsCheck: Check = {
         tell("ok", `the node listens at ${counted(node.status.addresses.length, "address", "addresses")}`),
       ];
     }
+    if (node.state === "silent") {
+      return [tell("info", "not tried: the process that holds the data folder has its own")];
+    }
     const api = splitHostPort(config.api);
     const places: Place[] = [
       {

@@ -59,7 +59,10 @@ export interface Lookouts {
 /** What checks may use. */
 export interface CheckContext {
   readonly world: World;
+  /** Those of the node that runs here, but for flags that say otherwise. */
   readonly settings: Settings;
+  /** Which were taken from the node, in one sentence. */
+  readonly taken?: string | undefined;
   /** What is known of energy: by the running node, or by sensors opened for this; absent where none ended in time. */
   readonly energy: EnergyDocument | undefined;
   readonly node: NodeAnswer;

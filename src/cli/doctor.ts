@@ -6,10 +6,11 @@
 import { type EnergyDocument, energyDocument } from "../api/energy.ts";
 import type { StatusDocument } from "../api/status.ts";
 import { openDeadline, orAbort } from "../base/deadline.ts";
-import { codeOf, messageOf, NodeError } from "../base/errors.ts";
+import { codeOf, messageOf, NodeError, wordsOf } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import { readAddresses } from "../device/addresses.ts";
 import { probeEnergy } from "../node/probe_energy.ts";
+import { asNodeRuns, type SettingsBesideNode } from "./as_node_runs.ts";
 import { askNode } from "./ask_node.ts";
 import { bootstrapsCheck } from "./check_bootstraps.ts";
 import { clockCheck } from "./check_clock.ts";
@@ -78,22 +79,23 @@ export const doctorVerb: Verb = {
     JSON_FLAG,
   ],
   more:
-    "Works with and without a running node; without one it wants the settings that the node would start with. Looks at the\n" +
-    "clock, names, bootstraps, the way in, addresses, the key, ports, permissions, disk, memory, the engine, the power\n" +
-    "supply and sensors. Each finding has a state (ok, warn, fail, unknown), a cause and a cure. Exit code 1 when something\n" +
-    "fails.",
+    "Works with and without a running node; without one it wants the settings that the node would start with, beside one\n" +
+    "it takes the node's own where no flag says otherwise. Looks at the clock, names, bootstraps, the way in, addresses, the\n" +
+    "key, ports, permissions, disk, memory, the engine, the power supply and sensors. Each finding has a state (ok, warn,\n" +
+    "fail, unknown), a cause and a cure. Exit code 1 when something fails.",
   async run(invocation) {
-    const settings = loadSettings(invocation, this.flags);
+    const own = loadSettings(invocation, this.flags);
     const { output, flags } = invocation;
-    const world = worldOf(invocation, settings, "warn");
+    const world = worldOf(invocation, own, "warn");
     using stop = listenForSignals();
     const ownRoots = flags.has("sysfs") || flags.has("procfs");
-    const node = await answerOf(settings, stop.signal);
+    const node = await answerOf(own, stop.signal);
+    const { settings, taken } = asNodeRuns(own, node);
     const end = new AbortController();
     await using lookouts = openLookouts(world, settings, node, end.signal);
     const leave = () => end.abort(stop.signal.reason);
     stop.signal.addEventListener("abort", leave, { once: true });
-    const context = await contextOf(world, { settings, node, lookouts, ownRoots }, stop.signal);
+    const context = await contextOf(world, { settings, taken, node, lookouts, ownRoots }, stop.signal);
     const found = await examine(CHECKS, context, stop.signal);
     end.abort(new NodeError("aborted", "All checks are done"));
     if (flags.has("json")) {
@@ -159,8 +161,7 @@ export function diagnosisLines(found: readonly Diagnosis[]): string[] {
   }).map(printable);
 }
 
-interface Known {
-  readonly settings: Settings;
+interface Known extends SettingsBesideNode {
   readonly node: NodeAnswer;
   readonly lookouts: OpenLookouts;
   /** Whether other roots than the machine's are to be looked at. */
@@ -169,7 +170,7 @@ interface Known {
 
 async function contextOf(
   world: World,
-  { settings, node, lookouts, ownRoots }: Known,
+  { settings, taken, node, lookouts, ownRoots }: Known,
   signal: AbortSignal,
 ): Promise<CheckContext> {
   const running = node.state === "running" && !ownRoots;
@@ -181,8 +182,8 @@ async function contextOf(
         if (error instanceof NodeError) return undefined;
         throw error;
       });
-  const bootstraps = bootstrapsOf(settings, node);
-  return { world, settings, energy, node, bootstraps, addresses: readAddresses(), lookouts };
+  const bootstraps = bootstrapsOf(settings);
+  return { world, settings, taken, energy, node, bootstraps, addresses: readAddresses(), lookouts };
 }
 
 /** Figures of sensors opened for this. Throws `NodeError` `timeout` where they do not end in time. */
@@ -200,6 +201,6 @@ async function answerOf({ paths }: Settings, signal: AbortSignal): Promise<NodeA
   } catch (error) {
     signal.throwIfAborted();
     if (!(error instanceof NodeError)) throw error;
-    return error.code === "not_running" ? { state: "none" } : { state: "silent", why: messageOf(error) };
+    return error.code === "not_running" ? { state: "none" } : { state: "silent", why: wordsOf(error) };
   }
 }

@@ -4,10 +4,13 @@
  *
  * @module
  */
+import type { PeerDocument, PeersDocument } from "../api/swarm.ts";
+import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import { networkProfile } from "../config/network_profile.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
-import type { SwarmProbe } from "../node/probe_swarm.ts";
+import type { ProbeOptions, SwarmProbe } from "../node/probe_swarm.ts";
+import { askNode } from "./ask_node.ts";
 import { VERSION } from "./build_info.ts";
 import type { Lookouts, NodeAnswer } from "./checks.ts";
 import type { Settings } from "./settings.ts";
@@ -15,12 +18,9 @@ import type { Settings } from "./settings.ts";
 /** Lookouts that are closed with all that they opened. */
 export interface OpenLookouts extends Lookouts, AsyncDisposable {}
 
-/** The named bootstraps; else those of the network, which is the running node's where none is named. */
-export function bootstrapsOf({ config, origins }: Settings, node: NodeAnswer): readonly string[] {
-  if (config.initial_peers.length > 0) return config.initial_peers;
-  const isOwn = node.state === "running" && origins.network === "built in";
-  return networkProfile(isOwn ? node.status.network : config.network).bootstraps;
-}
+/** The named bootstraps; else those of the network. */
+export const bootstrapsOf = ({ config }: Settings): readonly string[] =>
+  config.initial_peers.length > 0 ? config.initial_peers : networkProfile(config.network).bootstraps;
 
 /** Lookouts of one run; `signal` ends all of them. */
 export function openLookouts(
@@ -32,11 +32,12 @@ export function openLookouts(
   const { config, paths } = settings;
   const swarm = once(async (): Promise<SwarmProbe> => {
     const { openSwarmProbe } = await import("../node/probe_swarm.ts");
-    const bootstraps = bootstrapsOf(settings, node);
-    const own = node.state === "running"
-      ? { own: { peer: node.status.peerId, addresses: node.status.addresses } }
-      : {};
-    return await openSwarmProbe(world, { bootstraps, version: VERSION, ...own }, signal);
+    const own = await ownOf(paths, node, signal);
+    return await openSwarmProbe(
+      world,
+      { bootstraps: bootstrapsOf(settings), version: VERSION, ...own },
+      signal,
+    );
   });
   return {
     swarm: swarm.get,
@@ -62,6 +63,29 @@ export function openLookouts(
       await (await swarm.settled())?.[Symbol.asyncDispose]();
     },
   };
+}
+
+/** What the running node says of itself and of those it is connected to. */
+async function ownOf(
+  paths: Settings["paths"],
+  node: NodeAnswer,
+  signal: AbortSignal,
+): Promise<Pick<ProbeOptions, "own">> {
+  if (node.state !== "running") return {};
+  const { peerId: peer, addresses } = node.status;
+  return { own: { peer, addresses, neighbours: await neighboursOf(paths, signal) } };
+}
+
+/** None where the node cannot tell: the swarm is then met through the bootstraps alone. */
+async function neighboursOf(paths: Settings["paths"], signal: AbortSignal): Promise<readonly PeerDocument[]> {
+  try {
+    const { peers } = await askNode<PeersDocument>(paths, "/api/v1/peers", signal);
+    return peers.filter(({ connected }) => connected);
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof NodeError) return [];
+    throw error;
+  }
 }
 
 interface Once<T> {

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { messageOf, NodeError } from "../base/errors.ts";
+import { messageOf, NodeError, wordsOf } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import { clockErrorOf, isSkewTooLarge, skewOf } from "./clock_rule.ts";
 import { JOIN_PAUSE_MS, JOIN_TRIES } from "./constants.ts";
@@ -58,11 +58,17 @@ export async function pingBootstraps(
 
 /** What to say when nobody is left to work with. */
 export function unreachableError({ peers }: JoinReport): NodeError {
-  const reasons = peers.map(({ peer, reason }) => `${peer}: ${reason}`).join("; ");
-  return new NodeError(
-    "unreachable",
-    `Cannot join: none of ${peers.length} bootstraps answered, wanted one (${reasons})`,
-  );
+  const reasons = peers.map(reasonOf);
+  const words = reasons.length === 1
+    ? `Cannot join through ${reasons[0]}`
+    : `Cannot join: none of ${peers.length} bootstraps answered, wanted one that does; ${reasons.join("; ")}`;
+  return new NodeError("unreachable", words);
+}
+
+/** Whom, and why: a failure to connect names the peer itself, with the address where one was dialled. */
+function reasonOf({ peer, reason = "" }: JoinedPeer): string {
+  const whom = reason.match(/^Cannot connect to (\S+): /)?.[1] ?? peer;
+  return `${whom}: ${wordsOf(reason)}`;
 }
 
 async function pingBootstrap(protocol: DhtProtocol, peer: PeerId, signal: AbortSignal): Promise<JoinedPeer> {

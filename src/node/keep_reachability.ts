@@ -7,7 +7,7 @@ import type { StatusDocument } from "../api/status.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import { counted } from "../base/words.ts";
-import { ipOf, kindOfAddress } from "../device/addresses.ts";
+import { areLocal } from "../device/addresses.ts";
 import type { NodeVerdicts } from "./probe_inbound.ts";
 
 /** After joining, before the first question: the addresses have to reach others first. */
@@ -107,8 +107,9 @@ export function reachabilityOf(
       } could call back: open the port, or name addresses with p2p.announce`,
     );
   }
-  const isHere = addresses.every((address) => kindOfAddress(ipOf(address) ?? "0.0.0.0") === "loopback");
-  if (cameIn || isHere) return verdict("reachable", `${seen}, over connections that they opened`);
+  if (cameIn || areLocal(addresses)) {
+    return verdict("reachable", `${seen}, over connections that they opened`);
+  }
   return verdict(
     "unknown",
     `${seen}, perhaps over connections that this node opened; no new one came in (kwaainet doctor says more)`,

@@ -6,6 +6,7 @@
 import { NodeError } from "../base/errors.ts";
 import type { Clock } from "../base/world.ts";
 import type { DataPaths } from "../config/paths.ts";
+import { readRunningSettings, type RunningSettings } from "./running_settings.ts";
 
 /** Who holds a data folder, as its lock file tells. */
 export interface Holder {
@@ -16,6 +17,8 @@ export interface Holder {
   readonly key?: string;
   /** What it serves, as it was named to it. */
   readonly model?: string;
+  /** What it was started with; absent before it listens. */
+  readonly settings?: RunningSettings;
 }
 
 /** The right to use a data folder. Dispose to give it back; the kernel takes it back when the process dies. */
@@ -26,8 +29,8 @@ export interface DataLock extends AsyncDisposable {
 
 /** How long a lock may take where it cannot be asked for without waiting. */
 const PATIENCE_MS = 250;
-/** Longest lock file that is read. */
-const MAX_BYTES = 4096;
+/** Longest lock file that is read: a node may name many peers. */
+const MAX_BYTES = 1 << 18;
 
 /**
  * Makes the data folder (0700) where it is missing and locks it. What a killed process left behind does not count.
@@ -76,13 +79,15 @@ export async function isDataLocked(clock: Clock, paths: DataPaths): Promise<bool
 export function readHolder(paths: DataPaths): Holder | undefined {
   try {
     const holder: unknown = JSON.parse(Deno.readTextFileSync(paths.lock).slice(0, MAX_BYTES));
-    const { pid, api, key, model } = holder as Partial<Holder>;
+    const { pid, api, key, model, settings: kept } = holder as Partial<Holder>;
     if (!Number.isInteger(pid)) return undefined;
+    const settings = readRunningSettings(kept);
     return {
       pid: pid!,
       ...(typeof api === "string" ? { api } : {}),
       ...(typeof key === "string" ? { key } : {}),
       ...(typeof model === "string" ? { model } : {}),
+      ...(settings === undefined ? {} : { settings }),
     };
   } catch (error) {
     if (error instanceof SyntaxError || error instanceof Deno.errors.NotFound) return undefined;

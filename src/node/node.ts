@@ -16,6 +16,7 @@ import { openText, textLimits } from "./open_text.ts";
 import { keepMembership } from "./membership.ts";
 import { NodeModel } from "./node_model.ts";
 import type { NodeParts } from "./parts.ts";
+import { runningSettings } from "./running_settings.ts";
 import { nodeStatus } from "./status.ts";
 import { swarmSource } from "./swarm_view.ts";
 import type { NodePlan } from "./plan.ts";
@@ -109,6 +110,7 @@ export async function openNode(
     api: api.url,
     ...(api.ownKey === undefined ? {} : { key: api.ownKey }),
     ...(named === undefined ? {} : { model: named }),
+    settings: runningSettings(plan.config),
   });
 
   const membership = rooms.use(keepMembership(world.clock, network, health));

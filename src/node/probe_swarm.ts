@@ -5,13 +5,15 @@
  * @module
  */
 import { openDeadline } from "../base/deadline.ts";
-import { messageOf, NodeError } from "../base/errors.ts";
+import { NodeError, wordsOf } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
+import { ipOf, kindOfAddress } from "../device/addresses.ts";
 import { skewOf } from "../dht/clock_rule.ts";
 import { dhtIdOfPeer } from "../dht/id.ts";
 import { DhtProtocol } from "../dht/protocol.ts";
 import { createIdentity } from "../identity/keys.ts";
+import { type DialFailureKind, dialFailureOf } from "../p2p/dial_failure.ts";
 import { type Host, openHost } from "../p2p/host.ts";
 import { CHECK_METHOD } from "../petals/server/reachability.ts";
 import { peerOf } from "./peer_address.ts";
@@ -22,14 +24,16 @@ const DIAL_MS = 5_000;
 const ANSWER_MS = 3_000;
 /** Peers asked besides the bootstraps. */
 const MAX_OTHERS = 5;
+/** Addresses of one of them that are tried: a machine says of itself where it lives, loopback included. */
+const MAX_TRIED = 2;
 
 /** Why a peer could not be spoken to. */
-export type AwayKind = "refused" | "no_route" | "no_name" | "silent" | "other_peer" | "no_dht" | "failed";
+export type AwayKind = DialFailureKind | "no_dht";
 
 /** What became of one peer. */
 export interface ProbedPeer {
   readonly peer: PeerId;
-  /** As it was named; absent for one that was found through others. */
+  /** As it was named, or where it was met; absent for one that was called by its name alone. */
   readonly address?: string;
   /** Absent for one that answers. */
   readonly away?: { readonly kind: AwayKind; readonly why: string };
@@ -41,12 +45,21 @@ export interface ProbedPeer {
   readonly checks: boolean;
 }
 
+/** A node that runs here. */
+export interface OwnNode {
+  readonly peer: PeerId;
+  /** With `/p2p/`. */
+  readonly addresses: readonly string[];
+  /** Peers it is connected to, with addresses without `/p2p/`; they are found by asking it where absent. */
+  readonly neighbours?: readonly { readonly peerId: PeerId; readonly addresses: readonly string[] }[];
+}
+
 /** What is looked for. */
 export interface ProbeOptions {
   /** Multiaddrs with `/p2p/`. */
   readonly bootstraps: readonly string[];
   /** The running node of this machine: its neighbours are asked too. */
-  readonly own?: { readonly peer: PeerId; readonly addresses: readonly string[] };
+  readonly own?: OwnNode;
   readonly version: string;
 }
 
@@ -96,18 +109,15 @@ async function meet(
   signal: AbortSignal,
 ): Promise<ProbedPeer> {
   const about = { peer, ...(address === undefined ? {} : { address }) };
-  const away = (kind: AwayKind, error: unknown): ProbedPeer => {
+  const away = (kind: AwayKind, why: string): ProbedPeer => {
     signal.throwIfAborted();
-    return {
-      ...about,
-      checks: false,
-      away: { kind, why: reasonsOf(error)[0]!.replace(/^Cannot connect to \S+: /, "") },
-    };
+    return { ...about, checks: false, away: { kind, why } };
   };
   try {
     if (address !== undefined) await host.dial(address, signal);
   } catch (error) {
-    return away(awayKindOf(reasonsOf(error).join("; ")), error);
+    const { kind, why } = dialFailureOf(address!, error);
+    return away(kind, why);
   }
   try {
     const { clock } = await dht.ping(peer, false, signal);
@@ -119,7 +129,7 @@ async function meet(
       checks: told?.protocols.includes(CHECK_METHOD) ?? false,
     };
   } catch (error) {
-    return away("no_dht", error);
+    return away("no_dht", wordsOf(error));
   }
 }
 
@@ -142,37 +152,44 @@ async function meetOthers(
 ): Promise<ProbedPeer[]> {
   if (own === undefined) return [];
   const named = new Set([own.peer, visit.host.self, ...bootstraps.map(peerOf)]);
+  const places = new Map((own.neighbours ?? []).map(({ peerId, addresses }) => [peerId, addresses]));
+  const found = [...places.keys(), ...await neighboursOf(visit, own, signal)];
+  const others = [...new Set(found)].filter((peer) => !named.has(peer)).slice(0, MAX_OTHERS);
+  const met = await Promise.all(
+    others.map((peer) => meetAnywhere(visit, peer, places.get(peer) ?? [], signal)),
+  );
+  return met.filter(({ away }) => away === undefined);
+}
+
+/** Who stands in the running node's table; nobody where it does not answer, which its own check says. */
+async function neighboursOf(
+  { host, dht }: Visit,
+  own: OwnNode,
+  signal: AbortSignal,
+): Promise<readonly PeerId[]> {
   try {
-    await Promise.any(own.addresses.map((address) => visit.host.dial(address, signal)));
-    const answer = await visit.dht.find(own.peer, [visit.dht.table.self.id], signal);
-    const found = [...answer.found.values()].flatMap(({ nearest }) => nearest.map(({ peer }) => peer));
-    const others = found.filter((peer) => !named.has(peer)).slice(0, MAX_OTHERS);
-    const met = await Promise.all(others.map((peer) => meet(visit, peer, undefined, signal)));
-    return met.filter(({ away }) => away === undefined);
+    await Promise.any(own.addresses.map((address) => host.dial(address, signal)));
+    const { found } = await dht.find(own.peer, [dht.table.self.id], signal);
+    return [...found.values()].flatMap(({ nearest }) => nearest.map(({ peer }) => peer));
   } catch (error) {
     signal.throwIfAborted();
-    if (error instanceof NodeError || error instanceof AggregateError) return []; // the node's own check says so
+    if (error instanceof NodeError || error instanceof AggregateError) return [];
     throw error;
   }
 }
 
-/** Messages of an error and of all that caused it, the first one for people. */
-function reasonsOf(error: unknown, depth = 0): string[] {
-  if (depth > 5) return [];
-  const inner = error instanceof AggregateError ? error.errors : [];
-  const cause = error instanceof Error && error.cause !== undefined ? [error.cause] : [];
-  return [messageOf(error), ...[...inner, ...cause].flatMap((each) => reasonsOf(each, depth + 1))];
+/** At one of its addresses, those beyond this machine first; else by its name, which the node's table finds. */
+async function meetAnywhere(
+  visit: Visit,
+  peer: PeerId,
+  addresses: readonly string[],
+  signal: AbortSignal,
+): Promise<ProbedPeer> {
+  const isHere = (address: string) => Number(kindOfAddress(ipOf(address) ?? "") === "loopback");
+  const sorted = addresses.toSorted((a, b) => isHere(a) - isHere(b));
+  for (const address of sorted.slice(0, MAX_TRIED)) {
+    const met = await meet(visit, peer, `${address}/p2p/${peer}`, signal);
+    if (met.away === undefined) return met;
+  }
+  return await meet(visit, peer, undefined, signal);
 }
-
-/** Node's and Deno's words, and libp2p's. */
-const WORDS: readonly (readonly [AwayKind, RegExp])[] = [
-  ["other_peer", /UnexpectedPeer|does not match expected|Payload identity key/i],
-  ["no_name", /ENOTFOUND|EAI_AGAIN|failed to lookup|no valid addresses/i],
-  ["no_route", /ENETUNREACH|EHOSTUNREACH|unreachable \(os error|No route to host/i],
-  ["refused", /ECONNREFUSED|Connection refused|ECONNRESET|Connection reset/i],
-  ["silent", /does not answer|no answer within|ETIMEDOUT|timed out|TimeoutError/i],
-];
-
-/** Which kind of absence the words of a failed dial tell of. */
-export const awayKindOf = (words: string): AwayKind =>
-  WORDS.find(([, pattern]) => pattern.test(words))?.[0] ?? "failed";

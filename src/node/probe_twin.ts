@@ -43,7 +43,9 @@ export async function findTwin(
   const identity = await createIdentity();
   // apart from the probe: that one may be connected to the node itself
   await using host = await openHost(world, { identity, listen: [], agent, dialMs: DIAL_MS });
-  const entries = probe.bootstraps.flatMap(({ away, address }) => away === undefined ? address ?? [] : []);
+  const entries = [...probe.bootstraps, ...probe.others].flatMap(({ away, address }) =>
+    away === undefined ? address ?? [] : []
+  );
   await Promise.allSettled(entries.map((address) => host.dial(address, signal)));
   const known = await search(world, host, peer, signal);
   const foreign = known.filter((address) => !own.includes(address)).slice(0, MAX_TRIED);

@@ -7,10 +7,11 @@ import type { Connection, IdentifyResult, Libp2p } from "@libp2p/interface";
 import { peerIdFromString } from "@libp2p/peer-id";
 import { multiaddr } from "@multiformats/multiaddr";
 import { openDeadline, orAbort } from "../base/deadline.ts";
-import { codeOf, messageOf, NodeError } from "../base/errors.ts";
+import { messageOf, NodeError } from "../base/errors.ts";
 import type { PeerId } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import { ASK_AGAIN_MS, TABLES_FILL_MS } from "./constants.ts";
+import { dialError, DialFailures, unreachable } from "./dial_failure.ts";
 
 /** What a peer says of itself and of us when it is asked (libp2p's identify). None of it is proven. */
 export interface Introduction {
@@ -61,12 +62,16 @@ export class Connections {
   readonly #introduced = new WeakMap<Connection, Introduction>();
   /** Dials under way: callers of one peer share one. */
   readonly #dials = new Map<PeerId, Promise<Connection>>();
+  readonly #failures = new DialFailures();
 
   constructor(world: World, parts: ConnectionParts) {
     this.#world = world;
     this.#parts = parts;
     const { node } = parts;
-    node.addEventListener("connection:open", () => this.#connectedAt = world.clock.monotonic());
+    node.addEventListener("connection:open", ({ detail }) => {
+      this.#connectedAt = world.clock.monotonic();
+      this.#failures.forget(detail.remotePeer.toString());
+    });
     node.addEventListener(
       "peer:identify",
       ({ detail }) => this.#introduced.set(detail.connection, introductionOf(detail)),
@@ -103,16 +108,23 @@ export class Connections {
       try {
         return await this.#parts.node.dial(peerIdFromString(peer), { signal: late.signal });
       } catch (error) {
-        if (!this.#mayBeKnownSoon(error) || late.signal.aborted) throw dialError(peer, error, late.signal);
+        if (!this.#mayBeKnownSoon(error) || late.signal.aborted) {
+          throw this.#dialFailure(peer, error, late.signal);
+        }
       }
       await this.#world.clock.sleep(ASK_AGAIN_MS, late.signal);
     }
   }
 
+  /** Of a peer that nobody knows an address of, the one that was named may have been dialled in vain before. */
+  #dialFailure(peer: PeerId, error: unknown, signal: AbortSignal): Error {
+    const known = isUnknown(error) ? this.#failures.of(peer) : undefined;
+    return known ?? dialError(peer, error, signal);
+  }
+
   /** Whether nobody knew the peer, but our first neighbours have only just been met: identify and kad take a moment. */
   #mayBeKnownSoon(error: unknown): boolean {
-    const isUnknown = error instanceof Error && UNKNOWN_PEER.has(error.name);
-    return isUnknown && this.#world.clock.monotonic() - this.#connectedAt < TABLES_FILL_MS;
+    return isUnknown(error) && this.#world.clock.monotonic() - this.#connectedAt < TABLES_FILL_MS;
   }
 
   /** See `Host.dial`. */
@@ -124,7 +136,9 @@ export class Connections {
       const connection = await orAbort(this.#parts.node.dial(target, { signal: late.signal }), late.signal);
       return connection.remotePeer.toString();
     } catch (error) {
-      throw dialError(address, error, late.signal);
+      const failure = dialError(address, error, late.signal);
+      this.#failures.keep(address, failure);
+      throw failure;
     }
   }
 
@@ -199,6 +213,8 @@ export class Connections {
   }
 }
 
+const isUnknown = (error: unknown): boolean => error instanceof Error && UNKNOWN_PEER.has(error.name);
+
 const introductionOf = (told: IdentifyResult): Introduction => ({
   agent: told.agentVersion ?? "",
   addresses: told.listenAddrs.slice(0, MAX_INTRODUCED).map(String),
@@ -221,14 +237,3 @@ function parseAddress(address: string): ReturnType<typeof multiaddr> {
     );
   }
 }
-
-function dialError(whom: string, error: unknown, signal: AbortSignal): Error {
-  if (signal.aborted && signal.reason instanceof NodeError) return signal.reason;
-  return codeOf(error, "unreachable") === "timeout"
-    ? new NodeError("timeout", `Cannot connect to ${whom}: it does not answer`, { cause: error })
-    : unreachable(whom, error);
-}
-
-/** The failure to reach `whom`. */
-export const unreachable = (whom: string, cause: unknown): NodeError =>
-  new NodeError("unreachable", `Cannot connect to ${whom}: ${messageOf(cause)}`, { cause });

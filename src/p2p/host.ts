@@ -11,7 +11,7 @@ import type { World } from "../base/world.ts";
 import { ConnectionUses } from "./admission.ts";
 import { ByteBudget } from "./byte_budget.ts";
 import type { Channel } from "./channel.ts";
-import { Connections, type Introduction, type Neighbour, unreachable } from "./connections.ts";
+import { Connections, type Introduction, type Neighbour } from "./connections.ts";
 import {
   CROWDED,
   DIAL_MS,
@@ -23,6 +23,7 @@ import {
   MAX_INBOUND_CALLS_PER_PEER,
   MAX_STREAMS_PER_PROTOCOL,
 } from "./constants.ts";
+import { unreachable } from "./dial_failure.ts";
 import { InboundCalls, type Place } from "./inbound_calls.ts";
 import { type HostOptions, openLibp2p } from "./libp2p_node.ts";
 import { makeStreamCall, makeUnaryCall } from "./make_call.ts";

@@ -20,7 +20,7 @@ import { type Config, CONFIG_KEYS } from "../../src/config/schema.ts";
 import { kindOfAddress, type LocalAddress } from "../../src/device/addresses.ts";
 import { createIdentity, encodeIdentity, readIdentity } from "../../src/identity/keys.ts";
 import { openDataLock } from "../../src/node/lock.ts";
-import { awayKindOf, type ProbedPeer } from "../../src/node/probe_swarm.ts";
+import type { ProbedPeer } from "../../src/node/probe_swarm.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
 import { FakeClock, fakeWorld } from "../support/world.ts";
 
@@ -91,6 +91,12 @@ Deno.test("the clock is wrong when most peers say so, and only a stranger's when
 Deno.test("each bootstrap that is away is named with why, and fails where all are", async () => {
   const bootstraps = ["/ip4/10.0.0.1/tcp/1/p2p/A"];
   only(await look(bootstrapsCheck, {}), "info", /none are named/);
+  const status = { dht: { peers: 2 } } as unknown as StatusDocument;
+  only(
+    await look(bootstrapsCheck, { node: { state: "running", status } }),
+    "info",
+    /2 peers are known to it/,
+  );
   const away = { address: bootstraps[0]!, away: { kind: "refused", why: "ECONNREFUSED" } } as const;
   only(
     await look(bootstrapsCheck, { bootstraps, peers: [away] }),
@@ -99,19 +105,6 @@ Deno.test("each bootstrap that is away is named with why, and fails where all ar
   );
   const found = await look(bootstrapsCheck, { bootstraps, peers: [away, {}] });
   assertEquals(found.map(({ severity }) => severity), ["ok", "warn"]);
-});
-
-Deno.test("words of failed dials are told apart", () => {
-  const kinds = [
-    "connect ECONNREFUSED 127.0.0.1:9",
-    "Connection refused (os error 111)",
-    "Network is unreachable (os error 101)",
-    "getaddrinfo ENOTFOUND a.invalid",
-    "Cannot connect to x: it does not answer",
-    "Payload identity key A does not match expected remote identity key B",
-    "what else",
-  ].map(awayKindOf);
-  assertEquals(kinds, ["refused", "refused", "no_route", "no_name", "silent", "other_peer", "failed"]);
 });
 
 Deno.test("names of bootstraps that do not exist are said to be so", async () => {
@@ -175,15 +168,38 @@ Deno.test("a card without a default route is named where a bootstrap lies beyond
 
 Deno.test("what translates addresses is told by what peers see", async () => {
   only(await look(natCheck, { addresses: [card("100.64.1.2")] }), "fail", /^CGNAT/);
-  only(await look(natCheck, { addresses: [card("100.64.1.2"), card("2001:db8::1")] }), "warn", /^CGNAT/);
+  only(await look(natCheck, { addresses: [card("100.64.1.2"), card("2a00:1450::1")] }), "warn", /^CGNAT/);
   const home = [card("192.168.1.5")];
   const seen = (...ips: string[]) => natOf(home, ips.map((ip) => `/ip4/${ip}/tcp/999`));
   only([seen("192.168.1.5")], "ok", /no translation/);
   only([seen("203.0.113.7", "203.0.113.7")], "info", /^NAT: .*203\.0\.113\.7/);
   only([seen("100.80.0.1")], "warn", /^CGNAT/);
   only([seen("203.0.113.7", "203.0.113.9")], "warn", /several addresses/);
-  only([seen()], "info", /only private/);
-  only([natOf([card("203.0.113.7")], [])], "ok", /of its own/);
+  only([seen()], "info", /no public IPv4 address \(192\.168\.1\.5\)/);
+  only([natOf([card("8.8.8.8"), card("10.0.0.1")], [])], "ok", /of its own: 8\.8\.8\.8$/);
+  only(
+    [natOf([card("192.0.2.2")], [])],
+    "info",
+    /no public IPv4 address: 192\.0\.2\.2 \(documentation, RFC 5737\)/,
+  );
+});
+
+Deno.test("nothing is said of public addresses where a node listens on loopback alone", async () => {
+  const listen = ["/ip4/127.0.0.1/tcp/0", "/ip6/::1/tcp/0"];
+  const addresses = [card("8.8.8.8"), card("100.64.1.2", "eth1"), card("2a00:1450::1")];
+  await using folder = await temporaryFolder();
+  const config = { listen, procfs: folder.path };
+  for (const check of [natCheck, ipv6Check]) {
+    const [found, ...more] = await look(check, { addresses, config });
+    assertEquals([found!.severity === "fail", more], [false, []]);
+    assertMatch(found!.says, /listens on loopback alone/);
+    assert(!/public|global|8\.8|2a00/.test(found!.says), found!.says);
+  }
+  const status = { addresses: ["/ip4/127.0.0.1/tcp/5/p2p/A"] } as unknown as StatusDocument;
+  only(await look(natCheck, { addresses, node: { state: "running", status } }), "info", /on loopback alone/);
+  // what stands before it hands calls on
+  const announced = { ...config, "p2p.announce": ["/ip4/8.8.8.8/tcp/1"] };
+  only(await look(natCheck, { addresses, config: announced }), "ok", /of its own: 8\.8\.8\.8/);
 });
 
 Deno.test("IPv6 is said to be of use only with a way out", async () => {
@@ -193,8 +209,8 @@ Deno.test("IPv6 is said to be of use only with a way out", async () => {
     /only addresses for the local network/,
   );
   await using folder = await temporaryFolder();
-  const given = { addresses: [card("2001:db8::1")], config: { procfs: folder.path } };
-  only(await look(ipv6Check, given), "ok", /2001:db8::1/);
+  const given = { addresses: [card("2a00:1450::1")], config: { procfs: folder.path } };
+  only(await look(ipv6Check, given), "ok", /2a00:1450::1/);
   await Deno.mkdir(`${folder.path}/net`);
   const none = "0".repeat(32);
   const line = (card: string) =>
@@ -202,7 +218,7 @@ Deno.test("IPv6 is said to be of use only with a way out", async () => {
   await Deno.writeTextFile(`${folder.path}/net/ipv6_route`, line("lo"));
   only(await look(ipv6Check, given), "warn", /no default route/);
   await Deno.writeTextFile(`${folder.path}/net/ipv6_route`, line("lo") + line("eth0"));
-  only(await look(ipv6Check, given), "ok", /2001:db8::1/);
+  only(await look(ipv6Check, given), "ok", /2a00:1450::1/);
 });
 
 Deno.test("a data folder that is not there yet is judged by the one above, and nothing is left behind", async () => {
@@ -261,6 +277,9 @@ Deno.test("a port in use is named with what it was for", async () => {
     /for the API, is in use by/,
   );
   const listen = [`/ip4/127.0.0.1/tcp/${port}`];
+  // who holds the folder has the ports too: its silence is told already
+  const silent = { config: { ...free, listen }, node: { state: "silent", why: "x" } as const };
+  only(await look(portsCheck, silent), "info", /not tried/);
   only(await look(portsCheck, { config: { ...free, listen } }), "fail", /for peers, is in use by/);
   const elsewhere = ["/ip4/203.0.113.9/tcp/0"];
   only(await look(portsCheck, { config: { ...free, listen: elsewhere } }), "fail", /203\.0\.113\.9/);

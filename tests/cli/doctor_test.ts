@@ -184,6 +184,15 @@ Deno.test("doctor tells whether a node runs, answers and does all that was asked
   assertEquals(severities(await look({ state: "silent", why: "no answer" })), ["fail"]);
   const running = await look({ state: "running", status });
   assertEquals([severities(running), running[1]!.says], [["ok", "warn"], "a: b"]);
+  const taken = await nodeCheck.run(
+    context({
+      settings,
+      node: { state: "running", status } as never,
+      taken: "looked at with its own settings",
+    }),
+    never,
+  );
+  assertEquals(taken[1], { check: "node", severity: "info", says: "looked at with its own settings" });
   const starting = { ...status, readiness: { ready: false, reason: "loading" }, degraded: [] };
   assertEquals(severities(await look({ state: "running", status: starting })), ["warn"]);
 });

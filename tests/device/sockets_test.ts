@@ -1,5 +1,5 @@
 import { assertEquals } from "@std/assert";
-import { kindOfAddress } from "../../src/device/addresses.ts";
+import { areLocal, kindOfAddress, purposeOfAddress } from "../../src/device/addresses.ts";
 import { nameServers } from "../../src/device/resolver.ts";
 import { ownerOfSocket, readOpenedByOthers, readTcpSockets } from "../../src/device/sockets.ts";
 import { FakeFiles } from "../support/fake_files.ts";
@@ -91,13 +91,64 @@ Deno.test("kindOfAddress tells the provider's own, private, local and public add
     "link",
     "public",
   ]);
-  assertEquals(["::1", "fe80::1", "fd00::1", "2001:db8::1", "::ffff:10.0.0.1"].map(kindOfAddress), [
+  assertEquals(["::1", "fe80::1", "fd00::1", "2a00:1450::1", "::ffff:10.0.0.1"].map(kindOfAddress), [
     "loopback",
     "link",
     "unique",
     "public",
     "private",
   ]);
+});
+
+Deno.test("kindOfAddress takes no address for public that the registries set aside, at both ends of each range", () => {
+  const special = [
+    ...[
+      "192.0.0.1",
+      "192.0.2.0",
+      "192.0.2.255",
+      "192.88.99.1",
+      "198.18.0.0",
+      "198.19.255.255",
+      "198.51.100.9",
+    ],
+    ...["203.0.113.255", "224.0.0.1", "239.255.255.255", "240.0.0.1", "255.255.255.255"],
+    ...[
+      "2001:db8::1",
+      "2001:DB8:ffff::",
+      "3fff:fff::1",
+      "100::1",
+      "64:ff9b:1::1",
+      "2001:2::1",
+      "2002:808:808::1",
+    ],
+    ...["5f00::1", "fec0::1", "ff02::1", "::8.8.8.8", "4000::1", "::ffff:192.0.2.1", "::ffff:c000:201"],
+    ...["", "1.2", "256.1.1.1", "1:2:3", "::1::", "12345::", "g::1", "1:2:3:4:5:6:7:8:9", "::1.2"],
+  ];
+  assertEquals(special.filter((address) => kindOfAddress(address) !== "special"), []);
+  const open = [
+    ...[
+      "192.0.0.9",
+      "192.0.1.255",
+      "192.0.3.0",
+      "198.17.255.255",
+      "198.20.0.0",
+      "203.0.114.0",
+      "223.255.255.255",
+    ],
+    ...["1.0.0.0", "100.63.255.255", "100.128.0.0", "172.32.0.0", "2001:200::1", "2001:4860:4860::8888"],
+    ...["64:ff9b::8.8.8.8", "2001:db7:ffff::", "2001:db9::", "3fff:1000::", "2001:1::1", "::ffff:8.8.8.8"],
+  ];
+  assertEquals(open.filter((address) => kindOfAddress(address) !== "public"), []);
+  assertEquals(purposeOfAddress("192.0.2.2"), "documentation, RFC 5737");
+});
+
+Deno.test("areLocal is true of loopback alone, and not of names or of all cards at once", () => {
+  assertEquals(areLocal(["/ip4/127.0.0.1/tcp/1", "/ip6/::1/tcp/1"]), true);
+  for (
+    const wide of ["/ip4/0.0.0.0/tcp/1", "/ip6/::/tcp/1", "/dns4/a.example/tcp/1", "/ip4/10.0.0.1/tcp/1"]
+  ) {
+    assertEquals(areLocal(["/ip4/127.0.0.1/tcp/1", wide]), false, wide);
+  }
 });
 
 Deno.test("nameServers reads the servers that libc would ask", async () => {

@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { NodeError } from "../../src/base/errors.ts";
 import { dhtIdToBytes } from "../../src/dht/id.ts";
+import { unreachableError } from "../../src/dht/join.ts";
 import {
   decodeFindRequest,
   decodePingRequest,
@@ -63,6 +64,37 @@ Deno.test("join fails when no bootstrap answers, and says why", async () => {
     "none of 2 bootstraps answered",
   );
   assertEquals(error.code, "unreachable");
+  const alone = await assertRejects(
+    () => network.whileTimePasses(node.join([peerOf(98)], never())),
+    NodeError,
+  );
+  assertEquals(alone.message.startsWith(`Cannot join through ${peerOf(98)}: `), true, alone.message);
+});
+
+Deno.test("join says once whom it could not reach, with the address where one was dialled", () => {
+  const of = (...reasons: string[]) =>
+    unreachableError({
+      peers: reasons.map((reason) => ({
+        peer: "QmA",
+        outcome: "no_answer",
+        skewSeconds: 0,
+        canCallUs: false,
+        reason,
+      })),
+      joined: [],
+      isReachable: false,
+    }).message;
+  const [dialled, named] = [
+    "Cannot connect to /ip4/10.0.0.1/tcp/1/p2p/QmA: it is down",
+    "no answer, wanted one",
+  ];
+  assertEquals(of(dialled), "Cannot join through /ip4/10.0.0.1/tcp/1/p2p/QmA: it is down");
+  assertEquals(of(named), "Cannot join through QmA: no answer, wanted one");
+  assertEquals(
+    of(dialled, named),
+    "Cannot join: none of 2 bootstraps answered, wanted one that does; " +
+      "/ip4/10.0.0.1/tcp/1/p2p/QmA: it is down; QmA: no answer, wanted one",
+  );
 });
 
 Deno.test("join through peers known from an earlier run works while all bootstraps are down", async () => {

@@ -40,6 +40,8 @@ interface Machine {
   readonly api: string;
   readonly more: readonly string[];
   readonly launch: Launch;
+  /** Whether doctor is told the data folder alone: the node that runs on it knows the rest. */
+  readonly isTold?: boolean;
 }
 
 interface Report {
@@ -47,17 +49,15 @@ interface Report {
   readonly found: readonly Told[];
 }
 
-async function examine({ peers, data, listen, api, more, launch }: Machine): Promise<Report> {
-  const { code, out, err } = await ask(
-    [
-      ...["doctor", "--json", "--network", "private", "--data-dir", data, "--listen", listen, "--api", api],
-      ...(peers.length === 0 ? [] : ["--initial-peers", peers.join(",")]),
-      ...(more.includes("--sysfs") ? [] : ["--sysfs", recorded]),
-      ...more,
-    ],
-    {},
-    launch,
-  );
+async function examine({ peers, data, listen, api, more, launch, isTold = true }: Machine): Promise<Report> {
+  const settings = [
+    ...["--network", "private", "--listen", listen, "--api", api],
+    ...(peers.length === 0 ? [] : ["--initial-peers", peers.join(",")]),
+    ...(more.includes("--sysfs") ? [] : ["--sysfs", recorded]),
+    ...more,
+  ];
+  const flags = ["doctor", "--json", "--data-dir", data, ...(isTold ? settings : [])];
+  const { code, out, err } = await ask(flags, {}, launch);
   assertMatch(out, /^\{/, err);
   return { code, found: JSON.parse(out).found };
 }
@@ -223,6 +223,19 @@ const LOCAL_FAULTS: readonly Fault[] = [
       const flags = ["--no-serve", ...alone(other), "--initial-peers", peers[0]!];
       await rooms.use(Program.start(flags)).event("ready");
       return {};
+    },
+  },
+  {
+    name: "another node with a copy of the key, beside one that runs and is not named its peers",
+    check: "key",
+    cause: /two nodes on one key: .* answers at \/ip4\/127\.0\.0\.1\//,
+    make: async ({ data, peers }, rooms) => {
+      const [own, other] = [await copyKey(data, `${data}-own`), await copyKey(data, `${data}-twin`)];
+      for (const folder of [own, other]) {
+        const flags = ["--no-serve", ...alone(folder), "--initial-peers", peers[0]!];
+        await rooms.use(Program.start(flags)).event("ready");
+      }
+      return { data: own, isTold: false };
     },
   },
   {
@@ -397,28 +410,35 @@ const networkFaults = ({ here, bootstraps }: Wire): readonly Fault[] => [
     cause: /this machine is on no network: no card has an address/,
     make: async (_, rooms) => ({ launch: rooms.use(await Namespace.open("nowhere")).launch }),
   },
+  ...[true, false].flatMap((isTold) => runningFaults(here, isTold)),
+];
+
+/** Faults beside a node that runs; doctor is told its settings again, or the data folder alone. */
+const runningFaults = (here: Namespace, isTold: boolean): readonly Fault[] => [
   {
-    name: "a firewall that lets nobody in to a node that runs, and can call out",
+    name: `a firewall that lets nobody in to a node that runs, and can call out${isTold ? "" : UNTOLD}`,
     check: "inbound",
     cause: /what peers send to \/ip4\/10\.77\.0\.2\/tcp\/4002 is dropped: a firewall/,
     make: async (healthy, rooms) => {
       rooms.use(await here.shut(4002));
       await startNode(healthy, rooms);
-      return {};
+      return { isTold };
     },
   },
   ...["reject", "reject with tcp reset", "reject with icmpx admin-prohibited"].map((verdict): Fault => ({
-    name: `a firewall that turns everybody away from a node that runs (${verdict})`,
+    name: `a firewall that turns everybody away from a node that runs (${verdict})${isTold ? "" : UNTOLD}`,
     check: "inbound",
     cause: /what peers send to \/ip4\/10\.77\.0\.2\/tcp\/4002 is refused: a firewall/,
     skip: noFirewall,
     make: async (healthy, rooms) => {
       rooms.use(await here.drop("input", "tcp dport 4002", verdict));
       await startNode(healthy, rooms);
-      return {};
+      return { isTold };
     },
   })),
 ];
+
+const UNTOLD = ", told the data folder alone";
 
 /** A node of the DHT as doctor is to find it. */
 async function startNode(
@@ -447,12 +467,18 @@ Deno.test({
       await t.step("a node that runs and is well has no finding", async () => {
         await using rooms = new AsyncDisposableStack();
         await startNode(healthy, rooms);
-        const report = await examine(healthy);
-        assertHealthy(report, faults);
-        assertMatch(
-          report.found.find(({ check }) => check === "inbound")!.cause,
-          /^proven: connections of others/,
-        );
+        for (const isTold of [true, false]) {
+          const report = await examine({ ...healthy, isTold });
+          const isOther = ({ check }: Told) => isTold || check !== "energy"; // sensors of this machine, not recorded ones
+          assertHealthy({ ...report, found: report.found.filter(isOther) }, faults);
+          const causeOf = (name: string, cause: RegExp) =>
+            assert(
+              report.found.some((told) => told.check === name && cause.test(told.cause)),
+              `${name} ${cause}`,
+            );
+          causeOf("inbound", /^proven: connections of others/);
+          causeOf("node", /^looked at with its own settings/);
+        }
       });
     }),
 });

@@ -26,6 +26,12 @@ Deno.test("openDataLock lets one process in, names it to the second, and makes w
       await using lock = await openDataLock(clock, paths);
       lock.describe({ pid: Deno.pid, api: "http://127.0.0.1:1" });
       assertEquals(readHolder(paths), { pid: Deno.pid, api: "http://127.0.0.1:1" });
+      const settings = {
+        network: "private",
+        initial_peers: Array<string>(500).fill(`/dns4/a/tcp/1/p2p/${"Q".repeat(46)}`),
+      } as const;
+      lock.describe({ pid: Deno.pid, settings });
+      assertEquals(readHolder(paths), { pid: Deno.pid, settings });
       const error = await assertRejects(() => openDataLock(clock, paths), NodeError);
       assertEquals(
         (error as NodeError).message,

@@ -4,7 +4,7 @@
  * @module
  */
 import { type Deadline, openDeadline, orAbort } from "../../base/deadline.ts";
-import { codeOf, messageOf, NodeError } from "../../base/errors.ts";
+import { codeOf, messageOf, NodeError, wordsOf } from "../../base/errors.ts";
 import { Float, pack, type Packable } from "../../base/msgpack.ts";
 import {
   type Activations,
@@ -164,7 +164,7 @@ export async function openRemoteHop(
   } catch (error) {
     life.abort(error);
     opening.then((late) => late[Symbol.asyncDispose]()).catch(() => {});
-    throw named(error, deadline, what);
+    throw named(error, deadline, { what, peerId: span.peerId });
   }
 }
 
@@ -224,7 +224,7 @@ class RemoteHop implements OpenHop {
       this.#state = "open";
       return output;
     } catch (error) {
-      throw named(error, deadline, what);
+      throw named(error, deadline, { what, peerId: span.peerId });
     }
   }
 
@@ -261,12 +261,21 @@ const isFull = (words: string): boolean =>
   /Could not allocate \d+ bytes(?:: \d+ sessions wait| immediately| within)|Cannot open a session: \d+ are open|Cannot take work now:/
     .test(words);
 
+/** Whether a failure of ours says what could not be done with the peer: saying that again makes two sentences of one. */
+const isAbout = (peerId: PeerId, error: unknown): boolean =>
+  error instanceof NodeError && error.code !== "remote" && error.message.split(": ")[0]!.includes(peerId);
+
 /** The failure with the peer's name; its words on one line, so that they cannot play with a terminal. */
-function named(error: unknown, deadline: Deadline, what: string): unknown {
+function named(
+  error: unknown,
+  deadline: Deadline,
+  { what, peerId }: { readonly what: string; readonly peerId: PeerId },
+): unknown {
   if (deadline.signal.aborted) return deadline.signal.reason;
   if (error instanceof TypeError || error instanceof RangeError) return error; // a mistake of ours
-  const words = messageOf(error).slice(0, MAX_WORDS).replace(/\p{C}+/gu, " ");
   const code = codeOf(error, "unreachable");
+  const said = isAbout(peerId, error) ? wordsOf(error) : messageOf(error);
+  const words = said.slice(0, MAX_WORDS).replace(/\p{C}+/gu, " ");
   return new NodeError(code === "remote" && isFull(words) ? "busy" : code, `Cannot ${what}: ${words}`, {
     cause: error,
   });

@@ -284,6 +284,34 @@ Deno.test("whatever a stream throws names the peer; only mistakes of ours pass a
   }
 });
 
+Deno.test("what could not be done is said once; a server's own words stay as they are", async () => {
+  const open = (error: NodeError) => {
+    const rpc = { ...stubborn(), callStream: () => Promise.reject(error) };
+    return assertRejects(
+      () => openRemoteHop(fakeWorld(), rpc, { span: spanOf("QmFar", 0, 2), size }, never),
+      NodeError,
+    );
+  };
+  const of = async (error: NodeError) => (await open(error)).message;
+  assertEquals(
+    await of(
+      new NodeError(
+        "unreachable",
+        "Cannot connect to /ip4/10.0.0.1/tcp/1/p2p/QmFar: it is down, wanted it up",
+      ),
+    ),
+    "Cannot connect to QmFar for blocks 0:2: it is down, wanted it up",
+  );
+  assertEquals(
+    await of(new NodeError("busy", "Cannot call Test.x at QmFar: too many calls at one time")),
+    "Cannot connect to QmFar for blocks 0:2: too many calls at one time",
+  );
+  assertEquals(
+    await of(new NodeError("remote", "Cannot reach QmFar: from there")),
+    "Cannot connect to QmFar for blocks 0:2: Cannot reach QmFar: from there",
+  );
+});
+
 Deno.test("connecting takes 5 s at most, and the attempt is ended", async () => {
   const world = fakeWorld();
   const rpc = stubborn();
