@@ -4,7 +4,7 @@
  * @module
  */
 import { isJsonObject, type JsonObject } from "../model/json_file.ts";
-import { type Alternatives, ANNOTATIONS, flattened } from "./schema_flat.ts";
+import { type Alternatives, ANNOTATIONS, documentOf, flattened, type SchemaDocument } from "./schema_flat.ts";
 import { checkedPointer, escapePointer, resolvePointer, schemaFault as fault } from "./schema_places.ts";
 import {
   type KnownTexts,
@@ -114,7 +114,7 @@ interface Place {
 }
 
 class Reader {
-  readonly #document: unknown;
+  readonly #document: SchemaDocument;
   readonly #definitions = new Map<string, SchemaNode>();
   /** Pointers that are named and not read yet. */
   readonly #named: string[] = [];
@@ -123,14 +123,17 @@ class Reader {
   #schemas = 0;
 
   constructor(document: unknown) {
-    this.#document = document;
+    this.#document = documentOf(document);
   }
 
   read(): ReadSchema {
-    const root = this.#schema(this.#document, { path: "#", depth: 0 });
+    const root = this.#schema(this.#document.whole, { path: "#", depth: 0 });
     for (let pointer = this.#named.pop(); pointer !== undefined; pointer = this.#named.pop()) {
       const place = { path: pointer, depth: 0 };
-      this.#definitions.set(pointer, this.#schema(resolvePointer(this.#document, pointer, pointer), place));
+      this.#definitions.set(
+        pointer,
+        this.#schema(resolvePointer(this.#document.whole, pointer, pointer), place),
+      );
     }
     return { root, definitions: this.#definitions };
   }

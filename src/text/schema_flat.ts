@@ -36,6 +36,18 @@ export const ANNOTATIONS: ReadonlySet<string> = new Set([
   ...["contentSchema", "discriminator", "externalDocs", "xml", "id", "$vocabulary"],
 ]);
 
+/** What references lead into. */
+export interface SchemaDocument {
+  readonly whole: unknown;
+  /** Schemas that may still be put together: the same ones are looked at again wherever they are named. */
+  left: number;
+}
+
+/** The document of a schema, of which nothing is looked at yet. */
+export const documentOf = (whole: unknown): SchemaDocument => ({ whole, left: MAX_LOOKED_AT });
+
+/** Schemas that are looked at in all. */
+const MAX_LOOKED_AT = 10_000;
 /** References and schemas that hold together. */
 const MAX_TOGETHER = 64;
 /** Choices whose branches are compared one with another. */
@@ -47,33 +59,33 @@ const MAX_LOOK = 4;
  * All that `schema` says of a value itself, references followed. `path` is told in failures. Throws `NodeError` `usage` for
  * what cannot hold together.
  */
-export function flattened(schema: JsonObject, document: unknown, path: string): FlatSchema {
-  return new Flattening(document, path).of(schema);
+export function flattened(schema: JsonObject, document: SchemaDocument, path: string): FlatSchema {
+  const { simple, choices } = new Flattening(document, path).of(schema);
+  const around = { document, path, type: simple["type"] };
+  return {
+    simple,
+    choices: choices.map(({ keyword, options }) => ({
+      keyword,
+      options: keyword === "oneOf" ? exclusive(options, around) : options,
+    })),
+  };
 }
 
 class Flattening {
-  readonly #document: unknown;
+  readonly #document: SchemaDocument;
   readonly #path: string;
   readonly #choices: Alternatives[] = [];
   #simple: JsonObject = {};
   #count = 0;
 
-  constructor(document: unknown, path: string) {
+  constructor(document: SchemaDocument, path: string) {
     this.#document = document;
     this.#path = path;
   }
 
   of(schema: JsonObject): FlatSchema {
     this.#add(schema);
-    const type = this.#simple["type"];
-    const choices = this.#choices.map((choice): Alternatives => {
-      if (choice.keyword !== "oneOf") return choice;
-      return {
-        keyword: "oneOf",
-        options: exclusive(choice.options, { document: this.#document, path: this.#path, type }),
-      };
-    });
-    return { simple: this.#simple, choices };
+    return { simple: this.#simple, choices: this.#choices };
   }
 
   #add(schema: unknown): void {
@@ -88,6 +100,9 @@ class Flattening {
         "fewer, and none that names itself",
       );
     }
+    if (--this.#document.left < 0) {
+      throw fault(`it has more than ${MAX_LOOKED_AT} schemas that hold together`, "fewer");
+    }
     const { $ref: pointer, allOf, anyOf, oneOf, nullable, ...rest } = schema;
     if (nullable === true) {
       const { nullable: _nullable, ...other } = schema;
@@ -98,7 +113,7 @@ class Flattening {
       return;
     }
     this.#simple = together(this.#simple, rest, path);
-    if (pointer !== undefined) this.#add(resolvePointer(this.#document, pointer, path));
+    if (pointer !== undefined) this.#add(resolvePointer(this.#document.whole, pointer, path));
     if (allOf !== undefined) listOf(allOf, "allOf", path).forEach((one) => this.#add(one));
     if (anyOf !== undefined) {
       this.#choices.push({ keyword: "anyOf", options: listOf(anyOf, "anyOf", path) });
@@ -127,7 +142,7 @@ function together(one: JsonObject, other: JsonObject, path: string): JsonObject 
 const isNumber = (value: unknown): value is number => typeof value === "number";
 
 function joined(keyword: string, one: unknown, other: unknown, path: string): unknown {
-  if (JSON.stringify(one) === JSON.stringify(other)) return one;
+  if (one === other || JSON.stringify(one) === JSON.stringify(other)) return one;
   switch (keyword) {
     case "minimum":
     case "exclusiveMinimum":
@@ -239,12 +254,12 @@ function both(one: unknown, other: unknown): unknown {
   if (one === undefined || one === true) return other ?? one;
   if (other === undefined || other === true) return one;
   if (one === false || other === false) return false;
-  return JSON.stringify(one) === JSON.stringify(other) ? one : { allOf: [one, other] };
+  return one === other || JSON.stringify(one) === JSON.stringify(other) ? one : { allOf: [one, other] };
 }
 
 /** Where branches stand. */
 interface Around {
-  readonly document: unknown;
+  readonly document: SchemaDocument;
   readonly path: string;
   /** The type that is said beside them. */
   readonly type: unknown;
@@ -297,7 +312,8 @@ function viewOf(branch: unknown, around: Around, depth = 0): View {
   const { simple, choices } = flattenedAny(branch, document, path);
   const { type = around.type, properties } = simple;
   const values = valuesOf(simple);
-  const own = type === undefined ? undefined : [type].flat();
+  const stated = [type].flat();
+  const own = stated.every((one) => typeof one === "string") ? stated : undefined;
   const branches = choices[0]?.options.map((one) => viewOf(one, { ...around, type }, depth + 1).types);
   const types = own ?? (values && [...values].map((text) => typeName(JSON.parse(text)))) ??
     (branches?.every((one) => one !== undefined) ? branches.flatMap((one) => [...one!]) : undefined);
@@ -312,10 +328,11 @@ function viewOf(branch: unknown, around: Around, depth = 0): View {
   return { types: names, values, isObject: names?.size === 1 && names.has("object"), tags };
 }
 
-function flattenedAny(schema: unknown, document: unknown, path: string): FlatSchema {
+/** The same as {@linkcode flattened}, whatever stands there; entries of a `oneOf` are not compared. */
+function flattenedAny(schema: unknown, document: SchemaDocument, path: string): FlatSchema {
   if (schema === true) return { simple: {}, choices: [] };
   if (!isJsonObject(schema)) throw fault(`what stands at ${path} is no schema`, "an object or true");
-  return flattened(schema, document, path);
+  return new Flattening(document, path).of(schema);
 }
 
 function valuesOf(simple: JsonObject): ReadonlySet<string> | undefined {

@@ -349,6 +349,18 @@ Deno.test("items have the schemas of their places", async () => {
   await keeps(old, [[], ["a"], ["a", null]], [[1], ["a", null, 1]]);
 });
 
+Deno.test("schemas that name themselves are put together, or refused", async () => {
+  const chain = { oneOf: [{ type: "null" }, { type: "object", properties: { n: { $ref: "#/$defs/n" } } }] };
+  await keeps({ $defs: { n: chain }, $ref: "#/$defs/n" }, [null, {}, { n: { n: null } }], [1, { n: 1 }]);
+  const itself = { oneOf: [{ $ref: "#/$defs/a" }, { $ref: "#/$defs/a" }] };
+  refuses({ $defs: { a: itself }, $ref: "#/$defs/a", type: "string" }, '"oneOf"');
+  const many = { anyOf: Array.from({ length: 8 }, () => ({ $ref: "#/$defs/a" })) };
+  refuses(
+    { $defs: { a: many }, oneOf: [{ $ref: "#/$defs/a" }, { $ref: "#/$defs/a" }] },
+    "schemas that hold together",
+  );
+});
+
 Deno.test("what cannot be kept is refused, with its place", () => {
   const within = (schema: Schema) => ({ type: "object", properties: { a: schema } });
   const refused: readonly (readonly [schema: Schema, word: string])[] = [
@@ -371,4 +383,75 @@ Deno.test("what cannot be kept is refused, with its place", () => {
     [{ not: {} }, '"not"'],
   ];
   for (const [schema, word] of refused) refuses(within(schema), word, "#/properties/a");
+});
+
+const KEYWORDS = [
+  ...["type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "nullable", "properties", "required"],
+  ...["additionalProperties", "minProperties", "maxProperties", "propertyNames", "items", "prefixItems"],
+  ...[
+    "additionalItems",
+    "minItems",
+    "maxItems",
+    "uniqueItems",
+    "minLength",
+    "maxLength",
+    "pattern",
+    "format",
+  ],
+  ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+];
+
+/** Whether ajv lets a value through; `undefined` where it does not take the schema. */
+function judgement(schema: Schema, value: unknown): boolean | undefined {
+  try {
+    return validatorOf(schema)(value);
+  } catch {
+    return undefined;
+  }
+}
+
+Deno.test("whatever stands behind the keywords, a schema is kept or refused as a mistake", async () => {
+  const { schema: scraps } = fc.letrec<{ schema: unknown; value: unknown }>((tie) => ({
+    schema: fc.dictionary(fc.constantFrom(...KEYWORDS), tie("value"), { maxKeys: 4 }),
+    value: fc.oneof(
+      { depthSize: "small" },
+      fc.constantFrom<unknown>(
+        0,
+        1,
+        -1,
+        2.5,
+        3,
+        true,
+        false,
+        null,
+        "string",
+        "integer",
+        "date",
+        "a+",
+        "#",
+        "#/items",
+      ),
+      fc.constantFrom<unknown>("object", "array", "#/anyOf/0", ["a"], ["string", "null"], 1e300, "(", {}),
+      tie("schema"),
+      fc.array(tie("schema"), { maxLength: 3 }),
+      fc.dictionary(fc.constantFrom("a", "b"), tie("schema"), { maxKeys: 2 }),
+    ),
+  }));
+  await fc.assert(
+    fc.asyncProperty(scraps.map((one) => JSON.parse(JSON.stringify(one))), fc.nat(), async (schema, seed) => {
+      try {
+        const some: Schema = schema;
+        const { text, isWhole } = await walk(model, form(some), {
+          draw: seededDraw(seed),
+          soon: 3,
+          most: 200,
+        });
+        if (!isWhole || text.includes("\ufffd")) return;
+        assert(judgement(some, JSON.parse(text)) !== false, `${text} of ${JSON.stringify(schema)}`);
+      } catch (error) {
+        assert(error instanceof NodeError && error.code === "usage", String(error));
+      }
+    }),
+    { numRuns: 1500 },
+  );
 });
