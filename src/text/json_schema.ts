@@ -4,7 +4,16 @@
  * @module
  */
 import { isJsonObject, type JsonObject } from "../model/json_file.ts";
-import { NodeError } from "../base/errors.ts";
+import { type Alternatives, ANNOTATIONS, documentOf, flattened, type SchemaDocument } from "./schema_flat.ts";
+import { checkedPointer, escapePointer, resolvePointer, schemaFault as fault } from "./schema_places.ts";
+import {
+  type KnownTexts,
+  noTexts,
+  readFitting,
+  readNumber,
+  readText,
+  type ScalarNode,
+} from "./schema_scalars.ts";
 
 /** Types of JSON Schema. */
 export type JsonType = "null" | "boolean" | "integer" | "number" | "string" | "array" | "object";
@@ -21,7 +30,7 @@ export type SchemaNode =
   | { readonly kind: "any" }
   /** One of some values, as JSON text. */
   | { readonly kind: "literals"; readonly texts: readonly string[] }
-  | { readonly kind: "scalar"; readonly type: "null" | "boolean" | "integer" | "number" | "string" }
+  | ScalarNode
   | {
     readonly kind: "object";
     readonly properties: readonly Property[];
@@ -29,8 +38,18 @@ export type SchemaNode =
     readonly taken: readonly string[];
     /** Values of further properties; none may come without it. */
     readonly additional?: SchemaNode;
+    /** How many further properties there are, where none is named. */
+    readonly count?: { readonly least: number; readonly most?: number };
   }
-  | { readonly kind: "array"; readonly items: SchemaNode; readonly least: number; readonly most?: number }
+  | {
+    readonly kind: "array";
+    /** Items that have places of their own; the others follow. */
+    readonly first: readonly SchemaNode[];
+    /** Items behind those; none may come without it. */
+    readonly items?: SchemaNode;
+    readonly least: number;
+    readonly most?: number;
+  }
   | { readonly kind: "choice"; readonly options: readonly SchemaNode[] }
   /** What `definitions` hold under `pointer`. */
   | { readonly kind: "ref"; readonly pointer: string };
@@ -43,38 +62,18 @@ export interface ReadSchema {
 }
 
 /** Keywords that say what a value is. */
-export const CONSTRAINTS: ReadonlySet<string> = new Set([
-  "type",
-  "enum",
-  "const",
-  "properties",
-  "required",
-  "additionalProperties",
-  "items",
-  "minItems",
-  "maxItems",
-  "anyOf",
-  "$ref",
+const CONSTRAINTS: ReadonlySet<string> = new Set([
+  ...["type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "nullable"],
+  ...["properties", "required", "additionalProperties", "minProperties", "maxProperties", "propertyNames"],
+  ...["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"],
+  ...["minLength", "maxLength", "pattern", "format"],
+  ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
 ]);
-/** Keywords that say nothing of which values fit; `format` is one of them by default (JSON Schema 2020-12, 7.2.1). */
-const ANNOTATIONS: ReadonlySet<string> = new Set([
-  "title",
-  "description",
-  "default",
-  "examples",
-  "$schema",
-  "$id",
-  "$comment",
-  "$anchor",
-  "$defs",
-  "definitions",
-  "deprecated",
-  "readOnly",
-  "writeOnly",
-  "format",
-  "contentEncoding",
-  "contentMediaType",
-]);
+/** Of them, those that a list of values is not held to. */
+const NOT_BESIDE_VALUES = [
+  ...["properties", "required", "additionalProperties", "minProperties", "maxProperties", "propertyNames"],
+  ...["items", "prefixItems", "minItems", "maxItems", "uniqueItems"],
+];
 const TYPES: readonly JsonType[] = ["null", "boolean", "integer", "number", "string", "array", "object"];
 const isType = (value: unknown): value is JsonType => TYPES.some((type) => type === value);
 
@@ -82,9 +81,9 @@ const isType = (value: unknown): value is JsonType => TYPES.some((type) => type 
 const MAX_DEPTH = 32;
 /** Schemas in all. */
 const MAX_SCHEMAS = 2000;
-/** Values of an `enum`, or branches of an `anyOf`. */
+/** Values of an `enum`. */
 const MAX_CHOICES = 1000;
-/** Items that are counted. */
+/** Items, or properties, that are counted. */
 const MAX_ITEMS = 1000;
 /** Characters of the whole, as JSON. */
 const MAX_CHARACTERS = 64 * 1024;
@@ -97,7 +96,7 @@ const MAX_CHARACTERS = 64 * 1024;
  * import { assertEquals, assertThrows } from "@std/assert";
  *
  * assertEquals(readSchema({ type: "string" }).root, { kind: "scalar", type: "string" });
- * assertThrows(() => readSchema({ type: "string", pattern: "^a" }), Error, '"pattern" at #');
+ * assertThrows(() => readSchema({ type: "array", contains: {} }), Error, '"contains" at #');
  * ```
  */
 export function readSchema(schema: unknown): ReadSchema {
@@ -108,70 +107,55 @@ export function readSchema(schema: unknown): ReadSchema {
   return new Reader(schema).read();
 }
 
-const fault = (what: string, wanted: string) =>
-  new NodeError("usage", `Cannot keep the JSON schema: ${what}, wanted ${wanted}`);
-
-/** Where a schema stands, and what it may be. */
+/** Where a schema stands. */
 interface Place {
   readonly path: string;
   readonly depth: number;
-  /** Types that a schema around it leaves. */
-  readonly types?: readonly JsonType[] | undefined;
 }
 
 class Reader {
-  readonly #document: unknown;
+  readonly #document: SchemaDocument;
   readonly #definitions = new Map<string, SchemaNode>();
   /** Pointers that are named and not read yet. */
   readonly #named: string[] = [];
   readonly #seen = new Set<string>();
+  readonly #texts = noTexts();
   #schemas = 0;
 
   constructor(document: unknown) {
-    this.#document = document;
+    this.#document = documentOf(document);
   }
 
   read(): ReadSchema {
-    const root = this.#schema(this.#document, { path: "#", depth: 0 });
+    const root = this.#schema(this.#document.whole, { path: "#", depth: 0 });
     for (let pointer = this.#named.pop(); pointer !== undefined; pointer = this.#named.pop()) {
       const place = { path: pointer, depth: 0 };
-      this.#definitions.set(pointer, this.#schema(this.#resolve(pointer), place));
+      this.#definitions.set(
+        pointer,
+        this.#schema(resolvePointer(this.#document.whole, pointer, pointer), place),
+      );
     }
     return { root, definitions: this.#definitions };
   }
 
   #schema(schema: unknown, place: Place): SchemaNode {
-    const { path, depth, types } = place;
+    const { path, depth } = place;
     if (++this.#schemas > MAX_SCHEMAS) throw fault(`it has more than ${MAX_SCHEMAS} schemas`, "fewer");
     if (depth > MAX_DEPTH) throw fault(`${path} is nested ${depth} deep`, `at most ${MAX_DEPTH}`);
-    if (schema === true) return this.#ofTypes({}, types ?? TYPES, place);
+    if (schema === true) return { kind: "any" };
     if (schema === false) throw fault(`false at ${path} lets nothing through`, "a schema that does");
     if (!isJsonObject(schema)) throw fault(`what stands at ${path} is no schema`, "an object or true");
-    for (const keyword of Object.keys(schema)) {
-      if (CONSTRAINTS.has(keyword) || ANNOTATIONS.has(keyword) || keyword.startsWith("x-")) continue;
-      throw fault(
-        `the keyword ${JSON.stringify(keyword.slice(0, 100))} at ${path} is not supported`,
-        [...CONSTRAINTS].join(", "),
-      );
-    }
-    if ("$ref" in schema) return this.#ref(schema, place);
-    if ("anyOf" in schema) return this.#anyOf(schema, place);
-    if ("const" in schema) return literals([schema["const"]], schema, "const", place);
-    if ("enum" in schema) return literals(listAt(schema, "enum", path), schema, "enum", place);
-    return this.#ofTypes(schema, typesOf(schema, place), place);
+    checkKeywords(schema, path);
+    if ("$ref" in schema && says(schema).length === 1) return this.#ref(schema, place);
+    const { simple, choices: [choice, ...others] } = flattened(schema, this.#document, path);
+    checkKeywords(simple, path);
+    return choice === undefined
+      ? this.#simple(simple, place)
+      : this.#choice(simple, [choice, ...others], place);
   }
 
-  #ref(schema: JsonObject, place: Place): SchemaNode {
-    const { path } = place;
-    refuseBeside(schema, "$ref", [], path);
-    const pointer = schema["$ref"];
-    if (typeof pointer !== "string" || !/^#(\/|$)/.test(pointer)) {
-      throw fault(
-        `the keyword "$ref" at ${path} is ${JSON.stringify(pointer)?.slice(0, 100)}`,
-        "a place in the same schema, such as #/$defs/name",
-      );
-    }
-    if (place.types !== undefined) throw fault(`"type" stands around "$ref" at ${path}`, "one of them");
+  #ref(schema: JsonObject, { path }: Place): SchemaNode {
+    const pointer = checkedPointer(schema["$ref"], path);
     if (!this.#seen.has(pointer)) {
       this.#seen.add(pointer);
       this.#named.push(pointer);
@@ -179,34 +163,35 @@ class Reader {
     return { kind: "ref", pointer };
   }
 
-  #resolve(pointer: string): unknown {
-    let at = this.#document;
-    for (const part of pointer.split("/").slice(1)) {
-      const key = unescapePointer(part);
-      const isThere = typeof at === "object" && at !== null && Object.hasOwn(at, key);
-      if (!isThere) throw fault(`"$ref" names ${pointer.slice(0, 200)}, which is not there`, "one that is");
-      at = (at as JsonObject)[key];
-    }
-    return at;
-  }
-
-  #anyOf(schema: JsonObject, place: Place): SchemaNode {
-    const { path, depth } = place;
-    refuseBeside(schema, "anyOf", ["type"], path);
-    const branches = listAt(schema, "anyOf", path);
-    const types = "type" in schema || place.types ? typesOf(schema, place) : undefined;
-    const options = branches.map((branch, i) =>
-      this.#schema(branch, { path: `${path}/anyOf/${i}`, depth: depth + 1, types })
-    );
+  /** Each branch together with all that holds beside it. */
+  #choice(
+    simple: JsonObject,
+    [choice, ...others]: readonly [Alternatives, ...Alternatives[]],
+    { path, depth }: Place,
+  ): SchemaNode {
+    const beside = [
+      ...says(simple).length === 0 ? [] : [Object.fromEntries(says(simple))],
+      ...others.map(({ options }) => ({ anyOf: options })),
+    ];
+    const options = choice.options.map((branch, i) => {
+      const at = choice.keyword === "nullable" ? path : `${path}/${choice.keyword}/${i}`;
+      const whole = beside.length === 0 ? branch : { allOf: [...beside, branch] };
+      return this.#schema(whole, { path: at, depth: depth + 1 });
+    });
     return { kind: "choice", options };
   }
 
-  #ofTypes(schema: JsonObject, types: readonly JsonType[], place: Place): SchemaNode {
+  #simple(schema: JsonObject, place: Place): SchemaNode {
+    const { path } = place;
+    if ("const" in schema || "enum" in schema) return literals(schema, path, this.#texts);
+    const types = typesOf(schema, path);
     if (types.length === TYPES.length) return { kind: "any" };
     const wanted = types.filter((type) => type !== "integer" || !types.includes("number"));
     const options = wanted.map((type): SchemaNode => {
       if (type === "object") return this.#object(schema, place);
       if (type === "array") return this.#array(schema, place);
+      if (type === "string") return readText(schema, path, this.#texts);
+      if (type === "integer" || type === "number") return readNumber(schema, type, path);
       return { kind: "scalar", type };
     });
     return options.length === 1 ? options[0]! : { kind: "choice", options };
@@ -218,6 +203,7 @@ class Reader {
     if (!Array.isArray(required) || !required.every((name) => typeof name === "string")) {
       throw fault(`"required" at ${path} is none`, "a list of names");
     }
+    checkNames(schema, path);
     const needed = new Set<string>(required);
     const named: Property[] = [];
     for (const [name, value] of Object.entries(properties)) {
@@ -246,83 +232,118 @@ class Reader {
       named.push({ name, value: additional ?? { kind: "any" }, isRequired: true });
     }
     const taken = [...new Set([...Object.keys(properties), ...needed])];
-    return { kind: "object", properties: named, taken, ...(additional && { additional }) };
+    const count = propertyCount(schema, { named, isOpen: additional !== undefined, path });
+    return {
+      kind: "object",
+      properties: named,
+      taken,
+      ...(additional && { additional }),
+      ...(count && { count }),
+    };
   }
 
   #array(schema: JsonObject, { path, depth }: Place): SchemaNode {
     const least = countAt(schema, "minItems", path) ?? 0;
-    const most = countAt(schema, "maxItems", path);
-    if (most !== undefined && most < least) {
-      throw fault(`"maxItems" at ${path} is ${most}, below "minItems"`, `${least} or more`);
+    const stated = countAt(schema, "maxItems", path);
+    if (stated !== undefined && stated < least) {
+      throw fault(`"maxItems" at ${path} is ${stated}, below "minItems"`, `${least} or more`);
     }
-    const { items = true } = schema;
-    if (items === false && least === 0) return { kind: "array", items: { kind: "any" }, least, most: 0 };
-    const node = this.#schema(items, { path: `${path}/items`, depth: depth + 1 });
-    return { kind: "array", items: node, least, ...(most === undefined ? {} : { most }) };
+    const { prefixItems = [], items = (prefixItems as unknown[]).length === 0 } = schema;
+    if (!Array.isArray(prefixItems)) throw fault(`"prefixItems" at ${path} is no list`, "a list of schemas");
+    const impossible = prefixItems.indexOf(false);
+    const listed = impossible < 0 ? prefixItems : prefixItems.slice(0, impossible);
+    const isOpen = items !== false && impossible < 0;
+    const limit = isOpen ? stated : Math.min(stated ?? MAX_ITEMS, listed.length);
+    if (limit !== undefined && limit < least) {
+      throw fault(`"minItems" at ${path} is ${least}, where ${limit} items may come`, `at most ${limit}`);
+    }
+    checkUnique(schema, limit, path);
+    const first = listed.slice(0, limit).map((item, i) =>
+      this.#schema(item, { path: `${path}/prefixItems/${i}`, depth: depth + 1 })
+    );
+    const more = isOpen && (limit === undefined || limit > first.length)
+      ? this.#schema(items, { path: `${path}/items`, depth: depth + 1 })
+      : undefined;
+    return {
+      kind: "array",
+      first,
+      ...(more && { items: more }),
+      least,
+      ...(limit === undefined ? {} : { most: limit }),
+    };
   }
 }
 
-/** Types that `schema` allows, of those left to it. */
-function typesOf(schema: JsonObject, { path, types: left = TYPES }: Place): readonly JsonType[] {
+/** Keywords of a schema that say which values fit, with their values. */
+const says = (schema: JsonObject) => Object.entries(schema).filter(([keyword]) => CONSTRAINTS.has(keyword));
+
+function checkKeywords(schema: JsonObject, path: string): void {
+  for (const keyword of Object.keys(schema)) {
+    if (CONSTRAINTS.has(keyword) || ANNOTATIONS.has(keyword) || keyword.startsWith("x-")) continue;
+    throw fault(
+      `the keyword ${JSON.stringify(keyword.slice(0, 100))} at ${path} is not supported`,
+      [...CONSTRAINTS].join(", "),
+    );
+  }
+}
+
+/** Types that `schema` allows. */
+function typesOf(schema: JsonObject, path: string): readonly JsonType[] {
   const stated = schema["type"];
   const list = Array.isArray(stated) ? stated : stated === undefined ? impliedTypes(schema) : [stated];
   const wrong = list.find((type) => !isType(type));
   if (wrong !== undefined || list.length === 0) {
     throw fault(`"type" at ${path} is ${JSON.stringify(stated)?.slice(0, 100)}`, TYPES.join(", "));
   }
-  const types = TYPES.filter((type) =>
-    (list.includes(type) || (type === "integer" && list.includes("number"))) &&
-    (left.includes(type) || (type === "integer" && left.includes("number")))
-  );
-  if (types.length === 0) throw fault(`"type" at ${path} contradicts the one around it`, "one of its types");
-  return types;
+  return TYPES.filter((type) => list.includes(type) || (type === "integer" && list.includes("number")));
 }
 
 /** What keywords are about, where no type is stated. */
 function impliedTypes(schema: JsonObject): readonly JsonType[] {
   const has = (...keywords: string[]) => keywords.some((keyword) => keyword in schema);
   const types: JsonType[] = [];
-  if (has("properties", "required", "additionalProperties")) types.push("object");
-  if (has("items", "minItems", "maxItems")) types.push("array");
+  if (
+    has("properties", "required", "additionalProperties", "minProperties", "maxProperties", "propertyNames")
+  ) {
+    types.push("object");
+  }
+  if (has("items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems")) {
+    types.push("array");
+  }
+  if (has("minLength", "maxLength", "pattern", "format")) types.push("string");
+  if (has("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")) types.push("number");
   return types.length === 0 ? TYPES : types;
 }
 
-function literals(
-  values: readonly unknown[],
-  schema: JsonObject,
-  keyword: "const" | "enum",
-  place: Place,
-): SchemaNode {
-  refuseBeside(schema, keyword, ["type"], place.path);
-  const types = typesOf(schema, place);
-  const fitting = values.filter((value) => types.includes(typeOf(value)));
-  if (fitting.length === 0) throw fault(`"${keyword}" at ${place.path} has no value of its type`, "one");
+/** The values that are listed, those of them that fit what is said beside. */
+function literals(schema: JsonObject, path: string, texts: KnownTexts): SchemaNode {
+  const keyword = "const" in schema ? "const" : "enum";
+  const beside = NOT_BESIDE_VALUES.find((other) => other in schema);
+  if (beside !== undefined) {
+    throw fault(
+      `the keyword "${beside}" beside "${keyword}" at ${path} is not supported`,
+      `"${keyword}" by itself`,
+    );
+  }
+  const { const: one, enum: list = [one], ...others } = schema;
+  if (!Array.isArray(list) || list.length === 0 || list.length > MAX_CHOICES) {
+    throw fault(`"enum" at ${path} is no such list`, `1 to ${MAX_CHOICES} entries`);
+  }
+  const values = "const" in schema ? list.filter((value) => isSame(value, one)) : list;
+  const types = "type" in others ? typesOf(others, path) : TYPES;
+  const isText = readFitting(others, path, texts);
+  const fitting = values.filter((value) => types.includes(typeOf(value)) && isText(value));
+  if (fitting.length === 0) throw fault(`"${keyword}" at ${path} has no value of its type`, "one");
   return { kind: "literals", texts: [...new Set(fitting.map((value) => JSON.stringify(value)))] };
 }
+
+const isSame = (one: unknown, other: unknown) => JSON.stringify(one) === JSON.stringify(other);
 
 function typeOf(value: unknown): JsonType {
   if (value === null) return "null";
   if (Array.isArray(value)) return "array";
   if (typeof value === "number") return Number.isInteger(value) ? "integer" : "number";
   return typeof value === "string" ? "string" : typeof value === "boolean" ? "boolean" : "object";
-}
-
-/** Keywords that together say more than can be kept. */
-function refuseBeside(schema: JsonObject, keyword: string, allowed: readonly string[], path: string): void {
-  const beside = Object.keys(schema).find((other) =>
-    other !== keyword && CONSTRAINTS.has(other) && !allowed.includes(other)
-  );
-  if (beside === undefined) return;
-  throw fault(
-    `the keyword "${beside}" beside "${keyword}" at ${path} is not supported`,
-    `"${keyword}" by itself`,
-  );
-}
-
-function listAt(schema: JsonObject, keyword: string, path: string): readonly unknown[] {
-  const list = schema[keyword];
-  if (Array.isArray(list) && list.length > 0 && list.length <= MAX_CHOICES) return list;
-  throw fault(`"${keyword}" at ${path} is no such list`, `1 to ${MAX_CHOICES} entries`);
 }
 
 function countAt(schema: JsonObject, keyword: string, path: string): number | undefined {
@@ -332,12 +353,38 @@ function countAt(schema: JsonObject, keyword: string, path: string): number | un
   throw fault(`"${keyword}" at ${path} is ${JSON.stringify(count)?.slice(0, 100)}`, `0 to ${MAX_ITEMS}`);
 }
 
-const escapePointer = (name: string) => name.replaceAll("~", "~0").replaceAll("/", "~1");
-function unescapePointer(part: string): string {
-  const plain = part.replaceAll("~1", "/").replaceAll("~0", "~");
-  try {
-    return decodeURIComponent(plain);
-  } catch {
-    return plain;
+/** Names are texts, and that is all that can be said of them. */
+function checkNames({ propertyNames }: JsonObject, path: string): void {
+  if (propertyNames === undefined || propertyNames === true) return;
+  const isAnyText = isJsonObject(propertyNames) &&
+    says(propertyNames).every(([keyword, value]) => keyword === "type" && value === "string");
+  if (isAnyText && Object.keys(propertyNames).every((one) => one === "type" || ANNOTATIONS.has(one))) return;
+  throw fault(`"propertyNames" at ${path} is not supported`, 'none, or {"type": "string"}');
+}
+
+/** How many properties come, where that is not clear by itself. */
+function propertyCount(
+  schema: JsonObject,
+  of: { readonly named: readonly Property[]; readonly isOpen: boolean; readonly path: string },
+): { readonly least: number; readonly most?: number } | undefined {
+  const { named, isOpen, path } = of;
+  const least = countAt(schema, "minProperties", path) ?? 0;
+  const most = countAt(schema, "maxProperties", path);
+  const isKept = named.filter(({ isRequired }) => isRequired).length >= least &&
+    (most === undefined || (!isOpen && named.length <= most));
+  if (isKept) return undefined;
+  // the same name may come twice, and is one property then
+  if (named.length > 0 || !isOpen || least > 1 || (most !== undefined && most < least)) {
+    const keyword = least > 0 ? "minProperties" : "maxProperties";
+    throw fault(
+      `"${keyword}" at ${path} is not supported there`,
+      "1 at least, or any at most, where no property is named",
+    );
   }
+  return { least, ...(most === undefined ? {} : { most }) };
+}
+
+function checkUnique({ uniqueItems }: JsonObject, most: number | undefined, path: string): void {
+  if (uniqueItems !== true || (most !== undefined && most <= 1)) return;
+  throw fault(`"uniqueItems" at ${path} is not supported`, "a list whose items may be alike");
 }

@@ -6,8 +6,12 @@
 import { isJsonObject, type JsonObject } from "../model/json_file.ts";
 import { NodeError } from "../base/errors.ts";
 import { grammarOf } from "./grammar.ts";
-import { CONSTRAINTS } from "./json_schema.ts";
 
+/** Keywords that are kept; what a tool's schema says beyond is for the model to read. */
+const KEPT: ReadonlySet<string> = new Set([
+  ...["type", "enum", "const", "properties", "required", "additionalProperties"],
+  ...["items", "minItems", "maxItems", "anyOf", "$ref"],
+]);
 /** Schemas within schemas; what lies deeper says nothing. */
 const MAX_DEPTH = 24;
 
@@ -54,7 +58,7 @@ function loosened(schema: unknown, place: string, depth: number): unknown {
   if ("const" in schema) return { ...loose, const: schema["const"] };
   if (Array.isArray(values)) return { ...loose, enum: values };
   for (const [keyword, value] of Object.entries(schema)) {
-    if (!CONSTRAINTS.has(keyword) || ["enum", "anyOf", "$ref"].includes(keyword)) continue;
+    if (!KEPT.has(keyword) || ["enum", "anyOf", "$ref"].includes(keyword)) continue;
     if (keyword === "properties") loose[keyword] = each(value);
     else if (keyword === "items" || keyword === "additionalProperties") loose[keyword] = within(value);
     else loose[keyword] = value;

@@ -3,8 +3,8 @@
  *
  * @module
  */
-import { type Expression, type Grammar, repeat, sequence, text } from "./grammar_rules.ts";
-import { type LetterRange, otherLetters } from "./letter_set.ts";
+import { choice, type Expression, type Grammar, repeat, sequence, text } from "./grammar_rules.ts";
+import { LAST_LETTER, type LetterRange, otherLetters } from "./letter_set.ts";
 import { letterClass, Letters, readOptions } from "./letters.ts";
 
 const DIGITS: readonly LetterRange[] = [[0x30, 0x39]];
@@ -52,6 +52,36 @@ export function readRegex(pattern: string): Grammar {
   const root = readChoice(letters);
   if (!letters.isOver) throw letters.fault('")" closes nothing', "a group");
   return { root: "root", rules: new Map([["root", root]]) };
+}
+
+/** Any text. */
+const ANYTHING: Expression = repeat({ kind: "letter", ranges: [[0, LAST_LETTER]], isNegated: false }, 0);
+
+/**
+ * Whole texts in which `pattern` is found somewhere, unless `^` and `$` say where: what `pattern` means in a JSON schema.
+ * Throws as {@linkcode readRegex} does.
+ */
+export function readSearch(pattern: string): Expression {
+  const letters = new Letters(pattern, "regular expression");
+  const options: Expression[] = [];
+  do {
+    const isBeginning = letters.take("^");
+    const parts = readParts(letters);
+    const isEnd = letters.take("$");
+    options.push(sequence(...isBeginning ? [] : [ANYTHING], ...parts, ...isEnd ? [] : [ANYTHING]));
+  } while (letters.take("|"));
+  if (letters.isAt("$")) throw letters.fault('"$" stands within it', "it at the ends only");
+  if (!letters.isOver) throw letters.fault(`"${letters.peek()}" closes nothing`, "a group");
+  return options.length === 1 ? options[0]! : choice(...options);
+}
+
+/** Elements up to an end, a `|` or a `$`. */
+function readParts(letters: Letters): readonly Expression[] {
+  const parts: Expression[] = [];
+  while (!letters.isOver && !letters.isAt("|") && !letters.isAt(")") && !letters.isAt("$")) {
+    parts.push(readRepeats(letters, readElement(letters)));
+  }
+  return parts;
 }
 
 const readChoice = (letters: Letters): Expression => readOptions(letters, () => readSequence(letters));

@@ -7,6 +7,8 @@ import { choice, type Expression, type Grammar, repeat, rule, sequence, text } f
 import type { LetterRange } from "./letter_set.ts";
 import { LAST_LETTER } from "./letter_set.ts";
 import type { Property, ReadSchema, SchemaNode } from "./json_schema.ts";
+import { numbersWithin } from "./number_grammar.ts";
+import { StringWriter } from "./string_grammar.ts";
 import type { AnswerForm } from "./types.ts";
 
 /** Digits of a number's parts: a model that has begun to count goes on, and doubles hold no more. */
@@ -177,6 +179,7 @@ export const anyObjectGrammar = (): Grammar =>
 export class SchemaWriter {
   readonly rules: Map<string, Expression>;
   readonly #dialect: Dialect;
+  readonly #strings: StringWriter;
   /** What stands before the pointers of the schema that is being written. */
   #scope = "";
   #beginningsLeft = MAX_BEGINNINGS_IN_ALL;
@@ -184,6 +187,7 @@ export class SchemaWriter {
   constructor(dialect: Dialect = JSON_DIALECT) {
     this.#dialect = dialect;
     this.rules = new Map(dialect.rules);
+    this.#strings = new StringWriter(this.rules);
   }
 
   /** Begins another schema. */
@@ -205,7 +209,13 @@ export class SchemaWriter {
       case "scalar":
         return rule(node.type);
       case "array":
-        return listOf(this.named(this.value(node.items)), node.least, node.most);
+        return this.#array(node);
+      case "counted":
+        return this.#strings.counted(node.length);
+      case "text":
+        return this.#strings.through(node.places);
+      case "range":
+        return numbersWithin(node.range, this.rules) ?? rule("number");
       case "choice":
         return choice(...node.options.map((option) => this.value(option)));
       case "ref":
@@ -223,7 +233,32 @@ export class SchemaWriter {
     return rule(name);
   }
 
-  #object({ properties, taken, additional }: SchemaNode & { readonly kind: "object" }): Expression {
+  #array({ first, items, least, most }: SchemaNode & { readonly kind: "array" }): Expression {
+    const further = items && this.named(this.value(items));
+    if (first.length === 0) return listOf(further ?? rule("value"), least, further === undefined ? 0 : most);
+    const comma = sequence(text(","), SPACE);
+    const count = first.length;
+    // what follows the items that have places, from the last one on
+    let rest: Expression = further === undefined ? SPACE : sequence(
+      repeat(sequence(comma, further), Math.max(0, least - count), most === undefined ? most : most - count),
+      SPACE,
+    );
+    for (let i = count - 1; i >= 0; i--) {
+      const item = this.value(first[i]!);
+      const taken = i === 0 ? sequence(item, this.named(rest)) : sequence(comma, item, this.named(rest));
+      rest = i >= least ? choice(i === 0 ? text("") : SPACE, taken) : taken;
+    }
+    return sequence(text("["), SPACE, rest, text("]"));
+  }
+
+  #object({ properties, taken, additional, count }: SchemaNode & { readonly kind: "object" }): Expression {
+    if (count !== undefined && additional !== undefined) {
+      const member = this.named(sequence(rule("string"), text(":"), SPACE, this.value(additional)));
+      const { least, most } = count;
+      if (most === 0) return sequence(text("{"), SPACE, text("}"));
+      const members = sequence(separated(member, Math.max(1, least), most), SPACE);
+      return sequence(text("{"), SPACE, least === 0 ? repeat(members, 0, 1) : members, text("}"));
+    }
     if (properties.length === 0 && taken.length === 0) {
       if (additional === undefined) return sequence(text("{"), SPACE, text("}"));
       if (additional.kind === "any") return rule("object");
