@@ -1,4 +1,5 @@
 import { assertEquals, assertMatch } from "@std/assert";
+import { continuedPrompt } from "../../src/api/rendered_prompt.ts";
 import type { TextEvent } from "../../src/text/types.ts";
 import { TOY_CARD, ToyModels, usageOf } from "../text/toy_model.ts";
 import { asker } from "./support.ts";
@@ -68,6 +69,20 @@ Deno.test("a chat gives thoughts of earlier answers back to the template", async
   const { thinking, ...rest } = { ...said, thinking: "A sum.", reasoning_content: undefined };
   await ask("/api/chat", { json: { model, messages: [...user, { ...rest, thinking }, ...user] } });
   assertEquals((text.requests[1]!.prompt as Any).messages, [...user, said, ...user]);
+});
+
+Deno.test("an answer that goes on where the caller's last message ends is behind its thoughts", async () => {
+  const { card, ...toy } = await new ToyModels().open(undefined);
+  const texts: string[] = [];
+  const opening = {
+    card,
+    ...toy,
+    render: () => "<|user|>2+2?<|model|><think>\n",
+    tokenize: (text: string) => (texts.push(text), []),
+  };
+  const said = { role: "assistant", content: "It is" };
+  continuedPrompt(opening, { kind: "chat", messages: [...user, said] });
+  assertEquals(texts[0], "<|user|>2+2?<|model|><think>\n\n</think>\n\nIt is");
 });
 
 Deno.test("responses have thoughts as a reasoning item before the others", async () => {
