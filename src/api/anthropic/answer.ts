@@ -6,6 +6,7 @@
 import { createHash } from "node:crypto";
 import type { EndReason, TextEvent, TextUsage } from "../../text/types.ts";
 import { argumentsOf, type WholeAnswer } from "../whole_answer.ts";
+import type { MessagesBody } from "./request.ts";
 
 /** What names an answer. */
 export interface MessageName {
@@ -19,6 +20,11 @@ export interface MessageForm {
   /** Whether thoughts are told, as blocks; else they are left out. */
   readonly hasThoughts: boolean;
 }
+
+/** As a request asks for it. */
+export const formOf = ({ thinking }: MessagesBody): MessageForm => ({
+  hasThoughts: thinking !== undefined && thinking.type !== "disabled",
+});
 
 /**
  * What clients keep beside a thought: some drop thoughts without one when they send the conversation back. It is the hash

@@ -84,10 +84,6 @@ export type CountBody = v.InferOutput<typeof COUNT>;
 /** Body of `/v1/messages`, checked. */
 export type MessagesBody = v.InferOutput<typeof MESSAGES>;
 
-/** Whether the client asked for the model's thoughts. */
-export const tellsThoughts = ({ thinking }: MessagesBody): boolean =>
-  thinking !== undefined && thinking.type !== "disabled";
-
 /** How the answer is to be, with Anthropic's defaults. */
 export function answerSettings(body: MessagesBody): Omit<TextRequest, "prompt"> {
   const { temperature = 1, top_p: topP = 1, top_k: topK = 0, stop_sequences: stop = [] } = body;

@@ -12,9 +12,9 @@ import { continuedPrompt, promptIds } from "../rendered_prompt.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";
-import { messageOf } from "./answer.ts";
+import { formOf, messageOf } from "./answer.ts";
 import { chatPrompt } from "./prompt.ts";
-import { answerSettings, COUNT, MESSAGES, tellsThoughts } from "./request.ts";
+import { answerSettings, COUNT, MESSAGES } from "./request.ts";
 import { eventOf, MessageStream } from "./stream.ts";
 
 type Call = Context<RouteEnvironment>;
@@ -34,7 +34,7 @@ async function messages({ models, world }: TextRouteParts, call: Call): Promise<
   const model = await models.open(body.model, signal);
   const request = { prompt: continuedPrompt(model, chat), ...answerSettings(body) };
   const name = { id: `msg_${toHex(world.random(12))}`, model: body.model };
-  const form = { hasThoughts: tellsThoughts(body) };
+  const form = formOf(body);
   if (body.stream !== true) {
     return call.json(messageOf(name, await wholeAnswer(model.answer(request, signal)), form));
   }

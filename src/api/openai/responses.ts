@@ -38,7 +38,7 @@ export async function answerResponses(
   const { thought, text, tokens, calls, end } = await wholeAnswer(answer(facts.signal));
   const thoughtStatus = statusOf(text === "" ? end.reason : "end");
   const output = [
-    ...(thought === "" ? [] : [writer.reasoning(thought, thoughtStatus)]),
+    ...(thought === "" ? [] : [reasoningItem(writer.reasoningId, thought, thoughtStatus)]),
     ...(text === "" && calls.length > 0 ? [] : [writer.message(text, tokens, statusOf(end.reason))]),
     ...calls.map((call) => writer.call(call)),
   ];
@@ -57,7 +57,8 @@ class ResponseWriter {
   readonly #body: ResponsesBody;
   readonly #id: string;
   readonly #messageId: string;
-  readonly #reasoningId: string;
+  /** Of what the model thinks. */
+  readonly reasoningId: string;
   readonly #head: object;
   #sequence = 0;
 
@@ -65,7 +66,7 @@ class ResponseWriter {
     this.#body = body;
     this.#id = newId(world, "resp_");
     this.#messageId = newId(world, "msg_");
-    this.#reasoningId = newId(world, "rs_");
+    this.reasoningId = newId(world, "rs_");
     this.#head = {
       id: this.#id,
       object: "response",
@@ -116,13 +117,6 @@ class ResponseWriter {
       status,
       content: status === "in_progress" ? [] : [textPart(text, tokens)],
     };
-  }
-
-  /** What the model thought, as it thought it: there is no summary of it. */
-  reasoning(text: string, status: Status): { readonly id: string } {
-    const content = status === "in_progress" ? [] : [reasoningPart(text)];
-    const item = { id: this.#reasoningId, type: "reasoning", summary: [], content, status };
-    return item;
   }
 
   call({ id, name, arguments: given }: ToolCall, status: Status = "completed"): object {
@@ -204,12 +198,12 @@ class ReasoningEvents {
 
   constructor(writer: ResponseWriter) {
     this.#writer = writer;
-    this.#place = { item_id: writer.reasoning("", "in_progress").id, output_index: 0, content_index: 0 };
+    this.#place = { item_id: writer.reasoningId, output_index: 0, content_index: 0 };
   }
 
   *add(text: string): Generator<string> {
     if (this.#text === "") {
-      const item = this.#writer.reasoning("", "in_progress");
+      const item = reasoningItem(this.#writer.reasoningId, "", "in_progress");
       yield this.#writer.event("response.output_item.added", { output_index: 0, item });
       yield this.#writer.event("response.content_part.added", { ...this.#place, part: reasoningPart("") });
     }
@@ -217,11 +211,11 @@ class ReasoningEvents {
     yield this.#writer.event("response.reasoning_text.delta", { ...this.#place, delta: text });
   }
 
-  *close(status: Status): Generator<string, object> {
+  *close(status: Status): Generator<string, ReturnType<typeof reasoningItem>> {
     const part = reasoningPart(this.#text);
     yield this.#writer.event("response.reasoning_text.done", { ...this.#place, text: this.#text });
     yield this.#writer.event("response.content_part.done", { ...this.#place, part });
-    const item = this.#writer.reasoning(this.#text, status);
+    const item = reasoningItem(this.#writer.reasoningId, this.#text, status);
     yield this.#writer.event("response.output_item.done", { output_index: 0, item });
     return item;
   }
@@ -280,6 +274,15 @@ const textPart = (text: string, tokens: readonly ScoredToken[]): object => ({
   text,
   annotations: [],
   logprobs: tokens.map(logprobOf),
+});
+
+/** What the model thought, as it thought it: there is no summary of it. */
+const reasoningItem = (id: string, text: string, status: Status) => ({
+  id,
+  type: "reasoning",
+  summary: [],
+  content: status === "in_progress" ? [] : [reasoningPart(text)],
+  status,
 });
 
 const reasoningPart = (text: string): object => ({ type: "reasoning_text", text });
