@@ -4,6 +4,7 @@
  * @module
  */
 import { NodeError } from "../base/errors.ts";
+import { opensThoughts, THOUGHT_TAGS } from "../text/thought_reader.ts";
 import type { Prompt, TextModel } from "../text/types.ts";
 
 type Chat = Prompt & { readonly kind: "chat" };
@@ -16,6 +17,9 @@ export const promptIds = (model: TextModel, prompt: Chat | Prompt & { readonly k
   prompt.kind === "text"
     ? model.tokenize(prompt.text)
     : model.tokenize(model.render(prompt)).slice(leadOf(model).length);
+
+/** Behind an opening tag: nothing was thought, in the form that Qwen 3 was trained with. */
+const NO_THOUGHTS = `\n\n${THOUGHT_TAGS.close}\n\n`;
 
 /** Words that no template has, in the place of what the model answered. */
 const ANSWERED = "kwaainet-answered";
@@ -70,6 +74,8 @@ export function continuedPrompt(model: TextModel, chat: Chat): Prompt {
     return chat;
   }
   const before: Chat = { ...chat, messages: chat.messages.slice(0, -1) };
-  const text = model.render(before) + begun;
+  const rendered = model.render(before);
+  // words of an answer come behind its thoughts
+  const text = (opensThoughts(rendered) ? `${rendered.trimEnd()}${NO_THOUGHTS}` : rendered) + begun;
   return { kind: "tokens", ids: model.tokenize(text).slice(leadOf(model).length) };
 }

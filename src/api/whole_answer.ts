@@ -8,6 +8,8 @@ import type { ScoredToken, TextEvent, ToolCall } from "../text/types.ts";
 
 /** All that an answer told. */
 export interface WholeAnswer {
+  /** What the model thought before; "" where nothing was told apart. */
+  readonly thought: string;
   readonly text: string;
   readonly ids: readonly number[];
   readonly tokens: readonly ScoredToken[];
@@ -35,6 +37,7 @@ export async function wholeAnswer(events: AsyncIterable<TextEvent>): Promise<Who
 /** An answer while its events come. */
 export class AnswerSum {
   #text = "";
+  #thought = "";
   readonly #ids: number[] = [];
   readonly #tokens: ScoredToken[] = [];
   readonly #calls: ToolCall[] = [];
@@ -43,6 +46,9 @@ export class AnswerSum {
   /** The next event. */
   add(event: TextEvent): void {
     switch (event.kind) {
+      case "thought":
+        this.#thought += event.text;
+        break;
       case "text":
         this.#text += event.text;
         this.#ids.push(...event.ids);
@@ -61,6 +67,13 @@ export class AnswerSum {
     if (this.#end === undefined) {
       throw new NodeError("remote", "Cannot answer: the answer broke off, wanted its end");
     }
-    return { text: this.#text, ids: this.#ids, tokens: this.#tokens, calls: this.#calls, end: this.#end };
+    return {
+      thought: this.#thought,
+      text: this.#text,
+      ids: this.#ids,
+      tokens: this.#tokens,
+      calls: this.#calls,
+      end: this.#end,
+    };
   }
 }

@@ -26,7 +26,8 @@ export const chatVerb: Verb = {
 before. The swarm is entered as \`generate\` does, and the model's own chat template is used.
 Lines: /new forgets the conversation, /exit or the end of input ends it. A line that ends in \\ goes on in the next.
 Ctrl-C ends the answer that is being written; while none is, it ends the program with exit code 130.
---json writes one object for each answer.`,
+What the model thinks before it answers is faint on a terminal and left out elsewhere.
+--json writes one object for each answer, thoughts in its field thought.`,
   async run(invocation) {
     const { runChat } = await import("./chat_text.ts");
     return await runChat(invocation, this.flags);

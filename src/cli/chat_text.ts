@@ -10,6 +10,7 @@ import type { ChatMessage } from "../model/chat_template.ts";
 import type { TextModel, TextRequest } from "../text/types.ts";
 import { type AnswerEnd, answerFields } from "./answer_object.ts";
 import { linesOf, type LineSource } from "./lines.ts";
+import { DimThoughts } from "./dim_thoughts.ts";
 import { lineOf } from "./exit_code.ts";
 import type { Output } from "./output.ts";
 import { progressOn } from "./progress.ts";
@@ -137,9 +138,15 @@ export class Chat {
     using answer = interrupts.during(signal);
     const messages = [...this.#messages, { role: "user", content: text }];
     let said = "";
+    let thought = "";
     let end: AnswerEnd | undefined;
+    const thoughts = new DimThoughts(output, json);
     try {
       for await (const event of this.#answer(messages, answer.signal)) {
+        if (event.kind === "thought") {
+          thought += event.text;
+          thoughts.tell(event.text);
+        } else thoughts.end();
         if (event.kind === "text") {
           said += event.text;
           if (!json) output.text(event.text);
@@ -153,9 +160,12 @@ export class Chat {
         return;
       }
       if (where === "alone") throw error;
+    } finally {
+      thoughts.end();
     }
-    this.#messages = [...messages, { role: "assistant", content: said }];
-    if (json) output.json(this.#object(said, end, answer.signal));
+    const thinking = thought === "" ? {} : { reasoning_content: thought };
+    this.#messages = [...messages, { role: "assistant", content: said, ...thinking }];
+    if (json) output.json(this.#object({ said, thought }, end, answer.signal));
     else output.line("");
   }
 
@@ -164,14 +174,18 @@ export class Chat {
     const progress = progressOn(output);
     for await (const event of model.answer({ ...options, prompt: { kind: "chat", messages } }, signal)) {
       if (event.kind === "prompt") progress.prompt(event);
-      if (event.kind === "text") progress.clear();
+      if (event.kind === "text" || event.kind === "thought") progress.clear();
       yield event;
     }
   }
 
-  #object(text: string, end: AnswerEnd | undefined, signal: AbortSignal): object {
+  #object(
+    { said: text, thought }: { readonly said: string; readonly thought: string },
+    end: AnswerEnd | undefined,
+    signal: AbortSignal,
+  ): object {
     const at = Math.round(this.#options.world.clock.now());
-    const told = { schema: 1, event: "answered", at, text };
+    const told = { schema: 1, event: "answered", at, text, ...(thought === "" ? {} : { thought }) };
     if (end === undefined) return { ...told, interrupted: messageOf(signal.reason) };
     return { ...told, ...answerFields(end) };
   }

@@ -5,6 +5,7 @@
  */
 import { openChatTemplate } from "../model/chat_template.ts";
 import type { ModelSource, TokenizerFiles } from "../model/source.ts";
+import { thinksAloud } from "../text/thought_reader.ts";
 import type { TextModelCard } from "../text/types.ts";
 
 /** The card of `model`. Reads no weights. */
@@ -37,6 +38,7 @@ export async function modelCard(
     createdAtSeconds: Math.floor((mtime?.getTime() ?? 0) / 1000),
     chats: template !== undefined,
     knowsTools: template?.knowsTools ?? false,
+    ...(template !== undefined && thinksAloud(template) ? { thinks: true } : {}),
     runs,
   };
 }

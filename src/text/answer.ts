@@ -9,6 +9,7 @@ import { sessionEnergy } from "../petals/client/energy.ts";
 import { generateTokens, type TokenRun } from "./generate.ts";
 import { scoreToken, type TextOf } from "./score.ts";
 import { StopWatch } from "./stops.ts";
+import { type ReadThoughts, THOUGHT_MARKS, type ThoughtReader } from "./thought_reader.ts";
 import type { EndReason, ScoredToken, TextEvent, TextUsage, ToolCall } from "./types.ts";
 
 /** Finds calls of tools in text that comes in parts. */
@@ -30,7 +31,9 @@ export interface AnswerRun {
   readonly stop: readonly string[];
   readonly topLogprobs: number | undefined;
   readonly calls: CallReader | undefined;
-  /** Control tokens by id that belong to calls. */
+  /** Tells thoughts apart where it is there. Stops and calls are looked for behind them. */
+  readonly thoughts?: ThoughtReader | undefined;
+  /** Control tokens by id that belong to calls or stand around thoughts. */
   readonly marks: ReadonlyMap<number, string>;
   /** When the request came, monotonic ms. */
   readonly startedAtMs: number;
@@ -69,20 +72,25 @@ export async function* tellAnswer(
     }
   }
   yield* text.finish();
-  const { calls, stop } = text;
+  const { calls, stop, thoughtTokens } = text;
   if (calls.length > 0) {
     yield { kind: "tool_calls", calls };
     if (reason === "end" || reason === "stop") reason = "tool_calls";
   }
   const newTokens = made.filter((id) => !tokens.endIds.has(id)).length;
-  const usage = usageOf(run, { newTokens, guessed, firstAtMs });
+  const usage = usageOf(run, { newTokens, thoughtTokens, guessed, firstAtMs });
   const stopped = reason === "stop" && stop !== undefined ? { stop } : {};
   yield { kind: "end", reason, ...stopped, ids: [...made], usage };
 }
 
 function usageOf(
   { clock, tokens, startedAtMs, made }: AnswerRun,
-  { newTokens, guessed, firstAtMs }: { newTokens: number; guessed: number; firstAtMs: number | undefined },
+  { newTokens, thoughtTokens, guessed, firstAtMs }: {
+    readonly newTokens: number;
+    readonly thoughtTokens: number;
+    readonly guessed: number;
+    readonly firstAtMs: number | undefined;
+  },
 ): TextUsage {
   const { sequence, prompt, held } = tokens;
   const now = clock.monotonic();
@@ -91,6 +99,7 @@ function usageOf(
     promptTokens: prompt.length,
     cachedTokens: held,
     newTokens,
+    ...(thoughtTokens === 0 ? {} : { thoughtTokens }),
     firstTokenSeconds: seconds(firstAtMs ?? now),
     seconds: seconds(now),
     hops: sequence.hops.map(({ peerId, blocks }) => ({ peerId, blocks })),
@@ -100,9 +109,11 @@ function usageOf(
   };
 }
 
-/** The text of an answer: held back where a letter, a stop or a call may be incomplete. */
+/** The text of an answer: held back where a letter, a tag, a stop or a call may be incomplete. */
 class AnswerText {
   readonly calls: ToolCall[] = [];
+  /** Tokens of thoughts that were told apart, and of what stands around them. */
+  thoughtTokens = 0;
   stop: string | undefined;
   readonly #run: AnswerRun;
   readonly #stops: StopWatch;
@@ -115,27 +126,64 @@ class AnswerText {
   }
 
   *add(id: number, scores: Float32Array | undefined): Generator<TextEvent> {
-    const { words, topLogprobs, textOf, calls, marks } = this.#run;
-    const mark = calls === undefined ? undefined : marks.get(id);
+    const { words, topLogprobs, textOf } = this.#run;
+    const mark = this.#markOf(id);
     if (mark !== undefined) yield* this.#flush(); // its id belongs to what follows
     this.#ids.push(id);
     if (topLogprobs !== undefined && scores !== undefined) {
       this.#scored.push(scoreToken(scores, id, { top: topLogprobs, textOf }));
     }
-    if (mark === undefined) yield* this.#check(words.push(id));
-    else if (this.stop === undefined) yield* this.#take(calls!.mark(mark));
+    if (mark === undefined) yield* this.#read(words.push(id));
+    else if (this.stop === undefined) yield* this.#readMark(mark);
+    if (this.#run.thoughts?.isThinking) {
+      // they are none of the text's
+      this.thoughtTokens += this.#ids.length;
+      this.#ids = [];
+      this.#scored = [];
+    }
   }
 
   *finish(): Generator<TextEvent> {
-    if (this.stop === undefined) yield* this.#flush();
+    if (this.stop === undefined) {
+      yield* this.#flush();
+      if (this.stop === undefined && this.#run.thoughts !== undefined) {
+        yield* this.#part(this.#run.thoughts.finish());
+      }
+      if (this.stop === undefined) yield* this.#tell(this.#stops.finish());
+    }
     const left = this.#run.calls?.finish();
     if (left !== undefined) yield* this.#take(left);
   }
 
   /** What letters and stops held back: no more text comes that would complete them. */
   *#flush(): Generator<TextEvent> {
-    yield* this.#check(this.#run.words.finish());
+    yield* this.#read(this.#run.words.finish());
     if (this.stop === undefined) yield* this.#tell(this.#stops.finish());
+  }
+
+  /** The name of a control token that somebody reads. */
+  #markOf(id: number): string | undefined {
+    const { calls, thoughts, marks } = this.#run;
+    const name = marks.get(id);
+    if (name === undefined || (thoughts !== undefined && !thoughts.isOver)) return name;
+    return calls === undefined || THOUGHT_MARKS.includes(name) ? undefined : name;
+  }
+
+  *#readMark(name: string): Generator<TextEvent> {
+    const { calls, thoughts } = this.#run;
+    if (thoughts !== undefined) yield* this.#part(thoughts.mark(name));
+    if (calls === undefined || THOUGHT_MARKS.includes(name)) return;
+    if (thoughts === undefined || thoughts.isOver) yield* this.#take(calls.mark(name));
+  }
+
+  *#read(text: string): Generator<TextEvent> {
+    const { thoughts } = this.#run;
+    yield* thoughts === undefined || thoughts.isOver ? this.#check(text) : this.#part(thoughts.push(text));
+  }
+
+  *#part({ thought, text }: ReadThoughts): Generator<TextEvent> {
+    if (thought !== "") yield { kind: "thought", text: thought };
+    if (text !== "") yield* this.#check(text);
   }
 
   *#check(text: string): Generator<TextEvent> {

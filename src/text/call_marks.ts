@@ -45,8 +45,11 @@ export function markAt(text: string, at: number): string {
 }
 
 /** Those of the names that are control tokens of a vocabulary, by their ids. */
-export function markIds({ idOf, decode }: Pick<Tokenizer, "idOf" | "decode">): ReadonlyMap<number, string> {
-  return new Map(CALL_MARKS.flatMap((name) => {
+export function markIds(
+  { idOf, decode }: Pick<Tokenizer, "idOf" | "decode">,
+  names: readonly string[] = CALL_MARKS,
+): ReadonlyMap<number, string> {
+  return new Map(names.flatMap((name) => {
     const id = idOf(name);
     return id === undefined || decode([id]) !== "" ? [] : [[id, name] as const];
   }));

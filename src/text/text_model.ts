@@ -11,7 +11,7 @@ import { MAX_BEST } from "../compute/best_scores.ts";
 import type { ChatTemplate } from "../model/chat_template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { type AnswerRun, type CallReader, tellAnswer } from "./answer.ts";
-import { markIds } from "./call_marks.ts";
+import { CALL_MARKS, markIds } from "./call_marks.ts";
 import { meanState } from "./embed.ts";
 import type { Gate } from "./gate.ts";
 import { type Drafting, PROMPT_PASS } from "./generate.ts";
@@ -22,6 +22,7 @@ import { checkIds, idsOfPrompt, newTokensWithin, requireTemplate } from "./promp
 import { checkSampling, leavesScores, seededDraw } from "./sample.ts";
 import { scorePrompt } from "./score_prompt.ts";
 import { type Lease, roomFor, type Sequences } from "./sequences.ts";
+import { opensThoughts, thinksAloud, THOUGHT_MARKS, ThoughtReader } from "./thought_reader.ts";
 import type {
   AnswerForm,
   Embedding,
@@ -39,6 +40,8 @@ const MAX_TOP = 20;
 /** Stops, and the longest of them. */
 const MAX_STOPS = 16;
 const MAX_STOP_LENGTH = 256;
+/** Last ids of a prompt that may be an opened `<think>` with the spaces behind it. */
+const TAG_IDS = 16;
 /** Texts of one caller at once where other nodes compute: while one is on its way another is computed. */
 const AT_ONCE = 4;
 
@@ -92,7 +95,7 @@ class AnsweringModel implements TextModel {
   readonly #world: World;
   readonly #parts: TextModelParts;
   readonly #guessing: Guessing;
-  /** Control tokens that belong to calls. */
+  /** Control tokens that belong to calls or stand around thoughts. */
   readonly #marks: ReadonlyMap<number, string>;
 
   constructor(world: World, parts: TextModelParts) {
@@ -101,7 +104,7 @@ class AnsweringModel implements TextModel {
     this.card = parts.card;
     const { draftTokens: most, draftModel: model, tokenizer: { endIds } } = parts;
     this.#guessing = new Guessing({ log: world.log, most, model, endIds });
-    this.#marks = markIds(parts.tokenizer);
+    this.#marks = markIds(parts.tokenizer, [...CALL_MARKS, ...THOUGHT_MARKS]);
   }
 
   get atOnce(): number {
@@ -293,9 +296,23 @@ class AnsweringModel implements TextModel {
       stop,
       topLogprobs,
       calls: plan.calls,
+      thoughts: this.#thoughts(request, plan),
       startedAtMs,
       made,
     };
+  }
+
+  /** What tells thoughts apart, where they are to be and the model has any. */
+  #thoughts({ prompt, form, thoughts }: TextRequest, plan: Plan): ThoughtReader | undefined {
+    const { template, tokenizer } = this.#parts;
+    const isWanted = thoughts === undefined ? prompt.kind === "chat" : thoughts === "apart";
+    if (!isWanted || template === undefined || !thinksAloud(template)) return undefined;
+    // a form holds from the first letter on
+    if ((plan.form ?? form) !== undefined) return undefined;
+    const end = prompt.kind === "chat"
+      ? plan.text
+      : plan.ids.slice(-TAG_IDS).map((id) => tokenizer.textOf(id)).join("");
+    return new ThoughtReader(opensThoughts(end));
   }
 
   async #scorePrompt(

@@ -28,6 +28,8 @@ export interface TextModelCard {
   readonly chats: boolean;
   /** Whether its chat template has a place for tools. */
   readonly knowsTools: boolean;
+  /** Whether it thinks aloud: its chat template speaks of `<think>`. */
+  readonly thinks?: boolean;
   /** `solo` where this node computes it alone. */
   readonly runs: "swarm" | "solo";
 }
@@ -124,6 +126,11 @@ export interface TextRequest {
   /** Whether the prompt's own tokens are scored too (`echo` with `logprobs` of completions). */
   readonly scorePrompt?: boolean;
   readonly form?: AnswerForm;
+  /**
+   * Whether thoughts are told apart or stay in the text with their tags. Apart without it for conversations, in the text for
+   * other prompts, and in every answer that has a form, which holds from the first letter on.
+   */
+  readonly thoughts?: "apart" | "in text";
 }
 
 /** A token and how likely it was. */
@@ -159,6 +166,8 @@ export interface TextUsage {
   readonly cachedTokens: number;
   /** Sampled and kept. */
   readonly newTokens: number;
+  /** Those of them that are thoughts told apart, their tags included; absent where there are none. */
+  readonly thoughtTokens?: number;
   /** From the request to the first new token. */
   readonly firstTokenSeconds: number;
   /** From the request to the end. */
@@ -179,6 +188,8 @@ export type TextEvent =
   | { readonly kind: "prompt"; readonly done: number; readonly total: number }
   /** The prompt's tokens; only for `scorePrompt`, before any text. */
   | { readonly kind: "prompt_scores"; readonly tokens: readonly ScoredToken[] }
+  /** More of what the model thinks before it answers. */
+  | { readonly kind: "thought"; readonly text: string }
   /** More of the answer. `tokens` is empty unless logprobs were asked for; `ids` are those it stands for. */
   | {
     readonly kind: "text";

@@ -185,6 +185,7 @@ Deno.test("POST /v1/messages takes systems, blocks, calls and results as a conve
       {
         role: "assistant",
         content: "I look.",
+        reasoning_content: "hm",
         tool_calls: [{
           id: "t1",
           type: "function",

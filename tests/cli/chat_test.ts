@@ -67,6 +67,25 @@ Deno.test("chat shows a prompt on a terminal only, and answers in JSON where ask
   assertEquals([schema, event, text, newTokens], [1, "answered", "Hello there friend.", 3]);
 });
 
+Deno.test("chat shows thoughts faint on a terminal, in JSON as a field, and nowhere else", async () => {
+  const shown = async (more: { isTerminal?: boolean; json?: boolean }) => {
+    const { chat, models, stdout } = await scene(more);
+    models.script = () => [
+      { kind: "thought", text: "A " },
+      { kind: "thought", text: "sum." },
+      { kind: "text", text: "Four.", ids: [7], tokens: [] },
+      { kind: "end", reason: "end", usage: usageOf(4, 5) },
+    ];
+    await chat.turn("2+2?", never, "alone");
+    assertEquals(chat.messages.at(-1), { role: "assistant", content: "Four.", reasoning_content: "A sum." });
+    return stdout.text;
+  };
+  assertEquals(await shown({ isTerminal: true }), "\x1b[2mA sum.\x1b[22m\n\nFour.\n");
+  assertEquals(await shown({}), "Four.\n");
+  const { text, thought } = JSON.parse(await shown({ isTerminal: true, json: true }));
+  assertEquals([text, thought], ["Four.", "A sum."]);
+});
+
 Deno.test("an interrupt ends the answer, what was said stays, and the next one ends everything", async () => {
   const { chat, models, interrupts, all, stdout } = await scene();
   let events = 0;

@@ -3,8 +3,10 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import type { EndReason, TextEvent, TextUsage } from "../../text/types.ts";
 import { argumentsOf, type WholeAnswer } from "../whole_answer.ts";
+import type { MessagesBody } from "./request.ts";
 
 /** What names an answer. */
 export interface MessageName {
@@ -12,6 +14,23 @@ export interface MessageName {
   /** As the client named it. */
   readonly model: string;
 }
+
+/** How the client wants it. */
+export interface MessageForm {
+  /** Whether thoughts are told, as blocks; else they are left out. */
+  readonly hasThoughts: boolean;
+}
+
+/** As a request asks for it. */
+export const formOf = ({ thinking }: MessagesBody): MessageForm => ({
+  hasThoughts: thinking !== undefined && thinking.type !== "disabled",
+});
+
+/**
+ * What clients keep beside a thought: some drop thoughts without one when they send the conversation back. It is the hash
+ * of the thought, and nobody checks it.
+ */
+export const signatureOf = (thought: string): string => createHash("sha256").update(thought).digest("base64");
 
 /** The end of an answer. */
 export type AnswerEnd = TextEvent & { readonly kind: "end" };
@@ -50,11 +69,19 @@ export const emptyMessage = ({ id, model }: MessageName, promptTokens: number) =
 });
 
 /** A message that is whole. */
-export function messageOf(name: MessageName, { text, calls, end }: WholeAnswer): object {
+export function messageOf(
+  name: MessageName,
+  { thought, text, calls, end }: WholeAnswer,
+  { hasThoughts }: MessageForm,
+): object {
+  const thoughts = hasThoughts && thought !== ""
+    ? [{ type: "thinking", thinking: thought, signature: signatureOf(thought) }]
+    : [];
   return {
     ...emptyMessage(name, end.usage.promptTokens),
     content: [
-      ...(text !== "" || calls.length === 0 ? [{ type: "text", text }] : []),
+      ...thoughts,
+      ...(text !== "" || calls.length + thoughts.length === 0 ? [{ type: "text", text }] : []),
       ...calls.map((call) => ({
         type: "tool_use",
         id: call.id,

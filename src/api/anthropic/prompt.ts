@@ -63,10 +63,14 @@ function turnsOf({ role, content }: Message, names: Map<string, string>): ChatMe
   const results: ChatMessage[] = [];
   const calls: object[] = [];
   const words: string[] = [];
+  const thoughts: string[] = [];
   for (const block of content) {
     switch (block.type) {
       case "text":
         words.push(block.text);
+        break;
+      case "thinking":
+        if (role === "assistant" && block.thinking) thoughts.push(block.thinking);
         break;
       case "tool_use": {
         const { id, name, input } = block;
@@ -87,8 +91,11 @@ function turnsOf({ role, content }: Message, names: Map<string, string>): ChatMe
     }
   }
   const said = words.join("\n");
-  if (calls.length > 0) return [...results, { role, content: said, tool_calls: calls }];
-  return words.length === 0 && results.length > 0 ? results : [...results, { role, content: said }];
+  const thought = thoughts.length === 0 ? {} : { reasoning_content: thoughts.join("\n") };
+  if (calls.length > 0) return [...results, { role, content: said, ...thought, tool_calls: calls }];
+  return words.length === 0 && results.length > 0
+    ? results
+    : [...results, { role, content: said, ...thought }];
 }
 
 /** Turns of one speaker that follow each other are one, as Anthropic takes them. */
@@ -98,7 +105,7 @@ function mergedTurns(turns: readonly ChatMessage[]): ChatMessage[] {
     const before = merged.at(-1);
     const isSame = before?.role === turn.role && turn.role !== "tool" && !("tool_calls" in before);
     if (!isSame) merged.push(turn);
-    else merged[merged.length - 1] = { ...turn, content: `${before.content}\n${turn.content}` };
+    else merged[merged.length - 1] = { ...before, ...turn, content: `${before.content}\n${turn.content}` };
   }
   return merged;
 }

@@ -18,8 +18,9 @@ export const BLOCK = v.variant("type", [
   TEXT_BLOCK,
   v.object({ type: v.literal("tool_use"), id: text, name, input: jsonObject }),
   v.object({ type: v.literal("tool_result"), tool_use_id: text, content: maybe(WORDS) }),
-  // what the model thought before is not told again
-  v.object({ type: v.picklist(["thinking", "redacted_thinking"]) }),
+  v.object({ type: v.literal("thinking"), thinking: maybe(text) }),
+  // only who made it can read it
+  v.object({ type: v.literal("redacted_thinking") }),
 ], "text, tool_use or tool_result");
 /** Content before it is looked into: text, or blocks. */
 export const RAW_CONTENT = v.unknown();

@@ -12,7 +12,7 @@ import { continuedPrompt, promptIds } from "../rendered_prompt.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";
-import { messageOf } from "./answer.ts";
+import { formOf, messageOf } from "./answer.ts";
 import { chatPrompt } from "./prompt.ts";
 import { answerSettings, COUNT, MESSAGES } from "./request.ts";
 import { eventOf, MessageStream } from "./stream.ts";
@@ -34,8 +34,9 @@ async function messages({ models, world }: TextRouteParts, call: Call): Promise<
   const model = await models.open(body.model, signal);
   const request = { prompt: continuedPrompt(model, chat), ...answerSettings(body) };
   const name = { id: `msg_${toHex(world.random(12))}`, model: body.model };
+  const form = formOf(body);
   if (body.stream !== true) {
-    return call.json(messageOf(name, await wholeAnswer(model.answer(request, signal))));
+    return call.json(messageOf(name, await wholeAnswer(model.answer(request, signal)), form));
   }
   const failed = (error: unknown) => eventOf("error", failureBody(failureOf(error), call.env));
   return await streamedAnswer(
@@ -45,7 +46,7 @@ async function messages({ models, world }: TextRouteParts, call: Call): Promise<
       log: world.log,
       quiet: { clock: world.clock, part: eventOf("ping", {}) },
     },
-    (signal) => told(new MessageStream(name), model.answer(request, signal)),
+    (signal) => told(new MessageStream(name, form), model.answer(request, signal)),
     signal,
   );
 }

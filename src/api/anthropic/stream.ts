@@ -5,7 +5,15 @@
  */
 import type { TextEvent, ToolCall } from "../../text/types.ts";
 import { argumentsOf } from "../whole_answer.ts";
-import { type AnswerEnd, emptyMessage, type MessageName, stopOf, usageOf } from "./answer.ts";
+import {
+  type AnswerEnd,
+  emptyMessage,
+  type MessageForm,
+  type MessageName,
+  signatureOf,
+  stopOf,
+  usageOf,
+} from "./answer.ts";
 
 /** The events of a stream. Performs no I/O: tell what happened, send what comes back. */
 export class MessageStream {
@@ -13,8 +21,10 @@ export class MessageStream {
   /** Blocks so far; the last one is open while `#open`. */
   #blocks = 0;
   #open = false;
+  /** The thought of the last block while that is open. */
+  #thought = "";
 
-  constructor(readonly name: MessageName) {}
+  constructor(readonly name: MessageName, readonly form: MessageForm) {}
 
   /** What is to be sent for an event. */
   tell(event: TextEvent): string {
@@ -24,6 +34,8 @@ export class MessageStream {
         return this.#begin(event.total) || eventOf("ping", {});
       case "prompt_scores":
         return "";
+      case "thought":
+        return this.#begin(0) + (this.form.hasThoughts ? this.#think(event.text) : "");
       case "text":
         return event.text === "" ? this.#begin(0) : this.#begin(0) + this.#text(event.text);
       case "tool_calls":
@@ -40,8 +52,15 @@ export class MessageStream {
       eventOf("ping", {});
   }
 
+  #think(thinking: string): string {
+    const start = this.#open ? "" : this.#start({ type: "thinking", thinking: "", signature: "" });
+    this.#thought += thinking;
+    return start + this.#delta({ type: "thinking_delta", thinking });
+  }
+
   #text(text: string): string {
-    return (this.#open ? "" : this.#start({ type: "text", text: "" })) +
+    return (this.#thought === "" ? "" : this.#close()) +
+      (this.#open ? "" : this.#start({ type: "text", text: "" })) +
       this.#delta({ type: "text_delta", text });
   }
 
@@ -69,8 +88,11 @@ export class MessageStream {
 
   #close(): string {
     if (!this.#open) return "";
+    const signature = this.#thought === "" ? "" : signatureOf(this.#thought);
+    const signed = signature === "" ? "" : this.#delta({ type: "signature_delta", signature });
     this.#open = false;
-    return eventOf("content_block_stop", { index: this.#blocks - 1 });
+    this.#thought = "";
+    return signed + eventOf("content_block_stop", { index: this.#blocks - 1 });
   }
 }
 

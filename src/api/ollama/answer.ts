@@ -17,7 +17,7 @@ export interface OllamaForm {
   readonly now: () => number;
   readonly log: Log;
   /** What a piece of the answer stands in: `message` of chats, `response` of prompts. */
-  readonly piece: (text: string, calls: readonly ToolCall[]) => object;
+  readonly piece: (text: string, calls: readonly ToolCall[], thought?: string) => object;
   /** What the last line has beside that, from the ids of the answer. */
   readonly last: (ids: readonly number[]) => object;
 }
@@ -43,6 +43,9 @@ async function* lines(
       case "prompt":
         yield "";
         break;
+      case "thought":
+        yield lineOf({ ...head(form), ...form.piece("", [], event.text), done: false });
+        break;
       case "text":
         ids.push(...event.ids);
         if (event.text === "" && event.tokens.length === 0) break;
@@ -64,10 +67,10 @@ async function* lines(
 
 /** An answer in one object, when it is whole. */
 export async function objectOf(form: OllamaForm, answer: Answer, signal: AbortSignal): Promise<Response> {
-  const { text, ids, tokens, calls, end } = await wholeAnswer(answer(signal));
+  const { thought, text, ids, tokens, calls, end } = await wholeAnswer(answer(signal));
   return Response.json({
     ...head(form),
-    ...form.piece(text, calls),
+    ...form.piece(text, calls, thought),
     ...endOf(end),
     ...scores(tokens),
     ...form.last(end.ids ?? ids),
@@ -88,10 +91,11 @@ export function loadedAnswer(form: OllamaForm, isUnloaded: boolean, streamed: bo
 }
 
 /** A message of the model. */
-export const messageOf = (content: string, calls: readonly ToolCall[]): object => ({
+export const messageOf = (content: string, calls: readonly ToolCall[], thought = ""): object => ({
   message: {
     role: "assistant",
     content,
+    ...thinkingOf(thought),
     ...(calls.length === 0 ? {} : {
       tool_calls: calls.map((call, index) => ({
         id: call.id,
@@ -100,6 +104,9 @@ export const messageOf = (content: string, calls: readonly ToolCall[]): object =
     }),
   },
 });
+
+/** What it thought before, where it did. */
+export const thinkingOf = (thought: string): object => thought === "" ? {} : { thinking: thought };
 
 const head = ({ model, now }: OllamaForm): object => ({ model, created_at: timeOf(now()) });
 const lineOf = (document: object): string => `${JSON.stringify(document)}\n`;

@@ -41,7 +41,11 @@ export function shownOf(card: TextModelCard): object {
       [`${family}.embedding_length`]: hiddenSize,
       [`${family}.block_count`]: blocks,
     },
-    capabilities: ["completion", ...(card.knowsTools ? ["tools"] : [])],
+    capabilities: [
+      "completion",
+      ...(card.knowsTools ? ["tools"] : []),
+      ...(card.thinks ? ["thinking"] : []),
+    ],
     modified_at: timeOf(createdAtSeconds * 1000),
   };
 }

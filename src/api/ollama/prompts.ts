@@ -35,7 +35,7 @@ export function chatPrompt({ messages = [], tools = [], think }: ChatBody): Chat
 type Message = NonNullable<ChatBody["messages"]>[number];
 
 function messageOf(message: Message, callIds: CallIds): ChatMessage {
-  const { role, content = "", tool_calls: calls = [], tool_call_id: id, tool_name: name } = message;
+  const { role, content = "", thinking, tool_calls: calls = [], tool_call_id: id, tool_name: name } = message;
   if (role === "tool") {
     return {
       role,
@@ -44,10 +44,14 @@ function messageOf(message: Message, callIds: CallIds): ChatMessage {
       ...(name === undefined ? {} : { name }),
     };
   }
-  if (calls.length === 0) return { role, content };
-  return {
+  const said = {
     role,
     content,
+    ...(role === "assistant" && thinking ? { reasoning_content: thinking } : {}),
+  };
+  if (calls.length === 0) return said;
+  return {
+    ...said,
     tool_calls: calls.map(({ id, function: { name, arguments: given } }) => ({
       id: callIds.call(id),
       type: "function",

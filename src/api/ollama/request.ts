@@ -51,6 +51,7 @@ const CALL = v.object({
 const MESSAGE = v.object({
   role: v.picklist(["system", "user", "assistant", "tool"], "system, user, assistant or tool"),
   content: maybe(text),
+  thinking: maybe(text),
   images: IMAGES,
   tool_calls: maybe(v.array(CALL, "a list")),
   tool_call_id: maybe(text),
@@ -100,6 +101,8 @@ export function answerSettings(body: AnswerBody): Omit<TextRequest, "prompt"> {
     ...(stop.length > 0 ? { stop } : {}),
     ...(body.logprobs === true ? { topLogprobs: body.top_logprobs ?? 0 } : {}),
     ...(form === undefined ? {} : { form }),
+    // a model that cannot be kept from thinking is told as it comes; without `think` it thinks as it is used to, and apart
+    ...(body.think === false ? { thoughts: "in text" } : {}),
   };
 }
 

@@ -10,7 +10,15 @@ import type { TextModel, TextRequest } from "../../text/types.ts";
 import type { RouteEnvironment, TextRouteParts } from "../route_parts.ts";
 import { continuedPrompt, withoutEnd } from "../rendered_prompt.ts";
 import { maybe, missingField, readBody } from "../request_body.ts";
-import { loadedAnswer, messageOf, nanoseconds, objectOf, type OllamaForm, streamOf } from "./answer.ts";
+import {
+  loadedAnswer,
+  messageOf,
+  nanoseconds,
+  objectOf,
+  type OllamaForm,
+  streamOf,
+  thinkingOf,
+} from "./answer.ts";
 import { EMBED, EMBEDDINGS, embedTexts, vectorOf } from "./embed.ts";
 import { runningOf, shownOf, tagOf } from "./models.ts";
 import { chatPrompt, generatePrompt } from "./prompts.ts";
@@ -75,12 +83,16 @@ async function generate({ models, world }: TextRouteParts, call: Call): Promise<
     model: body.model,
     now: world.clock.now,
     log: world.log,
-    piece: (response, _calls) => ({ response }),
+    piece: (response, _calls, thought = "") => ({ response, ...thinkingOf(thought) }),
     last: (answered) => ids === undefined ? {} : { context: [...ids(), ...withoutEnd(model, answered)] },
   };
   if ((body.prompt ?? "") === "") return loaded(form, body);
-  return await answerWith(form, model, { prompt, ...answerSettings(body) }, call, body);
+  // a turn after the tokens of earlier ones is a turn like any other
+  const settings = { ...(prompt.kind === "tokens" ? APART : {}), ...answerSettings(body) };
+  return await answerWith(form, model, { prompt, ...settings }, call, body);
 }
+
+const APART = { thoughts: "apart" } as const;
 
 function answerWith(
   form: OllamaForm,

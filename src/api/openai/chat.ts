@@ -51,12 +51,13 @@ export async function answerChat(
   return Response.json({
     ...head,
     object: "chat.completion",
-    choices: answers.map(({ text, calls, tokens, end }, index) => ({
+    choices: answers.map(({ thought, text, calls, tokens, end }, index) => ({
       index,
       message: {
         role: "assistant",
         content: text === "" && calls.length > 0 ? null : text,
         refusal: null,
+        ...(thought === "" ? {} : { reasoning_content: thought }),
         ...(calls.length === 0 ? {} : { tool_calls: calls.map(callOf) }),
       },
       logprobs: scoresOf(body, tokens),
@@ -100,6 +101,7 @@ async function* chunks(
       opened.add(index);
       yield choice({ role: "assistant", content: "" });
     }
+    if (event.kind === "thought") yield choice({ reasoning_content: event.text });
     if (event.kind === "text") yield choice({ content: event.text }, event.tokens);
     if (event.kind === "tool_calls") yield choice({ tool_calls: event.calls.map(deltaOf) });
     if (event.kind === "end") {

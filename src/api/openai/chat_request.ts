@@ -41,6 +41,7 @@ const MESSAGE = v.object({
   ),
   content: RAW_CONTENT,
   name: maybe(text),
+  reasoning_content: maybe(text),
   tool_calls: maybe(v.array(CALL, "a list")),
   tool_call_id: maybe(text),
 }, "a message");
@@ -132,11 +133,12 @@ function choiceOf(choice: v.InferOutput<typeof CHOICE>, names: readonly string[]
 }
 
 function messageOf(message: ChatBody["messages"][number], index: number): ChatMessage {
-  const { role, name, tool_calls: calls = [], tool_call_id: callId } = message;
+  const { role, name, tool_calls: calls = [], tool_call_id: callId, reasoning_content: thought } = message;
   return {
     role: role === "developer" ? "system" : role === "function" ? "tool" : role,
     content: contentOf(message.content, `messages.${index}.content`),
     ...(name === undefined ? {} : { name }),
+    ...(role === "assistant" && thought ? { reasoning_content: thought } : {}),
     ...(callId === undefined ? {} : { tool_call_id: callId }),
     ...(calls.length === 0 ? {} : {
       tool_calls: calls.map(({ id, function: { name, arguments: given = "{}" } }) => ({

@@ -33,11 +33,13 @@ export function usageOf(all: readonly TextUsage[]): object {
   const [first] = all;
   const promptTokens = first?.promptTokens ?? 0;
   const newTokens = sum(({ newTokens }) => newTokens);
+  const thoughtTokens = sum(({ thoughtTokens = 0 }) => thoughtTokens);
   return {
     prompt_tokens: promptTokens,
     completion_tokens: newTokens,
     total_tokens: promptTokens + newTokens,
     prompt_tokens_details: { cached_tokens: first?.cachedTokens ?? 0 },
+    ...(thoughtTokens === 0 ? {} : { completion_tokens_details: { reasoning_tokens: thoughtTokens } }),
   };
 }
 

@@ -35,8 +35,10 @@ export async function answerResponses(
     };
     return await streamedAnswer(form, (signal) => writer.events(answer(signal)), facts.signal);
   }
-  const { text, tokens, calls, end } = await wholeAnswer(answer(facts.signal));
+  const { thought, text, tokens, calls, end } = await wholeAnswer(answer(facts.signal));
+  const thoughtStatus = statusOf(text === "" ? end.reason : "end");
   const output = [
+    ...(thought === "" ? [] : [reasoningItem(writer.reasoningId, thought, thoughtStatus)]),
     ...(text === "" && calls.length > 0 ? [] : [writer.message(text, tokens, statusOf(end.reason))]),
     ...calls.map((call) => writer.call(call)),
   ];
@@ -55,6 +57,8 @@ class ResponseWriter {
   readonly #body: ResponsesBody;
   readonly #id: string;
   readonly #messageId: string;
+  /** Of what the model thinks. */
+  readonly reasoningId: string;
   readonly #head: object;
   #sequence = 0;
 
@@ -62,6 +66,7 @@ class ResponseWriter {
     this.#body = body;
     this.#id = newId(world, "resp_");
     this.#messageId = newId(world, "msg_");
+    this.reasoningId = newId(world, "rs_");
     this.#head = {
       id: this.#id,
       object: "response",
@@ -123,7 +128,9 @@ class ResponseWriter {
   async *events(answer: AsyncIterable<TextEvent>): AsyncGenerator<string, void, void> {
     const output: object[] = [];
     const message = new MessageEvents(this, this.#messageId);
+    let thought: ReasoningEvents | undefined;
     let opened = false;
+    let hasCalls = false;
     for await (const event of answer) {
       if (event.kind === "prompt") yield promptComment(event);
       if (!opened) {
@@ -131,14 +138,25 @@ class ResponseWriter {
         yield this.event("response.created", { response: this.response([]) });
         yield this.event("response.in_progress", { response: this.response([]) });
       }
+      if (event.kind === "thought") {
+        thought ??= new ReasoningEvents(this);
+        yield* thought.add(event.text);
+        continue;
+      }
+      if (thought !== undefined && event.kind !== "prompt") {
+        output.push(yield* thought.close(event.kind === "end" ? statusOf(event.reason) : "completed"));
+        message.index = output.length;
+        thought = undefined;
+      }
       if (event.kind === "text") yield* message.add(event.text, event.tokens);
       if (event.kind === "tool_calls") {
+        hasCalls = true;
         if (message.isOpen) output.push(yield* message.close("completed"));
         for (const call of event.calls) output.push(yield* this.#callEvents(call, output.length));
       }
       if (event.kind === "end") {
         const status = statusOf(event.reason);
-        if (message.isOpen || output.length === 0) output.push(yield* message.close(status));
+        if (message.isOpen || !hasCalls) output.push(yield* message.close(status));
         const name = status === "incomplete" ? "response.incomplete" : "response.completed";
         yield this.event(name, { response: this.response(output, event) });
       }
@@ -172,17 +190,54 @@ class ResponseWriter {
   }
 }
 
-/** The events of the message of a response, which is its first item. */
-class MessageEvents {
+/** The events of what the model thinks, which is the first item of a response where there is any. */
+class ReasoningEvents {
   readonly #writer: ResponseWriter;
   readonly #place: object;
+  #text = "";
+
+  constructor(writer: ResponseWriter) {
+    this.#writer = writer;
+    this.#place = { item_id: writer.reasoningId, output_index: 0, content_index: 0 };
+  }
+
+  *add(text: string): Generator<string> {
+    if (this.#text === "") {
+      const item = reasoningItem(this.#writer.reasoningId, "", "in_progress");
+      yield this.#writer.event("response.output_item.added", { output_index: 0, item });
+      yield this.#writer.event("response.content_part.added", { ...this.#place, part: reasoningPart("") });
+    }
+    this.#text += text;
+    yield this.#writer.event("response.reasoning_text.delta", { ...this.#place, delta: text });
+  }
+
+  *close(status: Status): Generator<string, ReturnType<typeof reasoningItem>> {
+    const part = reasoningPart(this.#text);
+    yield this.#writer.event("response.reasoning_text.done", { ...this.#place, text: this.#text });
+    yield this.#writer.event("response.content_part.done", { ...this.#place, part });
+    const item = reasoningItem(this.#writer.reasoningId, this.#text, status);
+    yield this.#writer.event("response.output_item.done", { output_index: 0, item });
+    return item;
+  }
+}
+
+/** The events of the message of a response. */
+class MessageEvents {
+  readonly #writer: ResponseWriter;
+  readonly #id: string;
+  /** Its place among the items. */
+  index = 0;
   #text = "";
   readonly #tokens: ScoredToken[] = [];
   isOpen = false;
 
   constructor(writer: ResponseWriter, id: string) {
     this.#writer = writer;
-    this.#place = { item_id: id, output_index: 0, content_index: 0 };
+    this.#id = id;
+  }
+
+  get #place(): object {
+    return { item_id: this.#id, output_index: this.index, content_index: 0 };
   }
 
   *add(text: string, tokens: readonly ScoredToken[]): Generator<string> {
@@ -201,7 +256,7 @@ class MessageEvents {
     yield this.#writer.event("response.output_text.done", { ...this.#place, text: this.#text, logprobs });
     yield this.#writer.event("response.content_part.done", { ...this.#place, part });
     const item = this.#writer.message(this.#text, this.#tokens, status);
-    yield this.#writer.event("response.output_item.done", { output_index: 0, item });
+    yield this.#writer.event("response.output_item.done", { output_index: this.index, item });
     return item;
   }
 
@@ -209,7 +264,7 @@ class MessageEvents {
     if (this.isOpen) return;
     this.isOpen = true;
     const item = this.#writer.message("", [], "in_progress");
-    yield this.#writer.event("response.output_item.added", { output_index: 0, item });
+    yield this.#writer.event("response.output_item.added", { output_index: this.index, item });
     yield this.#writer.event("response.content_part.added", { ...this.#place, part: textPart("", []) });
   }
 }
@@ -221,10 +276,21 @@ const textPart = (text: string, tokens: readonly ScoredToken[]): object => ({
   logprobs: tokens.map(logprobOf),
 });
 
-const usageOf = ({ promptTokens, cachedTokens, newTokens }: TextUsage): object => ({
+/** What the model thought, as it thought it: there is no summary of it. */
+const reasoningItem = (id: string, text: string, status: Status) => ({
+  id,
+  type: "reasoning",
+  summary: [],
+  content: status === "in_progress" ? [] : [reasoningPart(text)],
+  status,
+});
+
+const reasoningPart = (text: string): object => ({ type: "reasoning_text", text });
+
+const usageOf = ({ promptTokens, cachedTokens, newTokens, thoughtTokens = 0 }: TextUsage): object => ({
   input_tokens: promptTokens,
   input_tokens_details: { cached_tokens: cachedTokens },
   output_tokens: newTokens,
-  output_tokens_details: { reasoning_tokens: 0 },
+  output_tokens_details: { reasoning_tokens: thoughtTokens },
   total_tokens: promptTokens + newTokens,
 });

@@ -13,6 +13,7 @@ const INSTEAD: ReadonlyMap<unknown, Schema> = new Map([
 ]);
 const BLOCKS = listOf({
   anyOf: [
+    shape({ type: { const: "thinking" }, thinking: TEXT, signature: TEXT }),
     shape({ type: { const: "text" }, text: TEXT }),
     shape({ type: { const: "tool_use" }, id: TEXT, name: TEXT, input: { type: "object" } }),
   ],

@@ -50,6 +50,7 @@ const SHOW_BODY: Schema = {
 const MESSAGE = shape({
   role: { const: "assistant" },
   content: TEXT,
+  "thinking?": TEXT,
   "tool_calls?": listOf(shape({
     id: TEXT,
     function: shape({ index: COUNT, name: TEXT, arguments: { type: "object" } }),
@@ -103,6 +104,7 @@ export const OLLAMA_PATHS: Readonly<Record<string, Part>> = {
   "/api/chat": made("Answers a conversation.", schemaOf(CHAT, NO_IMAGES), { message: MESSAGE }),
   "/api/generate": made("Answers a prompt.", schemaOf(GENERATE, NO_IMAGES), {
     response: TEXT,
+    "thinking?": TEXT,
     "context?": listOf(COUNT),
   }),
   "/api/embed": post("Embeds texts.", schemaOf(EMBED), {

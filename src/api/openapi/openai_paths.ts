@@ -41,6 +41,7 @@ const USAGE = shape({
   completion_tokens: COUNT,
   total_tokens: COUNT,
   prompt_tokens_details: shape({ cached_tokens: COUNT }),
+  "completion_tokens_details?": shape({ reasoning_tokens: COUNT }),
 });
 const SCORE = { token: TEXT, logprob: NUMBER, bytes: orNull(listOf(COUNT)) };
 const SCORED = listOf(shape({ ...SCORE, top_logprobs: listOf(shape(SCORE)) }));
@@ -73,6 +74,7 @@ const CHATTED = shape({
       role: { const: "assistant" },
       content: orNull(TEXT),
       refusal: { type: "null" },
+      "reasoning_content?": TEXT,
       "tool_calls?": listOf(CALL),
     }),
     logprobs: orNull(shape({ content: SCORED, refusal: { type: "null" } })),

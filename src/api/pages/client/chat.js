@@ -51,8 +51,14 @@ export async function openChat() {
     setBusy(controller);
     const element = log.appendChild(turnElement(turn));
     const place = element.lastChild;
+    let thoughts;
     try {
-      for await (const piece of answer(model, asked, controller.signal)) {
+      for await (const { thought = "", piece = "" } of answer(model, asked, controller.signal)) {
+        if (thought !== "") {
+          turn.thought = (turn.thought ?? "") + thought;
+          thoughts ??= element.insertBefore(thoughtElement(), place);
+          thoughts.lastChild.data = turn.thought;
+        }
         turn.content += piece;
         place.data = turn.content;
         log.scrollTop = log.scrollHeight;
@@ -98,11 +104,20 @@ function kept() {
   }
 }
 
-function turnElement({ role, content }) {
+/** What the model thinks, closed until somebody wants to see it. */
+function thoughtElement(text = "") {
+  const element = document.createElement("details");
+  element.appendChild(document.createElement("summary")).textContent = "Thoughts";
+  element.append(document.createTextNode(text));
+  return element;
+}
+
+function turnElement({ role, content, thought }) {
   const element = document.createElement("div");
   element.className = role === "error" ? "turn error" : "turn";
   const who = element.appendChild(document.createElement("b"));
   who.textContent = { user: "You", assistant: "Model", error: "No answer" }[role] ?? "";
+  if (thought) element.append(thoughtElement(String(thought)));
   element.append(document.createTextNode(String(content)));
   return element;
 }
@@ -124,8 +139,8 @@ async function* answer(model, turns, signal) {
     if (data === "[DONE]") return;
     const chunk = JSON.parse(data);
     if (chunk.error !== undefined) throw new Error(chunk.error.message ?? "The answer broke off");
-    const piece = chunk.choices?.[0]?.delta?.content;
-    if (typeof piece === "string") yield piece;
+    const { content: piece, reasoning_content: thought } = chunk.choices?.[0]?.delta ?? {};
+    if (typeof piece === "string" || typeof thought === "string") yield { piece, thought };
   }
 }
 
