@@ -237,6 +237,17 @@ Deno.test("POST /v1/messages/count_tokens counts the conversation and asks nothi
   assertEquals([await answer.json(), text.requests], [{ input_tokens: 3 }, []]);
 });
 
+Deno.test("POST /v1/messages refuses to keep a conversation in the words that make clients send all of it", async () => {
+  const ask = asker({ text: toyWith() });
+  for (const thread of [{ type: "create" }, { type: "continue", previous_message_id: "msg_1" }]) {
+    const answer = await ask("/v1/messages", { json: { ...plain, thread } });
+    const { error } = await answer.json();
+    assertEquals([answer.status, error.type], [400, "invalid_request_error"]);
+    assertEquals(error.details, { error_code: "thread_unsupported_request" });
+  }
+  assertEquals((await ask("/v1/messages", { json: { ...plain, thread: null } })).status, 200);
+});
+
 Deno.test("POST /v1/messages refuses wrong fields by name and unknown models in Anthropic's shape", async () => {
   const ask = asker({ text: toyWith() });
   const content = (...blocks: object[]) => ({ ...plain, messages: [{ role: "user", content: blocks }] });

@@ -6,6 +6,7 @@
 import * as v from "valibot";
 import type { AnswerForm, TextRequest } from "../../text/types.ts";
 import { jsonObject, maybe, numberIn, wholeIn } from "../request_body.ts";
+import { fieldError } from "../wrong_field.ts";
 
 const text = v.string("text");
 const name = v.pipe(text, v.nonEmpty("a name"));
@@ -52,6 +53,9 @@ const TOOL_CHOICE = v.variant("type", [
 ], "auto, any, tool or none");
 const FORMAT = v.object({ type: v.literal("json_schema", "json_schema"), schema: jsonObject });
 
+/** A conversation that is kept: this node keeps none. */
+export const THREAD = v.optional(v.unknown());
+
 /** Fields of every question: what goes in. */
 const PROMPT_FIELDS = {
   model: v.pipe(text, v.nonEmpty("the name of a model")),
@@ -76,6 +80,7 @@ export const MESSAGES = v.object({
   top_k: maybe(wholeIn(0, 2 ** 31)),
   output_format: maybe(FORMAT),
   output_config: maybe(v.object({ format: maybe(FORMAT) })),
+  thread: THREAD,
 }, "an object");
 
 /** Body of `/v1/messages/count_tokens`, checked. */
@@ -98,6 +103,19 @@ export function answerSettings(body: MessagesBody): Omit<TextRequest, "prompt"> 
     ...(stop.some((one) => one !== "") ? { stop: stop.filter((one) => one !== "") } : {}),
     ...(form === undefined ? {} : { form }),
   };
+}
+
+/**
+ * Throws `NodeError` `usage` where the conversation is to be kept, or one that was is to go on. The tool runners of
+ * Anthropic's clients ask for that first (npm 1.14.0, PyPI 2.14.0), and by this name learn to send all turns themselves.
+ */
+export function refuseThread({ thread }: MessagesBody): void {
+  if (thread === undefined || thread === null) return;
+  throw fieldError(
+    "thread",
+    "is given and this node keeps no conversations, wanted all turns in messages",
+    "thread_unsupported_request",
+  );
 }
 
 function formOf({ output_format: older, output_config: config }: MessagesBody): AnswerForm | undefined {
