@@ -38,6 +38,10 @@ Deno.test("models are listed and found by id, also with :latest and with slashes
   const ask = asker({ text: new ToyModels([TOY_CARD, slashed]) });
   const list: Any = await (await ask("/v1/models")).json();
   assertEquals([list.object, list.data.map(({ id }: Any) => id)], ["list", [model, "org/name"]]);
+  // Anthropic's clients ask the same route, and turn pages
+  assertEquals([list.has_more, list.first_id, list.last_id], [false, model, "org/name"]);
+  const { type, display_name, created_at } = list.data[0];
+  assertEquals([type, display_name, created_at], ["model", model, "2026-09-21T14:13:20.000Z"]);
   for (const id of [model, `${model}:latest`, "org/name"]) {
     const found: Any = await (await ask(`/v1/models/${id}`)).json();
     assertEquals([found.object, found.id], ["model", id.replace(":latest", "")]);

@@ -15,10 +15,16 @@ import { answerResponses } from "./responses.ts";
 export function openaiRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
   const app = new Hono<RouteEnvironment>();
   const { models } = parts;
-  app.get(
-    "/v1/models",
-    async (call) => call.json({ object: "list", data: (await models.list()).map(modelOf) }),
-  );
+  app.get("/v1/models", async (call) => {
+    const data = (await models.list()).map(modelOf);
+    return call.json({
+      object: "list",
+      data,
+      has_more: false,
+      first_id: data.at(0)?.id ?? null,
+      last_id: data.at(-1)?.id ?? null,
+    });
+  });
   app.get("/v1/models/:id{.+}", async (call) => {
     const { card } = await models.open(call.req.param("id"), call.env.signal);
     return call.json(modelOf(card));
@@ -35,6 +41,10 @@ const modelOf = ({ id, createdAtSeconds, contextLength, runs }: TextModelCard): 
   object: "model",
   created: createdAtSeconds,
   owned_by: "kwaainet",
+  type: "model",
+  display_name: id,
+  created_at: new Date(createdAtSeconds * 1000).toISOString(),
+  max_input_tokens: contextLength,
   max_model_len: contextLength,
   runs,
 });

@@ -62,8 +62,19 @@ const MODEL = shape({
   object: { const: "model" },
   created: COUNT,
   owned_by: TEXT,
+  type: { const: "model" },
+  display_name: TEXT,
+  created_at: TEXT,
+  max_input_tokens: COUNT,
   max_model_len: COUNT,
   runs: oneOf("solo", "swarm"),
+});
+const MODELS = shape({
+  object: { const: "list" },
+  data: listOf(MODEL),
+  has_more: { const: false },
+  first_id: orNull(TEXT),
+  last_id: orNull(TEXT),
 });
 const CHATTED = shape({
   ...head("chat.completion"),
@@ -186,7 +197,7 @@ export const OPENAI_PATHS: Readonly<Record<string, Part>> = {
       tag: "openai",
       summary: "The models that answer.",
       answers: {
-        200: jsonAnswer("Models.", shape({ object: { const: "list" }, data: listOf(MODEL) })),
+        200: jsonAnswer("Models.", MODELS),
         ...failures("Error", 401, 403, 429, 500),
       },
     }),
