@@ -9,6 +9,7 @@ import type { RouteEnvironment, TextRouteParts } from "../route_parts.ts";
 import { answerChat } from "./chat.ts";
 import { answerCompletions } from "./completions.ts";
 import { answerEmbeddings } from "./embeddings.ts";
+import { KeptResponses } from "./kept_responses.ts";
 import { answerResponses } from "./responses.ts";
 
 /** All routes, with their whole paths. */
@@ -31,12 +32,14 @@ export function openaiRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
   });
   app.post("/v1/chat/completions", (call) => answerChat(parts, call.req.raw, call.env));
   app.post("/v1/completions", (call) => answerCompletions(parts, call.req.raw, call.env));
-  app.post("/v1/responses", (call) => answerResponses(parts, call.req.raw, call.env));
+  const kept = new KeptResponses();
+  app.post("/v1/responses", (call) => answerResponses({ ...parts, kept }, call.req.raw, call.env));
   app.post("/v1/embeddings", (call) => answerEmbeddings(parts, call.req.raw, call.env));
   return app;
 }
 
-const modelOf = ({ id, createdAtSeconds, contextLength, runs }: TextModelCard): object => ({
+/** A model as OpenAI's clients know it, and beside that as Anthropic's do, which ask the same route. */
+const modelOf = ({ id, createdAtSeconds, contextLength, runs }: TextModelCard) => ({
   id,
   object: "model",
   created: createdAtSeconds,

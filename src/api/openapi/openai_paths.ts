@@ -6,7 +6,9 @@
 import { CHAT, CONTENT, RAW_CONTENT } from "../openai/chat_request.ts";
 import { COMPLETIONS } from "../openai/completions.ts";
 import { EMBEDDINGS, INPUT } from "../openai/embeddings.ts";
-import { ITEM, KEPT, RAW_TOOL, RESPONSES, TOOL } from "../openai/responses_request.ts";
+import { ITEM } from "../openai/responses_items.ts";
+import { CONVERSATION, RESPONSES } from "../openai/responses_request.ts";
+import { NAMESPACE, RAW_TOOL, TOOL } from "../openai/responses_tools.ts";
 import { answer, failures, inPath, jsonAnswer, operation, type Part, STREAM } from "./operation.ts";
 import {
   ANY,
@@ -120,7 +122,8 @@ const RESPONDED = shape({
   max_output_tokens: orNull(COUNT),
   output: listOf(shape({ id: TEXT, type: oneOf("message", "function_call"), status: TEXT })),
   parallel_tool_calls: { type: "boolean" },
-  store: { const: false },
+  previous_response_id: orNull(TEXT),
+  store: { type: "boolean" },
   temperature: NUMBER,
   text: { type: "object" },
   tool_choice: ANY,
@@ -148,7 +151,15 @@ const EMBEDDED = shape({
 });
 
 const PARTS: Schema = {
-  anyOf: [TEXT, listOf(shape({ type: oneOf("input_text", "output_text", "text"), text: TEXT }))],
+  anyOf: [
+    TEXT,
+    listOf({
+      anyOf: [
+        shape({ type: oneOf("input_text", "output_text", "text"), text: TEXT }),
+        shape({ type: { const: "refusal" }, refusal: TEXT }),
+      ],
+    }),
+  ],
 };
 const typed = (type: string, more: Readonly<Record<string, Schema>>): Schema =>
   shape({ type: { const: type }, ...more });
@@ -159,9 +170,20 @@ const INPUT_ITEM: Schema = {
       role: oneOf("system", "developer", "user", "assistant"),
       content: PARTS,
     }),
-    typed("function_call", { call_id: TEXT, name: TEXT, arguments: TEXT }),
+    typed("function_call", { call_id: TEXT, name: TEXT, "namespace?": TEXT, arguments: TEXT }),
     typed("function_call_output", { call_id: TEXT, output: PARTS }),
     typed("reasoning", {}),
+    typed("item_reference", { id: TEXT }),
+  ],
+};
+
+const ELSEWHERE = shape({ type: { ...TEXT, not: oneOf("function", "namespace") } });
+const RESPONSE_TOOL: Schema = {
+  anyOf: [
+    schemaOf(TOOL),
+    schemaOf(NAMESPACE, new Map([[RAW_TOOL, { anyOf: [schemaOf(TOOL), ELSEWHERE] }]])),
+    // tools that run elsewhere are taken, and not offered to the model
+    ELSEWHERE,
   ],
 };
 
@@ -227,14 +249,14 @@ export const OPENAI_PATHS: Readonly<Record<string, Part>> = {
     COMPLETED,
   ),
   "/v1/responses": made(
-    "Answers a conversation in items. Nothing is kept.",
+    "Answers a conversation in items.",
     withFields(
       schemaOf(
         RESPONSES,
         new Map<unknown, Schema>([
           [ITEM, INPUT_ITEM],
-          [RAW_TOOL, schemaOf(TOOL)],
-          [KEPT, { type: "null" }],
+          [RAW_TOOL, RESPONSE_TOOL],
+          [CONVERSATION, { type: "null" }],
         ]),
       ),
       { background: { enum: [false, null] } },
