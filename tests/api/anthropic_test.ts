@@ -263,6 +263,17 @@ Deno.test("POST /v1/messages refuses wrong fields by name and unknown models in 
         "invalid_request_error",
         /messages\.0\.content\.0\.type is "image"/,
       ],
+      [
+        content({
+          type: "tool_result",
+          tool_use_id: "t",
+          content: [{ type: "text", text: "a" }, { type: "image" }],
+        }),
+        400,
+        "invalid_request_error",
+        /messages\.0\.content\.0\.content\.1\.type is "image", wanted text/,
+      ],
+      [{ ...plain, system: [{ type: "image" }] }, 400, "invalid_request_error", /system\.0\.type is "image"/],
       [content({ type: "text" }), 400, "invalid_request_error", /messages\.0\.content\.0\.text is missing/],
       [
         { ...plain, tools: [{ type: "web_search_20250305", name: "w" }] },

@@ -10,9 +10,15 @@ import { fieldError } from "../wrong_field.ts";
 
 const text = v.string("text");
 const name = v.pipe(text, v.nonEmpty("a name"));
-const TEXT_BLOCK = v.object({ type: v.literal("text"), text });
-/** Text, or blocks of text. */
-const WORDS = v.union([text, v.array(TEXT_BLOCK)], "text or a list of text blocks");
+/** A block of text. */
+export const TEXT_BLOCK = v.object({ type: v.literal("text", "text"), text });
+// told apart before they are checked, so that a wrong block is named by its place
+const blocks = v.transform((content: unknown) =>
+  typeof content === "string" ? [{ type: "text", text: content }] : content
+);
+/** Words before they are looked into: text, or blocks of text. */
+export const RAW_WORDS = v.unknown();
+const WORDS = v.pipe(RAW_WORDS, blocks, v.array(TEXT_BLOCK, "text or a list of text blocks"));
 
 /** A block of content. */
 export const BLOCK = v.variant("type", [
@@ -24,12 +30,7 @@ export const BLOCK = v.variant("type", [
 ], "text, tool_use or tool_result");
 /** Content before it is looked into: text, or blocks. */
 export const RAW_CONTENT = v.unknown();
-const CONTENT = v.pipe(
-  RAW_CONTENT,
-  // told apart before they are checked, so that a wrong block is named by its place
-  v.transform((content) => typeof content === "string" ? [{ type: "text", text: content }] : content),
-  v.array(BLOCK, "text or a list of blocks"),
-);
+const CONTENT = v.pipe(RAW_CONTENT, blocks, v.array(BLOCK, "text or a list of blocks"));
 const MESSAGE = v.object({
   role: v.picklist(["user", "assistant", "system"], "user or assistant"),
   content: CONTENT,
