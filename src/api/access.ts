@@ -14,7 +14,7 @@ import { RequestSlots } from "./request_slots.ts";
 /** Requests answered at once where the owner does not say. */
 const USUAL_MAX_REQUESTS = 64;
 /** Routes of those who watch the node: open to all that reach it, also when it is busy. */
-const HEALTH_ROUTES: readonly string[] = ["/healthz", "/readyz"];
+const HEALTH_ROUTES: readonly string[] = ["/healthz", "/health", "/readyz"];
 
 /** Who may call. */
 export interface AccessOptions {
