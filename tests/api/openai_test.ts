@@ -286,7 +286,7 @@ Deno.test("failures have their status, and Retry-After where trying again helps"
   assertEquals((await ask("/v1/nothing")).status, 404);
 });
 
-Deno.test("a failure in the middle is an event, and no [DONE] follows", async () => {
+Deno.test("a failure in the middle is an event, which no [DONE] of completions follows", async () => {
   const text = toyWith(
     { kind: "text", text: "Hel", ids: [1], tokens: [] },
     new NodeError("unreachable", "Cannot compute: nobody is left"),
@@ -297,7 +297,11 @@ Deno.test("a failure in the middle is an event, and no [DONE] follows", async ()
   assertEquals(events.at(-1).error.message, "Cannot compute: nobody is left");
   const responses = await asker({ text })("/v1/responses", { json: { model, input: "x", stream: true } });
   const told: Any[] = await dataOf(responses);
-  assertEquals([told.at(-1).type, told.at(-1).response.status], ["response.failed", "failed"]);
+  assertEquals([told.at(-2).type, told.at(-2).response.status, told.at(-1)], [
+    "response.failed",
+    "failed",
+    "[DONE]",
+  ]);
 });
 
 Deno.test("a caller who leaves ends the answer; nothing is made ahead of who reads", async () => {
@@ -481,6 +485,7 @@ Deno.test("responses stream their events in order, numbered", async () => {
   const events: Any[] = await dataOf(
     await ask("/v1/responses", { json: { model, input: "x", stream: true, tools } }),
   );
+  assertEquals(events.pop(), "[DONE]");
   assertEquals(events.map(({ type }) => type.replace("response.", "")), [
     "created",
     "in_progress",
@@ -504,5 +509,5 @@ Deno.test("responses stream their events in order, numbered", async () => {
   const short: Any[] = await dataOf(
     await cut("/v1/responses", { json: { model, input: "x", stream: true, max_output_tokens: 1 } }),
   );
-  assertEquals(short.at(-1).type, "response.incomplete");
+  assertEquals(short.at(-2).type, "response.incomplete");
 });

@@ -37,8 +37,9 @@ Deno.test("a response goes on from an earlier one, whole or streamed, with other
   const streamed = await ask("/v1/responses", {
     json: { model, input: "again", previous_response_id: first.id, stream: true },
   });
-  const last = (await streamed.text()).trimEnd().split("\n\n").at(-1)!;
-  const second = JSON.parse(last.split("\ndata: ")[1]!).response;
+  const [last, done] = (await streamed.text()).trimEnd().split("\n\n").slice(-2);
+  assertEquals(done, "data: [DONE]");
+  const second = JSON.parse(last!.split("\ndata: ")[1]!).response;
   assertEquals(second.previous_response_id, first.id);
   await respond(ask, { input: [{ role: "user", content: "more" }], previous_response_id: second.id });
   assertEquals(messagesOf(text), [
@@ -48,6 +49,45 @@ Deno.test("a response goes on from an earlier one, whole or streamed, with other
     { role: "assistant", content: answer },
     { role: "user", content: "more" },
   ]);
+});
+
+Deno.test("a response has every field of the Open Responses specification", async () => {
+  const ask = asker({ text: new ToyModels() });
+  const tools = [{ type: "function", name: "f" }];
+  const reply = await respond(ask, { input: "x", tools, prompt_cache_key: "k", presence_penalty: 1 });
+  const [tool] = reply.tools;
+  assertEquals(tool, { type: "function", name: "f", description: null, parameters: null, strict: null });
+  const { id, created_at, completed_at, output, usage, kwaai: _, user: _user, ...rest } = reply;
+  assertEquals([typeof id, completed_at >= created_at, output.length], ["string", true, 1]);
+  assertEquals(usage.total_tokens, usage.input_tokens + usage.output_tokens);
+  assertEquals(rest, {
+    object: "response",
+    model,
+    status: "completed",
+    background: false,
+    error: null,
+    frequency_penalty: 0,
+    incomplete_details: null,
+    instructions: null,
+    max_output_tokens: null,
+    max_tool_calls: null,
+    metadata: {},
+    parallel_tool_calls: true,
+    presence_penalty: 1,
+    previous_response_id: null,
+    prompt_cache_key: "k",
+    reasoning: { effort: null, summary: null },
+    safety_identifier: null,
+    service_tier: "default",
+    store: true,
+    temperature: 1,
+    text: { format: { type: "text" } },
+    tool_choice: "auto",
+    tools: [tool],
+    top_logprobs: 0,
+    top_p: 1,
+    truncation: "disabled",
+  });
 });
 
 Deno.test("an item of an earlier response may be named in place of being told again", async () => {

@@ -11,7 +11,7 @@ import type { TextRouteParts } from "../route_parts.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer, type StreamForm } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";
-import { kwaaiOf, logprobOf, newId, promptComment, secondsNow, WAITING } from "./parts.ts";
+import { DONE, kwaaiOf, logprobOf, newId, promptComment, secondsNow, WAITING } from "./parts.ts";
 import type { Item, KeptResponses } from "./kept_responses.ts";
 import { askerBy } from "./refusals.ts";
 import { conversationOf } from "./responses_items.ts";
@@ -80,11 +80,13 @@ class ResponseWriter {
   readonly #id: string;
   readonly #messageId: string;
   readonly #head: object;
+  readonly #now: () => number;
   #sequence = 0;
 
   constructor(world: Pick<World, "clock" | "random">, body: ResponsesBody, parts: WriterParts) {
     this.#body = body;
     this.#parts = parts;
+    this.#now = () => secondsNow(world);
     this.#id = newId(world, "resp_");
     this.#messageId = newId(world, "msg_");
     this.#head = {
@@ -105,6 +107,8 @@ class ResponseWriter {
   response(output: readonly Item[], end?: End, error: object | null = null): object {
     const { instructions, max_output_tokens: most, temperature, top_p: topP, tools, text } = this.#body;
     const { tool_choice: choice, parallel_tool_calls: parallel, metadata, store } = this.#body;
+    const { top_logprobs: topLogprobs, safety_identifier: caller, prompt_cache_key: cacheKey } = this.#body;
+    const { presence_penalty: presence, frequency_penalty: frequency } = this.#body;
     const status: Status = error !== null
       ? "failed"
       : end === undefined
@@ -113,19 +117,28 @@ class ResponseWriter {
     return {
       ...this.#head,
       status,
+      completed_at: status === "completed" ? this.#now() : null,
+      background: false,
       error,
       incomplete_details: status === "incomplete" ? { reason: "max_output_tokens" } : null,
       instructions: instructions ?? null,
+      frequency_penalty: frequency ?? 0,
       max_output_tokens: most ?? null,
+      max_tool_calls: null,
       output,
       parallel_tool_calls: parallel ?? true,
       previous_response_id: this.#body.previous_response_id ?? null,
+      presence_penalty: presence ?? 0,
+      prompt_cache_key: cacheKey ?? null,
       reasoning: { effort: null, summary: null },
+      safety_identifier: caller ?? null,
+      service_tier: "default",
       store: store ?? true,
       temperature: temperature ?? 1,
       text: { ...text, format: text?.format ?? { type: "text" } },
       tool_choice: choice ?? "auto",
-      tools: tools ?? [],
+      tools: (tools ?? []).map(toolTold),
+      top_logprobs: topLogprobs ?? 0,
       top_p: topP ?? 1,
       truncation: "disabled",
       usage: end === undefined ? null : usageOf(end.usage),
@@ -173,6 +186,8 @@ class ResponseWriter {
         if (message.isOpen || output.length === 0) output.push(yield* message.close(status));
         const name = status === "incomplete" ? "response.incomplete" : "response.completed";
         yield this.event(name, { response: this.end(output, event) });
+        // OpenAI sends none; the Open Responses specification wants one, and async-openai 0.30 asks again without it
+        yield DONE;
       }
     }
   }
@@ -181,7 +196,7 @@ class ResponseWriter {
   failed(error: unknown): string {
     const { code, reason, message } = failureOf(error);
     const told = { code: reason ?? code, message };
-    return this.event("response.failed", { response: this.response([], undefined, told) });
+    return this.event("response.failed", { response: this.response([], undefined, told) }) + DONE;
   }
 
   event(type: string, fields: object): string {
@@ -246,6 +261,12 @@ class MessageEvents {
     yield this.#writer.event("response.content_part.added", { ...this.#place, part: textPart("", []) });
   }
 }
+
+/** A tool as it was offered; a function tells what it has not, too. */
+const toolTold = (tool: unknown): object =>
+  (tool as Item)["type"] === "function"
+    ? { description: null, parameters: null, strict: null, ...tool as Item }
+    : tool as Item;
 
 const textPart = (text: string, tokens: readonly ScoredToken[]): object => ({
   type: "output_text",

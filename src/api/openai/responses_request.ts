@@ -34,6 +34,9 @@ export const RESPONSES = v.object({
   background: maybe(v.boolean("true or false")),
   store: maybe(v.boolean("true or false")),
   metadata: maybe(jsonObject),
+  // what follows is told again, and that is all
+  safety_identifier: maybe(text),
+  prompt_cache_key: maybe(text),
 }, "an object");
 
 /** The same, checked. */
