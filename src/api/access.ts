@@ -16,7 +16,7 @@ const USUAL_TEXT_REQUESTS = 192;
 /** Requests of all other routes at once: text takes none of this room, so that a busy node still shows what it does. */
 const OTHER_REQUESTS = 64;
 /** Routes of those who watch the node: open to all that reach it, also when it is busy. */
-const HEALTH_ROUTES: readonly string[] = ["/healthz", "/readyz"];
+const HEALTH_ROUTES: readonly string[] = ["/healthz", "/health", "/readyz"];
 
 /** Who may call. */
 export interface AccessOptions {

@@ -53,7 +53,7 @@ export interface ApiHandler extends Disposable {
   readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
 
-/** Routes: `/healthz` it lives, `/readyz` it does what was asked, `/api/v1/status` all figures. */
+/** Routes: `/healthz` (and `/health`, as servers of models have it) it lives, `/readyz` it does what was asked, `/api/v1/status` all figures. */
 export function apiHandler(options: ApiOptions): ApiHandler {
   const app = new Hono<RouteEnvironment>();
   const fail = (failure: Failure, { env }: { readonly env: RequestFacts }) => failureResponse(failure, env);
@@ -61,7 +61,9 @@ export function apiHandler(options: ApiOptions): ApiHandler {
     maxSize: options.maxBodyBytes,
     onError: (context) => fail(tooLong(options.maxBodyBytes), context),
   }));
-  app.get("/healthz", (context) => context.json({ schema: 1, ok: true }));
+  for (const path of ["/healthz", "/health"]) {
+    app.get(path, (context) => context.json({ schema: 1, ok: true }));
+  }
   app.get("/readyz", (context) => {
     const { readiness } = options.status();
     return context.json({ schema: 1, ...readiness }, readiness.ready ? 200 : 503);

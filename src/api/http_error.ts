@@ -49,6 +49,8 @@ export interface Failure {
   readonly message: string;
   /** The field that is wrong, where one is. */
   readonly param?: string;
+  /** The protocol's own name for what is wrong, where it has one. */
+  readonly reason?: string;
 }
 
 /** What a failure is an answer to. */
@@ -91,9 +93,14 @@ export function errorShapeOf(path: string): ErrorShape {
 export function failureOf(error: unknown): Failure {
   const code = codeOf(error, "corrupt");
   if (error instanceof NodeError) {
-    const param = fieldOf(error);
-    const failure = { status: HTTP_STATUS[code], code, message: messageOf(error) };
-    return param === undefined ? failure : { ...failure, param };
+    const { param, reason } = fieldOf(error) ?? {};
+    return {
+      status: HTTP_STATUS[code],
+      code,
+      message: messageOf(error),
+      ...(param === undefined ? {} : { param }),
+      ...(reason === undefined ? {} : { reason }),
+    };
   }
   return {
     status: HTTP_STATUS[code],
@@ -104,18 +111,24 @@ export function failureOf(error: unknown): Failure {
 
 /** The body of a failure, as the callers of `path` read it. */
 export function failureBody(failure: Failure, { path, requestId }: FailedRequest): object {
-  const { status, code, message, param = null } = failure;
+  const { status, message, param = null, reason } = failure;
   switch (errorShapeOf(path)) {
     case "ollama":
       return { error: message };
     case "anthropic":
       return {
         type: "error",
-        error: { type: ANTHROPIC_TYPES[status] ?? "api_error", message },
+        error: {
+          type: ANTHROPIC_TYPES[status] ?? "api_error",
+          message,
+          ...(reason === undefined ? {} : { details: { error_code: reason } }),
+        },
         request_id: requestId,
       };
     case "openai":
-      return { error: { message, type: openAiType(status), param, code } } satisfies ErrorBody;
+      return {
+        error: { message, type: openAiType(status), param, code: reason ?? failure.code },
+      } satisfies ErrorBody;
   }
 }
 

@@ -211,15 +211,22 @@ class OneModel implements NodeText {
       marks: markIds(tokenizer),
     }));
     let norm: Promise<Float32Array<ArrayBuffer>> | undefined;
+    const runs = () => this.#runs(architecture.blocks);
     const answering = textModel(this.#world, {
-      card,
+      // blocks come and go while the model is open
+      card: {
+        ...card,
+        get runs() {
+          return runs();
+        },
+      },
       vocabularySize: architecture.vocabularySize,
       tokenizer,
       template: openChatTemplate(files),
       sequences,
       gate: this.#gate,
       requireFit: () => this.#requireFit(),
-      isFar: () => this.#runs(architecture.blocks) === "swarm",
+      isFar: () => runs() === "swarm",
       ...(draftTokens === undefined ? {} : { draftTokens }),
       draftModel: draft,
       finalNorm: async () => ({

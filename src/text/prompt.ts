@@ -53,9 +53,11 @@ export function newTokensWithin(
     throw new NodeError("usage", `Cannot generate: maxTokens is ${maxTokens}, wanted 1 or more`);
   }
   if (promptTokens >= contextLength) {
+    // clients that shorten a conversation by themselves look for Anthropic's words or for OpenAI's
     throw partError(
-      "prompt",
-      `Cannot generate: the prompt has ${promptTokens} tokens, wanted less than the model's ${contextLength}`,
+      "length",
+      `Cannot generate: the prompt is too long: ${promptTokens} tokens > ${contextLength - 1} maximum, ` +
+        `wanted fewer (this model's maximum context length is ${contextLength} tokens)`,
     );
   }
   return Math.min(maxTokens ?? USUAL_NEW_TOKENS, contextLength - promptTokens);

@@ -5,8 +5,8 @@
  */
 import { NodeError } from "../base/errors.ts";
 
-/** What a request is made of, where a model may refuse it. */
-export type RequestPart = "prompt" | "tools" | "form" | "stop" | "bias";
+/** What a request is made of, where a model may refuse it; `length` is that of the prompt. */
+export type RequestPart = "prompt" | "length" | "tools" | "form" | "stop" | "bias";
 
 /** The cause of a failure that one part of a request has. */
 class WrongPart extends Error {

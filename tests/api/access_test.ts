@@ -60,7 +60,7 @@ Deno.test("accessDoor answers 401 without a key or with a wrong one, and says ho
 
 Deno.test("accessDoor leaves health routes open, and no other way of writing them", async () => {
   const ask = doorWith({ apiKeys: KEYS });
-  for (const path of ["/healthz", "/readyz", "/healthz?verbose"]) {
+  for (const path of ["/healthz", "/health", "/readyz", "/healthz?verbose"]) {
     assertEquals((await ask(path)).status, 200, path);
   }
   for (const path of ["/healthz/", "/healthz/x", "/%68ealthz", "/api/v1/status?/healthz", "//healthz"]) {

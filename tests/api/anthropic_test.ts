@@ -238,6 +238,17 @@ Deno.test("POST /v1/messages/count_tokens counts the conversation and asks nothi
   assertEquals([await answer.json(), text.requests], [{ input_tokens: 3 }, []]);
 });
 
+Deno.test("POST /v1/messages refuses to keep a conversation in the words that make clients send all of it", async () => {
+  const ask = asker({ text: toyWith() });
+  for (const thread of [{ type: "create" }, { type: "continue", previous_message_id: "msg_1" }]) {
+    const answer = await ask("/v1/messages", { json: { ...plain, thread } });
+    const { error } = await answer.json();
+    assertEquals([answer.status, error.type], [400, "invalid_request_error"]);
+    assertEquals(error.details, { error_code: "thread_unsupported_request" });
+  }
+  assertEquals((await ask("/v1/messages", { json: { ...plain, thread: null } })).status, 200);
+});
+
 Deno.test("POST /v1/messages refuses wrong fields by name and unknown models in Anthropic's shape", async () => {
   const ask = asker({ text: toyWith() });
   const content = (...blocks: object[]) => ({ ...plain, messages: [{ role: "user", content: blocks }] });
@@ -253,6 +264,17 @@ Deno.test("POST /v1/messages refuses wrong fields by name and unknown models in 
         "invalid_request_error",
         /messages\.0\.content\.0\.type is "image"/,
       ],
+      [
+        content({
+          type: "tool_result",
+          tool_use_id: "t",
+          content: [{ type: "text", text: "a" }, { type: "image" }],
+        }),
+        400,
+        "invalid_request_error",
+        /messages\.0\.content\.0\.content\.1\.type is "image", wanted text/,
+      ],
+      [{ ...plain, system: [{ type: "image" }] }, 400, "invalid_request_error", /system\.0\.type is "image"/],
       [content({ type: "text" }), 400, "invalid_request_error", /messages\.0\.content\.0\.text is missing/],
       [
         { ...plain, tools: [{ type: "web_search_20250305", name: "w" }] },

@@ -364,6 +364,7 @@ Deno.test("GET /api/tags, /api/ps and /api/version and POST /api/show tell what 
     const shown = await (await ask("/api/show", { json })).json();
     assertEquals([shown.details, shown.capabilities], [details, ["completion", "tools"]]);
     assertEquals(shown.model_info["llama.context_length"], 2048);
+    assertEquals(shown.model_info["general.basename"], model);
   }
   assertEquals((await (await ask("/api/version")).json()).kwaainet, "9.8.7");
   const head = await ask("/api/tags", { method: "HEAD" });

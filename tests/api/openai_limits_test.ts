@@ -55,23 +55,23 @@ Deno.test("brackets within texts are no depth, and a body of 126 lists is answer
 });
 
 Deno.test("what the model refuses is a 400 that names the field of the route, before the answer", async () => {
-  const long = partError("prompt", "Cannot generate: the prompt is too long");
+  const odd = partError("prompt", "Cannot put a conversation to it: it has no chat template");
   const form = partError("form", 'Cannot keep the JSON schema: the keyword "pattern" is not supported');
   const tools = partError("tools", "Cannot offer tools: two have one name");
   const stop = partError("stop", "Cannot stop: it is too long");
   const bias = partError("bias", "Cannot use token 60000: it is in no vocabulary");
   const chat = { model, messages };
   const cases: readonly (readonly [string, object, Error, string | null])[] = [
-    ["/v1/chat/completions", chat, long, "messages"],
+    ["/v1/chat/completions", chat, odd, "messages"],
     ["/v1/chat/completions", chat, form, "response_format"],
     ["/v1/chat/completions", chat, tools, "tools"],
     ["/v1/chat/completions", chat, stop, "stop"],
     ["/v1/chat/completions", chat, bias, "logit_bias"],
     ["/v1/chat/completions", chat, new NodeError("usage", "Cannot answer: it is odd"), null],
-    ["/v1/completions", { model, prompt: "x" }, long, "prompt"],
+    ["/v1/completions", { model, prompt: "x" }, odd, "prompt"],
     ["/v1/completions", { model, prompt: "x" }, stop, "stop"],
     ["/v1/completions", { model, prompt: "x" }, bias, "logit_bias"],
-    ["/v1/responses", { model, input: "x" }, long, "input"],
+    ["/v1/responses", { model, input: "x" }, odd, "input"],
     ["/v1/responses", { model, input: "x" }, form, "text.format"],
     ["/v1/responses", { model, input: "x" }, tools, "tools"],
   ];
@@ -83,6 +83,24 @@ Deno.test("what the model refuses is a 400 that names the field of the route, be
       assertEquals([reply.status, told.param, told.message], [400, param, error.message]);
     }
   }
+});
+
+Deno.test("a prompt that does not fit is told by OpenAI's name for it, which clients act upon", async () => {
+  const long = partError("length", "Cannot generate: the prompt is too long");
+  for (
+    const [path, json, param] of [
+      ["/v1/chat/completions", { model, messages }, "messages"],
+      ["/v1/completions", { model, prompt: "x" }, "prompt"],
+      ["/v1/responses", { model, input: "x" }, "input"],
+    ] as const
+  ) {
+    const reply = await asker({ text: toyWith(() => [long]) })(path, { json });
+    const { error } = await bodyOf(reply);
+    assertEquals([reply.status, error.param, error.code], [400, param, "context_length_exceeded"]);
+  }
+  const within = asker({ text: toyWith(() => [{ kind: "text", text: "a", ids: [1], tokens: [] }, long]) });
+  const events = await (await within("/v1/responses", { json: { model, input: "x", stream: true } })).text();
+  assertMatch(events, /response\.failed.*"code":"context_length_exceeded"/s);
 });
 
 Deno.test("embeddings name their input where the model refuses it", async () => {

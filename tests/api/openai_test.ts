@@ -38,6 +38,10 @@ Deno.test("models are listed and found by id, also with :latest and with slashes
   const ask = asker({ text: new ToyModels([TOY_CARD, slashed]) });
   const list: Any = await (await ask("/v1/models")).json();
   assertEquals([list.object, list.data.map(({ id }: Any) => id)], ["list", [model, "org/name"]]);
+  // Anthropic's clients ask the same route, and turn pages
+  assertEquals([list.has_more, list.first_id, list.last_id], [false, model, "org/name"]);
+  const { type, display_name, created_at } = list.data[0];
+  assertEquals([type, display_name, created_at], ["model", model, "2026-09-21T14:13:20.000Z"]);
   for (const id of [model, `${model}:latest`, "org/name"]) {
     const found: Any = await (await ask(`/v1/models/${id}`)).json();
     assertEquals([found.object, found.id], ["model", id.replace(":latest", "")]);
@@ -248,7 +252,7 @@ Deno.test("a wrong field is a 400 that names it", async () => {
       { json: { model, input: [{ role: "user", content: [{ type: "input_image" }] }] } },
       "input.0.content.0.type",
     ],
-    ["/v1/responses", { json: { model, input: "x", tools: [{ type: "web_search" }] } }, "tools.0.type"],
+    ["/v1/responses", { json: { model, input: "x", tools: [{ name: "f" }] } }, "tools.0.type"],
   ];
   for (const [path, init, param] of wrong) {
     const reply = await ask(path, init);
@@ -282,7 +286,7 @@ Deno.test("failures have their status, and Retry-After where trying again helps"
   assertEquals((await ask("/v1/nothing")).status, 404);
 });
 
-Deno.test("a failure in the middle is an event, and no [DONE] follows", async () => {
+Deno.test("a failure in the middle is an event, which no [DONE] of completions follows", async () => {
   const text = toyWith(
     { kind: "text", text: "Hel", ids: [1], tokens: [] },
     new NodeError("unreachable", "Cannot compute: nobody is left"),
@@ -293,7 +297,11 @@ Deno.test("a failure in the middle is an event, and no [DONE] follows", async ()
   assertEquals(events.at(-1).error.message, "Cannot compute: nobody is left");
   const responses = await asker({ text })("/v1/responses", { json: { model, input: "x", stream: true } });
   const told: Any[] = await dataOf(responses);
-  assertEquals([told.at(-1).type, told.at(-1).response.status], ["response.failed", "failed"]);
+  assertEquals([told.at(-2).type, told.at(-2).response.status, told.at(-1)], [
+    "response.failed",
+    "failed",
+    "[DONE]",
+  ]);
 });
 
 Deno.test("a caller who leaves ends the answer; nothing is made ahead of who reads", async () => {
@@ -465,7 +473,7 @@ Deno.test("responses are answered whole, from text and from items", async () => 
       { role: "assistant", content: "Sun." },
     ],
   });
-  assertEquals([reply.object, reply.status, reply.store], ["response", "incomplete", false]);
+  assertEquals([reply.object, reply.status, reply.store], ["response", "incomplete", true]);
   assertEquals(reply.incomplete_details, { reason: "max_output_tokens" });
   assertEquals(reply.output[0].content[0].text, "Hello there ");
   assertEquals([reply.usage.input_tokens, reply.usage.output_tokens], [2, 2]);
@@ -477,6 +485,7 @@ Deno.test("responses stream their events in order, numbered", async () => {
   const events: Any[] = await dataOf(
     await ask("/v1/responses", { json: { model, input: "x", stream: true, tools } }),
   );
+  assertEquals(events.pop(), "[DONE]");
   assertEquals(events.map(({ type }) => type.replace("response.", "")), [
     "created",
     "in_progress",
@@ -500,5 +509,5 @@ Deno.test("responses stream their events in order, numbered", async () => {
   const short: Any[] = await dataOf(
     await cut("/v1/responses", { json: { model, input: "x", stream: true, max_output_tokens: 1 } }),
   );
-  assertEquals(short.at(-1).type, "response.incomplete");
+  assertEquals(short.at(-2).type, "response.incomplete");
 });

@@ -70,6 +70,7 @@ Deno.test("answers have the status, the type and the form that the OpenAPI docum
   const ask = asker(whole);
   const questions: readonly (readonly [string, RequestInit?])[] = [
     ["/healthz"],
+    ["/health"],
     ["/readyz"],
     ["/api/v1/status"],
     ["/api/v1/energy"],

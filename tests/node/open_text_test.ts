@@ -108,6 +108,7 @@ Deno.test("the node's model answers alone where all its blocks are here, by its 
   assertEquals((await test.text.list()).map(({ id, runs, chats, blocks }) => [id, runs, chats, blocks]), [
     ["tiny", "solo", true, 2],
   ]);
+  assertEquals(model.card.runs, "solo");
   const error = await assertRejects(() => test.text.open("other", signal), NodeError, "wanted tiny");
   assertEquals(error.code, "not_found");
 });

@@ -79,7 +79,7 @@ function turnsOf({ role, content }: Message, names: Map<string, string>): ChatMe
         break;
       }
       case "tool_result": {
-        const { tool_use_id: id, content = "" } = block;
+        const { tool_use_id: id, content = [] } = block;
         const name = names.get(id);
         results.push({
           role: "tool",
@@ -110,5 +110,4 @@ function mergedTurns(turns: readonly ChatMessage[]): ChatMessage[] {
   return merged;
 }
 
-const wordsOf = (words: NonNullable<CountBody["system"]>): string =>
-  typeof words === "string" ? words : words.map(({ text }) => text).join("\n");
+const wordsOf = (words: NonNullable<CountBody["system"]>): string => words.map(({ text }) => text).join("\n");

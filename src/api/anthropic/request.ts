@@ -6,12 +6,19 @@
 import * as v from "valibot";
 import type { AnswerForm, TextRequest } from "../../text/types.ts";
 import { jsonObject, maybe, numberIn, wholeIn } from "../request_body.ts";
+import { fieldError } from "../wrong_field.ts";
 
 const text = v.string("text");
 const name = v.pipe(text, v.nonEmpty("a name"));
-const TEXT_BLOCK = v.object({ type: v.literal("text"), text });
-/** Text, or blocks of text. */
-const WORDS = v.union([text, v.array(TEXT_BLOCK)], "text or a list of text blocks");
+/** A block of text. */
+export const TEXT_BLOCK = v.object({ type: v.literal("text", "text"), text });
+// told apart before they are checked, so that a wrong block is named by its place
+const blocks = v.transform((content: unknown) =>
+  typeof content === "string" ? [{ type: "text", text: content }] : content
+);
+/** Words before they are looked into: text, or blocks of text. */
+export const RAW_WORDS = v.unknown();
+const WORDS = v.pipe(RAW_WORDS, blocks, v.array(TEXT_BLOCK, "text or a list of text blocks"));
 
 /** A block of content. */
 export const BLOCK = v.variant("type", [
@@ -24,12 +31,7 @@ export const BLOCK = v.variant("type", [
 ], "text, tool_use or tool_result");
 /** Content before it is looked into: text, or blocks. */
 export const RAW_CONTENT = v.unknown();
-const CONTENT = v.pipe(
-  RAW_CONTENT,
-  // told apart before they are checked, so that a wrong block is named by its place
-  v.transform((content) => typeof content === "string" ? [{ type: "text", text: content }] : content),
-  v.array(BLOCK, "text or a list of blocks"),
-);
+const CONTENT = v.pipe(RAW_CONTENT, blocks, v.array(BLOCK, "text or a list of blocks"));
 const MESSAGE = v.object({
   role: v.picklist(["user", "assistant", "system"], "user or assistant"),
   content: CONTENT,
@@ -52,6 +54,9 @@ const TOOL_CHOICE = v.variant("type", [
   }),
 ], "auto, any, tool or none");
 const FORMAT = v.object({ type: v.literal("json_schema", "json_schema"), schema: jsonObject });
+
+/** A conversation that is kept: this node keeps none. */
+export const THREAD = v.optional(v.unknown());
 
 /** Fields of every question: what goes in. */
 const PROMPT_FIELDS = {
@@ -77,6 +82,7 @@ export const MESSAGES = v.object({
   top_k: maybe(wholeIn(0, 2 ** 31)),
   output_format: maybe(FORMAT),
   output_config: maybe(v.object({ format: maybe(FORMAT) })),
+  thread: THREAD,
 }, "an object");
 
 /** Body of `/v1/messages/count_tokens`, checked. */
@@ -99,6 +105,19 @@ export function answerSettings(body: MessagesBody): Omit<TextRequest, "prompt"> 
     ...(stop.some((one) => one !== "") ? { stop: stop.filter((one) => one !== "") } : {}),
     ...(form === undefined ? {} : { form }),
   };
+}
+
+/**
+ * Throws `NodeError` `usage` where the conversation is to be kept, or one that was is to go on. The tool runners of
+ * Anthropic's clients ask for that first (npm 1.14.0, PyPI 2.14.0), and by this name learn to send all turns themselves.
+ */
+export function refuseThread({ thread }: MessagesBody): void {
+  if (thread === undefined || thread === null) return;
+  throw fieldError(
+    "thread",
+    "is given and this node keeps no conversations, wanted all turns in messages",
+    "thread_unsupported_request",
+  );
 }
 
 function formOf({ output_format: older, output_config: config }: MessagesBody): AnswerForm | undefined {

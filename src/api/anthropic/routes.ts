@@ -14,7 +14,7 @@ import { streamedAnswer } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";
 import { formOf, messageOf } from "./answer.ts";
 import { chatPrompt } from "./prompt.ts";
-import { answerSettings, COUNT, MESSAGES } from "./request.ts";
+import { answerSettings, COUNT, MESSAGES, refuseThread } from "./request.ts";
 import { eventOf, MessageStream } from "./stream.ts";
 
 type Call = Context<RouteEnvironment>;
@@ -29,6 +29,7 @@ export function anthropicRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
 
 async function messages({ models, world }: TextRouteParts, call: Call): Promise<Response> {
   const body = await readBody(call.req.raw, MESSAGES);
+  refuseThread(body);
   const chat = chatPrompt(body);
   const { signal } = call.env;
   const model = await models.open(body.model, signal);

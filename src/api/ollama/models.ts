@@ -36,6 +36,8 @@ export function shownOf(card: TextModelCard): object {
     details: detailsOf(card),
     model_info: {
       "general.architecture": family,
+      // the name that VS Code shows
+      "general.basename": card.id,
       "general.parameter_count": parameters,
       [`${family}.context_length`]: contextLength,
       [`${family}.embedding_length`]: hiddenSize,

@@ -52,10 +52,17 @@ export const FUNCTION = v.object({
   parameters: maybe(jsonObject),
 }, "a function");
 const TOOL = v.object({ type: v.literal("function", '"function"'), function: FUNCTION }, "a tool");
+/** Whether one of the allowed tools must be called. */
+export const ALLOWED_MODE = v.picklist(["auto", "required"], '"auto" or "required"');
+const NAMED = v.object({ type: v.literal("function"), function: v.object({ name: text }) });
 const CHOICE = v.union([
   v.picklist(["auto", "none", "required"]),
-  v.object({ type: v.literal("function"), function: v.object({ name: text }) }),
-], '"auto", "none", "required" or a function');
+  NAMED,
+  v.object({
+    type: v.literal("allowed_tools"),
+    allowed_tools: v.object({ mode: ALLOWED_MODE, tools: v.pipe(v.array(NAMED), v.minLength(1)) }),
+  }),
+], '"auto", "none", "required", a function or allowed tools');
 
 /** Body of `/v1/chat/completions`. */
 export const CHAT = v.object({
@@ -106,12 +113,10 @@ function promptOf(body: ChatBody): Prompt {
     if (choice === undefined || choice === "auto" || choice === "none") return prompt;
     throw fieldError("tool_choice", "asks for a call without tools, wanted tools");
   }
+  const definitions = tools.map((tool) => toolOf(tool.function));
   return {
     ...prompt,
-    tools: tools.map((tool) => toolOf(tool.function)),
-    ...(choice === undefined
-      ? {}
-      : { toolChoice: choiceOf(choice, tools.map((tool) => tool.function.name)) }),
+    ...(choice === undefined ? { tools: definitions } : chosenOf(choice, definitions)),
     ...(parallel === undefined ? {} : { parallelToolCalls: parallel }),
   };
 }
@@ -125,11 +130,25 @@ export const toolOf = (
   ...(parameters === undefined ? {} : { parameters }),
 });
 
-function choiceOf(choice: v.InferOutput<typeof CHOICE>, names: readonly string[]): ToolChoice {
-  if (typeof choice === "string") return choice;
-  const { name } = choice.function;
-  if (names.includes(name)) return { name };
-  throw fieldError("tool_choice.function.name", `is "${name.slice(0, 60)}", wanted one of the tools`);
+/** Which tools are offered, and which of them must be called. */
+function chosenOf(
+  choice: v.InferOutput<typeof CHOICE>,
+  tools: readonly ToolDefinition[],
+): { readonly tools: readonly ToolDefinition[]; readonly toolChoice: ToolChoice } {
+  if (typeof choice === "string") return { tools, toolChoice: choice };
+  const find = (name: string, field: string): ToolDefinition => {
+    const found = tools.find((tool) => tool.name === name);
+    if (found !== undefined) return found;
+    throw fieldError(field, `is "${name.slice(0, 60)}", wanted one of the tools`);
+  };
+  if (choice.type === "function") {
+    const { name } = find(choice.function.name, "tool_choice.function.name");
+    return { tools, toolChoice: { name } };
+  }
+  const { mode, tools: allowed } = choice.allowed_tools;
+  const field = (i: number) => `tool_choice.allowed_tools.tools.${i}.function.name`;
+  const found = allowed.map((one, i) => find(one.function.name, field(i)));
+  return { tools: [...new Set(found)], toolChoice: mode };
 }
 
 function messageOf(message: ChatBody["messages"][number], index: number): ChatMessage {

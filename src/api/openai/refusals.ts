@@ -12,11 +12,16 @@ import { inField } from "../wrong_field.ts";
 /** Fields of a route, by the part of a request that stands in them. */
 export type PartFields = Readonly<Partial<Record<RequestPart, string>>>;
 
+/** OpenAI's name for a prompt that does not fit: clients that read it shorten the conversation and ask again. */
+const TOO_LONG = "context_length_exceeded";
+
 /** The same failure with the field that it is of, where there is one. */
 export function inItsField(error: unknown, fields: PartFields): unknown {
   const part = partOf(error);
-  const field = part === undefined ? undefined : fields[part];
-  return error instanceof NodeError && field !== undefined ? inField(field, error) : error;
+  if (!(error instanceof NodeError) || part === undefined) return error;
+  if (part === "length" && fields.prompt !== undefined) return inField(fields.prompt, error, TOO_LONG);
+  const field = fields[part];
+  return field === undefined ? error : inField(field, error);
 }
 
 /** Asks a model. What it throws names fields of the route. */

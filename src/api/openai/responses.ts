@@ -11,20 +11,34 @@ import type { TextRouteParts } from "../route_parts.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer, type StreamForm } from "../streamed_answer.ts";
 import { wholeAnswer } from "../whole_answer.ts";
-import { kwaaiOf, logprobOf, newId, promptComment, secondsNow, WAITING } from "./parts.ts";
+import { DONE, kwaaiOf, logprobOf, newId, promptComment, secondsNow, WAITING } from "./parts.ts";
+import type { Item, KeptResponses } from "./kept_responses.ts";
 import { askerBy } from "./refusals.ts";
+import { conversationOf } from "./responses_items.ts";
 import { RESPONSES, type ResponsesBody, responsesRequest } from "./responses_request.ts";
+import { type FunctionName, ResponseTools } from "./responses_tools.ts";
 
-/** Answers, whole or in events. Nothing is kept. */
+/** What the route has at hand: answers that it kept, beside what all routes have. */
+export interface ResponsesParts extends TextRouteParts {
+  readonly kept: KeptResponses;
+}
+
+/** Answers, whole or in events. The answer is kept for later requests, unless `store` is false. */
 export async function answerResponses(
-  { models, world }: TextRouteParts,
+  { models, world, kept }: ResponsesParts,
   httpRequest: Request,
   facts: RequestFacts,
 ): Promise<Response> {
   const body = await readBody(httpRequest, RESPONSES);
-  const request = responsesRequest(body);
+  const tools = new ResponseTools(body);
+  const conversation = conversationOf(body, kept);
+  const request = responsesRequest(body, conversation, tools);
   const model = await models.open(body.model, facts.signal);
-  const writer = new ResponseWriter(world, body, model);
+  const writer = new ResponseWriter(world, body, {
+    model,
+    known: (told) => tools.known(told),
+    keep: (id, output) => kept.keep(id, conversation, output),
+  });
   const answer = (signal: AbortSignal) => askModel(model, request, signal);
   if (body.stream === true) {
     const form: StreamForm = {
@@ -42,7 +56,7 @@ export async function answerResponses(
     ...(text === "" && calls.length > 0 ? [] : [writer.message(text, tokens, statusOf(end.reason))]),
     ...calls.map((call) => writer.call(call)),
   ];
-  return Response.json(writer.response(output, end));
+  return Response.json(writer.end(output, end));
 }
 
 const askModel = askerBy({ prompt: "input", tools: "tools", form: "text.format" });
@@ -52,18 +66,31 @@ type Status = "in_progress" | "completed" | "incomplete" | "failed";
 
 const statusOf = (reason: EndReason): Status => reason === "length" ? "incomplete" : "completed";
 
+/** What a response is written with. */
+interface WriterParts {
+  readonly model: TextModel;
+  /** The function that the model calls by a name. */
+  readonly known: (told: string) => FunctionName;
+  /** Keeps what was answered under the id of the response. */
+  readonly keep: (id: string, output: readonly Item[]) => void;
+}
+
 /** Writes one response: its objects, and the events that build them up. */
 class ResponseWriter {
   readonly #body: ResponsesBody;
+  readonly #parts: WriterParts;
   readonly #id: string;
   readonly #messageId: string;
   /** Of what the model thinks. */
   readonly reasoningId: string;
   readonly #head: object;
+  readonly #now: () => number;
   #sequence = 0;
 
-  constructor(world: Pick<World, "clock" | "random">, body: ResponsesBody, model: TextModel) {
+  constructor(world: Pick<World, "clock" | "random">, body: ResponsesBody, parts: WriterParts) {
     this.#body = body;
+    this.#parts = parts;
+    this.#now = () => secondsNow(world);
     this.#id = newId(world, "resp_");
     this.#messageId = newId(world, "msg_");
     this.reasoningId = newId(world, "rs_");
@@ -71,14 +98,22 @@ class ResponseWriter {
       id: this.#id,
       object: "response",
       created_at: secondsNow(world),
-      model: model.card.id,
+      model: parts.model.card.id,
     };
   }
 
+  /** The response when it is complete; it is kept. */
+  end(output: readonly Item[], end: End): object {
+    if (this.#body.store !== false) this.#parts.keep(this.#id, output);
+    return this.response(output, end);
+  }
+
   /** The response as it stands; `end` completes it. */
-  response(output: readonly object[], end?: End, error: object | null = null): object {
+  response(output: readonly Item[], end?: End, error: object | null = null): object {
     const { instructions, max_output_tokens: most, temperature, top_p: topP, tools, text } = this.#body;
-    const { tool_choice: choice, parallel_tool_calls: parallel, metadata } = this.#body;
+    const { tool_choice: choice, parallel_tool_calls: parallel, metadata, store } = this.#body;
+    const { top_logprobs: topLogprobs, safety_identifier: caller, prompt_cache_key: cacheKey } = this.#body;
+    const { presence_penalty: presence, frequency_penalty: frequency } = this.#body;
     const status: Status = error !== null
       ? "failed"
       : end === undefined
@@ -87,19 +122,28 @@ class ResponseWriter {
     return {
       ...this.#head,
       status,
+      completed_at: status === "completed" ? this.#now() : null,
+      background: false,
       error,
       incomplete_details: status === "incomplete" ? { reason: "max_output_tokens" } : null,
       instructions: instructions ?? null,
+      frequency_penalty: frequency ?? 0,
       max_output_tokens: most ?? null,
+      max_tool_calls: null,
       output,
       parallel_tool_calls: parallel ?? true,
-      previous_response_id: null,
+      previous_response_id: this.#body.previous_response_id ?? null,
+      presence_penalty: presence ?? 0,
+      prompt_cache_key: cacheKey ?? null,
       reasoning: { effort: null, summary: null },
-      store: false,
+      safety_identifier: caller ?? null,
+      service_tier: "default",
+      store: store ?? true,
       temperature: temperature ?? 1,
       text: { ...text, format: text?.format ?? { type: "text" } },
       tool_choice: choice ?? "auto",
-      tools: tools ?? [],
+      tools: (tools ?? []).map(toolTold),
+      top_logprobs: topLogprobs ?? 0,
       top_p: topP ?? 1,
       truncation: "disabled",
       usage: end === undefined ? null : usageOf(end.usage),
@@ -109,7 +153,7 @@ class ResponseWriter {
     };
   }
 
-  message(text: string, tokens: readonly ScoredToken[], status: Status): object {
+  message(text: string, tokens: readonly ScoredToken[], status: Status): Item {
     return {
       id: this.#messageId,
       type: "message",
@@ -119,14 +163,15 @@ class ResponseWriter {
     };
   }
 
-  call({ id, name, arguments: given }: ToolCall, status: Status = "completed"): object {
+  call({ id, name, arguments: given }: ToolCall, status: Status = "completed"): Item {
     const itemId = `fc_${id.replace(/^call_/, "")}`;
-    return { id: itemId, type: "function_call", call_id: id, name, arguments: given, status };
+    const known = this.#parts.known(name);
+    return { id: itemId, type: "function_call", call_id: id, ...known, arguments: given, status };
   }
 
   /** Events in the order that clients expect, each with its number. */
   async *events(answer: AsyncIterable<TextEvent>): AsyncGenerator<string, void, void> {
-    const output: object[] = [];
+    const output: Item[] = [];
     const message = new MessageEvents(this, this.#messageId);
     let thought: ReasoningEvents | undefined;
     let opened = false;
@@ -158,15 +203,18 @@ class ResponseWriter {
         const status = statusOf(event.reason);
         if (message.isOpen || !hasCalls) output.push(yield* message.close(status));
         const name = status === "incomplete" ? "response.incomplete" : "response.completed";
-        yield this.event(name, { response: this.response(output, event) });
+        yield this.event(name, { response: this.end(output, event) });
+        // OpenAI sends none; the Open Responses specification wants one, and async-openai 0.30 asks again without it
+        yield DONE;
       }
     }
   }
 
   /** The last event of an answer that failed. */
   failed(error: unknown): string {
-    const { code, message } = failureOf(error);
-    return this.event("response.failed", { response: this.response([], undefined, { code, message }) });
+    const { code, reason, message } = failureOf(error);
+    const told = { code: reason ?? code, message };
+    return this.event("response.failed", { response: this.response([], undefined, told) }) + DONE;
   }
 
   event(type: string, fields: object): string {
@@ -174,15 +222,15 @@ class ResponseWriter {
     return `event: ${type}\ndata: ${JSON.stringify(document)}\n\n`;
   }
 
-  *#callEvents(call: ToolCall, index: number): Generator<string, object> {
-    const item = this.call(call) as { readonly id: string };
-    const place = { item_id: item.id, output_index: index };
+  *#callEvents(call: ToolCall, index: number): Generator<string, Item> {
+    const item = this.call(call);
+    const place = { item_id: item["id"], output_index: index };
     const begun = { ...this.call(call, "in_progress"), arguments: "" };
     yield this.event("response.output_item.added", { output_index: index, item: begun });
     yield this.event("response.function_call_arguments.delta", { ...place, delta: call.arguments });
     yield this.event("response.function_call_arguments.done", {
       ...place,
-      name: call.name,
+      name: item["name"],
       arguments: call.arguments,
     });
     yield this.event("response.output_item.done", { output_index: index, item });
@@ -248,7 +296,7 @@ class MessageEvents {
     yield this.#writer.event("response.output_text.delta", { ...this.#place, delta: text, logprobs });
   }
 
-  *close(status: Status): Generator<string, object> {
+  *close(status: Status): Generator<string, Item> {
     yield* this.#open();
     this.isOpen = false;
     const logprobs = this.#tokens.map(logprobOf);
@@ -268,6 +316,12 @@ class MessageEvents {
     yield this.#writer.event("response.content_part.added", { ...this.#place, part: textPart("", []) });
   }
 }
+
+/** A tool as it was offered; a function tells what it has not, too. */
+const toolTold = (tool: unknown): object =>
+  (tool as Item)["type"] === "function"
+    ? { description: null, parameters: null, strict: null, ...tool as Item }
+    : tool as Item;
 
 const textPart = (text: string, tokens: readonly ScoredToken[]): object => ({
   type: "output_text",

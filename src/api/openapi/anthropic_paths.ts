@@ -3,13 +3,24 @@
  *
  * @module
  */
-import { BLOCK, COUNT as COUNTED, MESSAGES, RAW_CONTENT } from "../anthropic/request.ts";
+import {
+  BLOCK,
+  COUNT as COUNTED,
+  MESSAGES,
+  RAW_CONTENT,
+  RAW_WORDS,
+  TEXT_BLOCK,
+  THREAD,
+} from "../anthropic/request.ts";
 import { answer, failures, jsonAnswer, operation, type Part, STREAM } from "./operation.ts";
 import { COUNT, listOf, oneOf, orNull, type Schema, schemaOf, shape, TEXT } from "./schema.ts";
 
 const refusals = failures("AnthropicError", 400, 401, 403, 404, 413, 429, 500, 502, 503, 504);
-const INSTEAD: ReadonlyMap<unknown, Schema> = new Map([
-  [RAW_CONTENT, { anyOf: [TEXT, listOf(schemaOf(BLOCK))] }],
+const WORDS: readonly [unknown, Schema] = [RAW_WORDS, { anyOf: [TEXT, listOf(schemaOf(TEXT_BLOCK))] }];
+const INSTEAD = new Map<unknown, Schema>([
+  WORDS,
+  [RAW_CONTENT, { anyOf: [TEXT, listOf(schemaOf(BLOCK, new Map([WORDS])))] }],
+  [THREAD, { type: "null" }],
 ]);
 const BLOCKS = listOf({
   anyOf: [

@@ -26,7 +26,7 @@ const SCHEMAS: Part = {
   OllamaError: shape({ error: TEXT }),
   AnthropicError: shape({
     type: { const: "error" },
-    error: shape({ type: TEXT, message: TEXT }),
+    error: shape({ type: TEXT, message: TEXT, "details?": shape({ error_code: TEXT }) }),
     request_id: TEXT,
   }),
 };

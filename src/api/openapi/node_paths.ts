@@ -69,21 +69,24 @@ const watched = (
   }),
 });
 
+const alive = (summary: string): Part => ({
+  get: {
+    ...operation({
+      tag: "node",
+      summary,
+      answers: {
+        200: jsonAnswer("It lives.", shape({ schema: SCHEMA, ok: FLAG })),
+        ...failures("Error", 403),
+      },
+    }),
+    security: [],
+  },
+});
+
 /** By path. */
 export const NODE_PATHS: Readonly<Record<string, Part>> = {
-  "/healthz": {
-    get: {
-      ...operation({
-        tag: "node",
-        summary: "Whether the node lives.",
-        answers: {
-          200: jsonAnswer("It lives.", shape({ schema: SCHEMA, ok: FLAG })),
-          ...failures("Error", 403),
-        },
-      }),
-      security: [],
-    },
-  },
+  "/healthz": alive("Whether the node lives."),
+  "/health": alive("The same, where clients of other servers of models look for it."),
   "/readyz": {
     get: {
       ...operation({

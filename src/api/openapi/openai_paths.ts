@@ -6,7 +6,9 @@
 import { CHAT, CONTENT, RAW_CONTENT } from "../openai/chat_request.ts";
 import { COMPLETIONS } from "../openai/completions.ts";
 import { EMBEDDINGS, INPUT } from "../openai/embeddings.ts";
-import { ITEM, KEPT, RAW_TOOL, RESPONSES, TOOL } from "../openai/responses_request.ts";
+import { ITEM } from "../openai/responses_items.ts";
+import { CONVERSATION, RESPONSES } from "../openai/responses_request.ts";
+import { NAMESPACE, RAW_TOOL, TOOL } from "../openai/responses_tools.ts";
 import { answer, failures, inPath, jsonAnswer, operation, type Part, STREAM } from "./operation.ts";
 import {
   ANY,
@@ -63,8 +65,19 @@ const MODEL = shape({
   object: { const: "model" },
   created: COUNT,
   owned_by: TEXT,
+  type: { const: "model" },
+  display_name: TEXT,
+  created_at: TEXT,
+  max_input_tokens: COUNT,
   max_model_len: COUNT,
   runs: oneOf("solo", "swarm"),
+});
+const MODELS = shape({
+  object: { const: "list" },
+  data: listOf(MODEL),
+  has_more: { const: false },
+  first_id: orNull(TEXT),
+  last_id: orNull(TEXT),
 });
 const CHATTED = shape({
   ...head("chat.completion"),
@@ -105,17 +118,27 @@ const RESPONDED = shape({
   created_at: COUNT,
   model: TEXT,
   status: oneOf("completed", "incomplete"),
+  completed_at: orNull(COUNT),
+  background: { const: false },
   error: { type: "null" },
   incomplete_details: orNull(shape({ reason: TEXT })),
   instructions: orNull(TEXT),
+  frequency_penalty: NUMBER,
   max_output_tokens: orNull(COUNT),
+  max_tool_calls: { type: "null" },
   output: listOf(shape({ id: TEXT, type: oneOf("message", "function_call"), status: TEXT })),
   parallel_tool_calls: { type: "boolean" },
-  store: { const: false },
+  presence_penalty: NUMBER,
+  previous_response_id: orNull(TEXT),
+  prompt_cache_key: orNull(TEXT),
+  safety_identifier: orNull(TEXT),
+  service_tier: { const: "default" },
+  store: { type: "boolean" },
   temperature: NUMBER,
   text: { type: "object" },
   tool_choice: ANY,
   tools: listOf(ANY),
+  top_logprobs: COUNT,
   top_p: NUMBER,
   usage: shape({
     input_tokens: COUNT,
@@ -139,7 +162,15 @@ const EMBEDDED = shape({
 });
 
 const PARTS: Schema = {
-  anyOf: [TEXT, listOf(shape({ type: oneOf("input_text", "output_text", "text"), text: TEXT }))],
+  anyOf: [
+    TEXT,
+    listOf({
+      anyOf: [
+        shape({ type: oneOf("input_text", "output_text", "text"), text: TEXT }),
+        shape({ type: { const: "refusal" }, refusal: TEXT }),
+      ],
+    }),
+  ],
 };
 const typed = (type: string, more: Readonly<Record<string, Schema>>): Schema =>
   shape({ type: { const: type }, ...more });
@@ -150,9 +181,20 @@ const INPUT_ITEM: Schema = {
       role: oneOf("system", "developer", "user", "assistant"),
       content: PARTS,
     }),
-    typed("function_call", { call_id: TEXT, name: TEXT, arguments: TEXT }),
+    typed("function_call", { call_id: TEXT, name: TEXT, "namespace?": TEXT, arguments: TEXT }),
     typed("function_call_output", { call_id: TEXT, output: PARTS }),
     typed("reasoning", {}),
+    typed("item_reference", { id: TEXT }),
+  ],
+};
+
+const ELSEWHERE = shape({ type: { ...TEXT, not: oneOf("function", "namespace") } });
+const RESPONSE_TOOL: Schema = {
+  anyOf: [
+    schemaOf(TOOL),
+    schemaOf(NAMESPACE, new Map([[RAW_TOOL, { anyOf: [schemaOf(TOOL), ELSEWHERE] }]])),
+    // tools that run elsewhere are taken, and not offered to the model
+    ELSEWHERE,
   ],
 };
 
@@ -188,7 +230,7 @@ export const OPENAI_PATHS: Readonly<Record<string, Part>> = {
       tag: "openai",
       summary: "The models that answer.",
       answers: {
-        200: jsonAnswer("Models.", shape({ object: { const: "list" }, data: listOf(MODEL) })),
+        200: jsonAnswer("Models.", MODELS),
         ...failures("Error", 401, 403, 429, 500),
       },
     }),
@@ -218,14 +260,14 @@ export const OPENAI_PATHS: Readonly<Record<string, Part>> = {
     COMPLETED,
   ),
   "/v1/responses": made(
-    "Answers a conversation in items. Nothing is kept.",
+    "Answers a conversation in items.",
     withFields(
       schemaOf(
         RESPONSES,
         new Map<unknown, Schema>([
           [ITEM, INPUT_ITEM],
-          [RAW_TOOL, schemaOf(TOOL)],
-          [KEPT, { type: "null" }],
+          [RAW_TOOL, RESPONSE_TOOL],
+          [CONVERSATION, { type: "null" }],
         ]),
       ),
       { background: { enum: [false, null] } },

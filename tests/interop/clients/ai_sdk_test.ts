@@ -30,6 +30,17 @@ Deno.test({
       });
       assertEquals(embeddings.map(({ length }) => length), [576, 576]);
       assertEquals(embeddings[0], embedding);
+      // what was answered before is named, not told again, to the model that createOpenAI gives by itself
+      const usual = openai(node.model);
+      const { response: { messages } } = await generateText({ ...ask, model: usual });
+      const again = { role: "user" as const, content: "And of Spain?" };
+      const { prompt: content, ...how } = ask;
+      const turns = [{ role: "user" as const, content }, ...messages, again];
+      const second = await generateText({ ...how, model: usual, messages: turns });
+      assertEquals(
+        second.text,
+        (await generateText({ ...how, model: compatible(node.model), messages: turns })).text,
+      );
       const missing = await assertRejects(
         () => generateText({ ...ask, model: compatible("none") }),
         APICallError,

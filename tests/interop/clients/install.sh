@@ -4,7 +4,7 @@
 set -e
 python3 -m venv "$1"
 "$1/bin/pip" install -q ollama==0.6.3 anthropic==2.14.0 openai==3.57.0 langchain-openai==1.7.4 litellm==1.83.0 \
-  llm==0.36 schemathesis==4.32.5
+  llm==0.36 schemathesis==4.32.5 openai-agents==0.24.0 pydantic-ai-slim==2.68.0
 [ -n "$2" ] || exit 0
 case "$(uname -m)" in x86_64) cpu=linux-x64 ;; aarch64) cpu=linux-arm64 ;; *) exit 0 ;; esac
 # no scripts, and none of the optional packages: those for graphics cards alone are 600 MB
