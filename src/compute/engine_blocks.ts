@@ -27,7 +27,7 @@ import { RemoteCache, sizesOf, valuesOf } from "./engine_cache.ts";
 import type { EngineConnection } from "./engine_connection.ts";
 import { RemoteHead } from "./engine_head.ts";
 import { readBlockFacts } from "./engine_messages.ts";
-import { absence, handleOf, type Place, type Reloadable } from "./engine_place.ts";
+import { handleOf, Loaded, type Reloadable } from "./engine_place.ts";
 import { floatsOf } from "./engine_wire.ts";
 
 /** What to load. */
@@ -40,61 +40,50 @@ export interface BlocksOrder {
 /** Loaded blocks. The same object serves over all lives of the process; its caches do not. */
 export class RemoteBlocks implements LoadedBlocks, Reloadable {
   readonly range: BlockRange;
-  readonly #order: BlocksOrder;
+  readonly #loaded: Loaded<ReturnType<typeof readBlockFacts>>;
   readonly #forget: () => void;
   readonly #caches = new Set<RemoteCache>();
-  #facts: ReturnType<typeof readBlockFacts> | undefined;
-  #place: Place | undefined;
-  #lost: Error | undefined;
-  #disposed = false;
 
   /** Not loaded before `reload`. `forget` is called when it is disposed. */
   constructor(order: BlocksOrder, forget: (blocks: RemoteBlocks) => void) {
-    this.#order = order;
+    this.#loaded = new Loaded({ act: "load", ...order }, readBlockFacts);
     this.range = order.range;
     this.#forget = () => forget(this);
   }
 
   get engine(): EngineName {
-    return this.#known().engine;
+    return this.#loaded.facts.engine;
   }
   get device(): string {
-    return this.#known().device;
+    return this.#loaded.facts.device;
   }
   get deviceKind(): "processor" | "card" {
-    return this.#known().deviceKind;
+    return this.#loaded.facts.deviceKind;
   }
   get hiddenSize(): number {
-    return this.#known().hiddenSize;
+    return this.#loaded.facts.hiddenSize;
   }
   get dtype(): FloatDType {
-    return this.#known().dtype;
+    return this.#loaded.facts.dtype;
   }
   get weightBytes(): number {
-    return this.#known().weightBytes;
+    return this.#loaded.facts.weightBytes;
   }
   get cacheBytesPerToken(): number {
-    return this.#known().cacheBytesPerToken;
+    return this.#loaded.facts.cacheBytesPerToken;
   }
 
-  async reload(connection: EngineConnection, signal: AbortSignal): Promise<void> {
-    const { reply } = await connection.call({ act: "load", ...this.#order }, [], signal);
-    const place = { connection, handle: handleOf(reply) };
-    this.#facts = readBlockFacts(reply.facts);
-    // it may have been disposed while it was loaded again
-    if (this.#disposed) await connection.free(place.handle);
-    else this.#place = place;
+  reload(connection: EngineConnection, signal: AbortSignal): Promise<void> {
+    return this.#loaded.reload(connection, signal);
   }
 
   lose(why: Error): void {
-    this.#place = undefined;
-    this.#lost = why;
-    for (const cache of this.#caches) cache.lose(why);
-    this.#caches.clear();
+    this.#loaded.lose(why);
+    this.#loseCaches(why);
   }
 
   async openCache(size: CacheSize, signal: AbortSignal): Promise<KvCache> {
-    const { connection, handle } = this.#here();
+    const { connection, handle } = this.#loaded.place;
     checkCacheSize(size, this.range);
     const { range, batch, capacity } = size;
     const { reply } = await connection.call(
@@ -102,14 +91,14 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
       [],
       signal,
     );
-    const at = { blocks: { connection, handle }, cache: { connection, handle: handleOf(reply) } };
+    const at = { connection, blocks: handle, cache: handleOf(reply) };
     const cache = new RemoteCache({ range, batch, capacity }, at, () => this.#caches.delete(cache));
     this.#caches.add(cache);
     return cache;
   }
 
   async forward(step: BlockStep, range: BlockRange, signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
-    const { connection, handle } = this.#here();
+    const { connection, handle } = this.#loaded.place;
     if (!containsRange(this.range, range)) {
       throw new RangeError(`Cannot compute blocks ${range.start} to ${range.end}: they are not loaded`);
     }
@@ -128,11 +117,9 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
       throw new TypeError("Cannot step: the cache belongs to other blocks");
     }
     return await cache.lane.run(async () => {
-      // A cache of an earlier life says so, also while the process is away
-      cache.requireAlive();
-      const place = this.#here();
+      this.#requireOwn(cache);
       checkCacheStep(step, cache, this.hiddenSize);
-      return await cache.step(step, place, signal);
+      return await cache.step(step, signal);
     }, signal);
   }
 
@@ -142,24 +129,12 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
     head: TextHead,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    return await this.#ofText(
-      step,
-      cache,
-      head,
-      (at, cache, head) => cache.scores(step, at, head, signal),
-      signal,
-    );
+    return await this.#ofText(step, cache, head, (cache, head) => cache.scores(step, head, signal), signal);
   }
 
   async next(step: NextStep, cache: KvCache, head: TextHead, signal: AbortSignal): Promise<number> {
     const text = { ...step, scored: 1 };
-    return await this.#ofText(
-      text,
-      cache,
-      head,
-      (at, cache, head) => cache.next(step, at, head, signal),
-      signal,
-    );
+    return await this.#ofText(text, cache, head, (cache, head) => cache.next(step, head, signal), signal);
   }
 
   /** One call over whole texts, checked and in its turn. */
@@ -167,7 +142,7 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
     step: TextStep,
     cache: KvCache,
     head: TextHead,
-    call: (at: Place, cache: RemoteCache, head: RemoteHead) => Promise<T>,
+    call: (cache: RemoteCache, head: RemoteHead) => Promise<T>,
     signal: AbortSignal,
   ): Promise<T> {
     if (!(cache instanceof RemoteCache) || !(head instanceof RemoteHead)) {
@@ -175,28 +150,27 @@ export class RemoteBlocks implements LoadedBlocks, Reloadable {
     }
     checkTextStep(step);
     return await cache.lane.run(async () => {
-      cache.requireAlive();
-      const place = this.#here();
+      this.#requireOwn(cache);
       checkCacheSpace(step.ids.length, step.rewindTo, cache);
-      return await call(place, cache, head);
+      return await call(cache, head);
     }, signal);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true;
     this.#forget();
-    const place = this.#place;
-    this.lose(new TypeError("Cannot compute: the blocks are unloaded"));
-    await place?.connection.free(place.handle);
+    const why = new TypeError("Cannot compute: the blocks are unloaded");
+    this.#loseCaches(why);
+    await this.#loaded.unload(why);
   }
 
-  #known(): ReturnType<typeof readBlockFacts> {
-    if (this.#facts === undefined) throw new TypeError("Cannot describe blocks: they were never loaded");
-    return this.#facts;
+  /** A cache of an earlier life says so, also while the process is away; one of other blocks is a mistake. */
+  #requireOwn(cache: RemoteCache): void {
+    cache.requireAlive();
+    if (!this.#caches.has(cache)) throw new TypeError("Cannot step: the cache belongs to other blocks");
   }
 
-  #here(): Place {
-    if (this.#place === undefined) throw absence(this.#lost);
-    return this.#place;
+  #loseCaches(why: Error): void {
+    for (const cache of this.#caches) cache.lose(why);
+    this.#caches.clear();
   }
 }

@@ -11,61 +11,51 @@ import { readEmbeddings } from "./embeddings.ts";
 import { RemoteCache } from "./engine_cache.ts";
 import type { EngineConnection } from "./engine_connection.ts";
 import { readHeadFacts } from "./engine_messages.ts";
-import { absence, bestOf, chosenOf, handleOf, type Place, type Reloadable } from "./engine_place.ts";
+import { bestOf, chosenOf, Loaded, type Reloadable } from "./engine_place.ts";
 import { floatsOf } from "./engine_wire.ts";
 
 /** A loaded head. The same object serves over all lives of the process. */
 export class RemoteHead implements TextHead, Reloadable {
   readonly #model: ModelSource;
-  readonly #order: { readonly path: string; readonly options: LoadOptions };
+  readonly #loaded: Loaded<ReturnType<typeof readHeadFacts>>;
   readonly #forget: () => void;
-  #facts: ReturnType<typeof readHeadFacts> | undefined;
-  #place: Place | undefined;
-  #lost: Error | undefined;
-  #disposed = false;
 
   /** Of `model`, which it reads until disposed, but does not own. Otherwise as `RemoteBlocks`. */
   constructor(model: ModelSource, options: LoadOptions, forget: (head: RemoteHead) => void) {
     this.#model = model;
-    this.#order = { path: model.path, options };
+    this.#loaded = new Loaded({ act: "loadHead", path: model.path, options }, readHeadFacts);
     this.#forget = () => forget(this);
   }
 
   get engine(): EngineName {
-    return this.#known().engine;
+    return this.#loaded.facts.engine;
   }
   get hiddenSize(): number {
-    return this.#known().hiddenSize;
+    return this.#loaded.facts.hiddenSize;
   }
   get vocabularySize(): number {
-    return this.#known().vocabularySize;
+    return this.#loaded.facts.vocabularySize;
   }
   get weightBytes(): number {
-    return this.#known().weightBytes;
+    return this.#loaded.facts.weightBytes;
   }
 
-  async reload(connection: EngineConnection, signal: AbortSignal): Promise<void> {
-    const { reply } = await connection.call({ act: "loadHead", ...this.#order }, [], signal);
-    const place = { connection, handle: handleOf(reply) };
-    this.#facts = readHeadFacts(reply.facts);
-    // it may have been disposed while it was loaded again
-    if (this.#disposed) await connection.free(place.handle);
-    else this.#place = place;
+  reload(connection: EngineConnection, signal: AbortSignal): Promise<void> {
+    return this.#loaded.reload(connection, signal);
   }
 
   lose(why: Error): void {
-    this.#place = undefined;
-    this.#lost = why;
+    this.#loaded.lose(why);
   }
 
   /** Its name in the process of now. Throws what a call would. */
   get handle(): number {
-    return this.#here().handle;
+    return this.#loaded.place.handle;
   }
 
   /** In this process: the way to the other one costs more than reading a row. */
   async embed(ids: readonly number[], signal: AbortSignal): Promise<Float32Array<ArrayBuffer>> {
-    this.#here();
+    void this.#loaded.place; // as any other call, it fails where the head is nowhere
     return await readEmbeddings(this.#model, ids, signal);
   }
 
@@ -91,7 +81,7 @@ export class RemoteHead implements TextHead, Reloadable {
     { choice, goOn }: { readonly choice: DrawnChoice; readonly goOn?: GoOn },
     signal: AbortSignal,
   ): Promise<number> {
-    const { connection, handle } = this.#here();
+    const { connection, handle } = this.#loaded.place;
     checkScoredRows(hidden, 1, this.hiddenSize);
     const place = goOn?.cache instanceof RemoteCache ? goOn.cache.placeIn(connection) : undefined;
     const more = place === undefined ? {} : { goOn: { ...place, unless: [...goOn!.unless] } };
@@ -106,7 +96,7 @@ export class RemoteHead implements TextHead, Reloadable {
     best: number | undefined,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    const { connection, handle } = this.#here();
+    const { connection, handle } = this.#loaded.place;
     checkScoredRows(hidden, rows, this.hiddenSize);
     const request = { act: "logits" as const, head: handle, rows, ...bestOf(best) };
     const { payload } = await connection.call(request, [hidden], signal);
@@ -114,20 +104,7 @@ export class RemoteHead implements TextHead, Reloadable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true;
     this.#forget();
-    const place = this.#place;
-    this.lose(new TypeError("Cannot compute: the head is unloaded"));
-    await place?.connection.free(place.handle);
-  }
-
-  #known(): ReturnType<typeof readHeadFacts> {
-    if (this.#facts === undefined) throw new TypeError("Cannot describe a head: it was never loaded");
-    return this.#facts;
-  }
-
-  #here(): Place {
-    if (this.#place === undefined) throw absence(this.#lost);
-    return this.#place;
+    await this.#loaded.unload(new TypeError("Cannot compute: the head is unloaded"));
   }
 }

@@ -5,7 +5,7 @@
  */
 import { NodeError } from "../base/errors.ts";
 import type { EngineConnection } from "./engine_connection.ts";
-import type { EngineReply } from "./engine_messages.ts";
+import type { EngineReply, NewRequest } from "./engine_messages.ts";
 
 /** Where something is: in which life of the process, under which handle. */
 export interface Place {
@@ -27,8 +27,59 @@ export interface Reloadable {
   lose(why: Error): void;
 }
 
+/** Something that was asked for once and is loaded into each life of the process, and what the process says of it. */
+export class Loaded<Facts> {
+  readonly #request: NewRequest;
+  readonly #readFacts: (facts: unknown) => Facts;
+  #facts: Facts | undefined;
+  #place: Place | undefined;
+  #lost: Error | undefined;
+  #isOver = false;
+
+  constructor(request: NewRequest, readFacts: (facts: unknown) => Facts) {
+    this.#request = request;
+    this.#readFacts = readFacts;
+  }
+
+  /** Of its latest life. Throws `TypeError` before the first one. */
+  get facts(): Facts {
+    if (this.#facts === undefined) throw new TypeError("Cannot describe what was never loaded");
+    return this.#facts;
+  }
+
+  /** Where it is now. Throws what a call meets where it is nowhere. */
+  get place(): Place {
+    if (this.#place === undefined) throw absence(this.#lost);
+    return this.#place;
+  }
+
+  /** See {@linkcode Reloadable.reload}. */
+  async reload(connection: EngineConnection, signal: AbortSignal): Promise<void> {
+    const { reply } = await connection.call(this.#request, [], signal);
+    const place = { connection, handle: handleOf(reply) };
+    this.#facts = this.#readFacts(reply.facts);
+    // it may have been disposed while it was loaded again
+    if (this.#isOver) await connection.free(place.handle);
+    else this.#place = place;
+  }
+
+  /** See {@linkcode Reloadable.lose}. */
+  lose(why: Error): void {
+    this.#place = undefined;
+    this.#lost = why;
+  }
+
+  /** Lets go of it for good: calls throw `why` from now on. */
+  async unload(why: Error): Promise<void> {
+    this.#isOver = true;
+    const place = this.#place;
+    this.lose(why);
+    await place?.connection.free(place.handle);
+  }
+}
+
 /** What a call meets between two lives; a mistake of ours, such as a call after the end, stays one. */
-export const absence = (why: Error | undefined): Error =>
+const absence = (why: Error | undefined): Error =>
   why instanceof NodeError && why.code === "unreachable"
     ? new NodeError("busy", `Cannot compute: the engine process is being started again (${why.message})`)
     : why ?? new TypeError("Cannot compute: nothing was loaded");
