@@ -7,6 +7,7 @@ import {
   type Expression,
   type Grammar,
   grammarFault,
+  letter,
   repeat,
   rule,
   sequence,
@@ -71,7 +72,7 @@ function readSequence(letters: Letters): Expression {
 function readElement(letters: Letters): Expression | undefined {
   if (letters.take('"')) return readText(letters);
   if (letters.take("[")) return readClass(letters);
-  if (letters.take(".")) return { kind: "letter", ranges: [[1, LAST_LETTER]], isNegated: false };
+  if (letters.take(".")) return letter([1, LAST_LETTER]);
   if (letters.take("(")) {
     const inside = letters.group(() => readChoice(letters));
     if (!letters.take(")")) throw letters.fault("a group is not closed", ")");

@@ -33,6 +33,25 @@ const MAX_OPTIONAL_RUN = 40;
 
 /** The text itself. */
 export const text = (text: string): Expression => ({ kind: "text", text });
+/** One letter within `ranges`. */
+export const letter = (...ranges: readonly LetterRange[]): Expression => ({
+  kind: "letter",
+  ranges,
+  isNegated: false,
+});
+/** One letter that is in none of `ranges`. */
+export const letterBut = (...ranges: readonly LetterRange[]): Expression => ({
+  kind: "letter",
+  ranges,
+  isNegated: true,
+});
+/** One of these letters. */
+export const oneOf = (letters: string): Expression =>
+  letter(...[...letters].map((one): LetterRange => [one.codePointAt(0)!, one.codePointAt(0)!]));
+/** A decimal digit, and a hexadecimal one. */
+export const DIGIT: Expression = letter([0x30, 0x39]);
+/** See {@linkcode DIGIT}. */
+export const HEX_DIGIT: Expression = letter([0x30, 0x39], [0x41, 0x46], [0x61, 0x66]);
 /** What the rule of that name says. */
 export const rule = (name: string): Expression => ({ kind: "rule", name });
 /** All parts, one behind the other. */

@@ -61,19 +61,30 @@ export interface ReadSchema {
   readonly definitions: ReadonlyMap<string, SchemaNode>;
 }
 
+/** Keywords that are about values of one type alone. */
+const KEYWORDS_OF = {
+  object: [
+    "properties",
+    "required",
+    "additionalProperties",
+    "minProperties",
+    "maxProperties",
+    "propertyNames",
+  ],
+  array: ["items", "prefixItems", "minItems", "maxItems", "uniqueItems"],
+  string: ["minLength", "maxLength", "pattern", "format"],
+  number: ["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+} as const satisfies Partial<Record<JsonType, readonly string[]>>;
 /** Keywords that say what a value is. */
 const CONSTRAINTS: ReadonlySet<string> = new Set([
   ...["type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "nullable"],
-  ...["properties", "required", "additionalProperties", "minProperties", "maxProperties", "propertyNames"],
-  ...["items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems"],
-  ...["minLength", "maxLength", "pattern", "format"],
-  ...["minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf"],
+  ...KEYWORDS_OF.object,
+  ...[...KEYWORDS_OF.array, "additionalItems"],
+  ...KEYWORDS_OF.string,
+  ...KEYWORDS_OF.number,
 ]);
 /** Of them, those that a list of values is not held to. */
-const NOT_BESIDE_VALUES = [
-  ...["properties", "required", "additionalProperties", "minProperties", "maxProperties", "propertyNames"],
-  ...["items", "prefixItems", "minItems", "maxItems", "uniqueItems"],
-];
+const NOT_BESIDE_VALUES = [...KEYWORDS_OF.object, ...KEYWORDS_OF.array];
 const TYPES: readonly JsonType[] = ["null", "boolean", "integer", "number", "string", "array", "object"];
 const isType = (value: unknown): value is JsonType => TYPES.some((type) => type === value);
 
@@ -300,18 +311,12 @@ function typesOf(schema: JsonObject, path: string): readonly JsonType[] {
 
 /** What keywords are about, where no type is stated. */
 function impliedTypes(schema: JsonObject): readonly JsonType[] {
-  const has = (...keywords: string[]) => keywords.some((keyword) => keyword in schema);
+  const has = (...keywords: readonly string[]) => keywords.some((keyword) => keyword in schema);
   const types: JsonType[] = [];
-  if (
-    has("properties", "required", "additionalProperties", "minProperties", "maxProperties", "propertyNames")
-  ) {
-    types.push("object");
-  }
-  if (has("items", "prefixItems", "additionalItems", "minItems", "maxItems", "uniqueItems")) {
-    types.push("array");
-  }
-  if (has("minLength", "maxLength", "pattern", "format")) types.push("string");
-  if (has("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")) types.push("number");
+  if (has(...KEYWORDS_OF.object)) types.push("object");
+  if (has(...KEYWORDS_OF.array, "additionalItems")) types.push("array");
+  if (has(...KEYWORDS_OF.string)) types.push("string");
+  if (has(...KEYWORDS_OF.number)) types.push("number");
   return types.length === 0 ? TYPES : types;
 }
 

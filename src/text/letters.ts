@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { choice, type Expression, grammarFault } from "./grammar_rules.ts";
+import { choice, type Expression, grammarFault, letter, letterBut } from "./grammar_rules.ts";
 import type { NodeError } from "../base/errors.ts";
 import { LAST_LETTER, type LetterRange } from "./letter_set.ts";
 
@@ -114,9 +114,8 @@ export function letterClass(
   const backward = ranges.find(([first, last]) => first > last);
   if (backward !== undefined) throw letters.fault("a range of letters goes backward", "one that goes up");
   if (ranges.length === 0 && !isNegated) throw letters.fault("a class of letters is empty", "letters in it");
-  return ranges.length === 0
-    ? { kind: "letter", ranges: [[1, LAST_LETTER]], isNegated: false }
-    : { kind: "letter", ranges, isNegated };
+  if (ranges.length === 0) return letter([1, LAST_LETTER]);
+  return isNegated ? letterBut(...ranges) : letter(...ranges);
 }
 
 /** Options with `|` between them, one or more. */

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { choice, type Expression, repeat, rule, sequence, text } from "./grammar_rules.ts";
+import { choice, DIGIT, type Expression, letter, repeat, rule, sequence, text } from "./grammar_rules.ts";
 import type { LetterRange } from "./letter_set.ts";
 
 /** A number as its digits say it. */
@@ -36,12 +36,8 @@ const MAX_DIGITS = 15;
 const LARGEST = 10n ** BigInt(MAX_DIGITS) - 1n;
 const SAFE = BigInt(Number.MAX_SAFE_INTEGER);
 
-const digit = (first: string | number, last: string | number): Expression => ({
-  kind: "letter",
-  ranges: [[48 + Number(first), 48 + Number(last)] satisfies LetterRange],
-  isNegated: false,
-});
-const DIGIT = digit(0, 9);
+const digit = (first: string | number, last: string | number): Expression =>
+  letter([48 + Number(first), 48 + Number(last)]);
 const anyOf = (options: readonly Expression[]): Expression | undefined =>
   options.length <= 1 ? options[0] : choice(...options);
 const zeros = (count: number) => "0".repeat(count);
@@ -152,8 +148,8 @@ function digitsBetween(
   }
   const body = anyOf([...following.values()].map(({ then, digits }) => {
     const ranges = digits.map((one): LetterRange => [48 + one, 48 + one]);
-    const letter: Expression = { kind: "letter", ranges, isNegated: false };
-    return then.kind === "text" && then.text === "" ? letter : sequence(letter, then);
+    const one = letter(...ranges);
+    return then.kind === "text" && then.text === "" ? one : sequence(one, then);
   }));
   if (!isFree || body === undefined) return body;
   rules.set(name, body);
@@ -195,8 +191,7 @@ function decimalMagnitudes(from: Bound, to: Bound | undefined): Expression | und
   push(
     options,
     magnitudes(first + 1n, end, { step: 1n, rules: new Map() }),
-    (one) =>
-      sequence(one, withPoint({ mayBeEmpty: true, ...(most > 0 && { more: repeat(DIGIT, 1, most) }) })!),
+    (one) => sequence(one, withPoint(anyFraction(most))!),
   );
   if (high !== undefined) {
     push(options, withPoint(fractionsTo(high, most)), (one) => sequence(text(String(last)), one));

@@ -3,7 +3,16 @@
  *
  * @module
  */
-import { choice, type Expression, type Grammar, repeat, sequence, text } from "./grammar_rules.ts";
+import {
+  choice,
+  type Expression,
+  type Grammar,
+  letter,
+  letterBut,
+  repeat,
+  sequence,
+  text,
+} from "./grammar_rules.ts";
 import { LAST_LETTER, type LetterRange, otherLetters } from "./letter_set.ts";
 import { letterClass, Letters, readOptions } from "./letters.ts";
 
@@ -55,7 +64,7 @@ export function readRegex(pattern: string): Grammar {
 }
 
 /** Any text. */
-const ANYTHING: Expression = repeat({ kind: "letter", ranges: [[0, LAST_LETTER]], isNegated: false }, 0);
+const ANYTHING: Expression = repeat(letter([0, LAST_LETTER]), 0);
 
 /**
  * Whole texts in which `pattern` is found somewhere, unless `^` and `$` say where: what `pattern` means in a JSON schema.
@@ -70,7 +79,7 @@ export function readSearch(pattern: string): Expression {
     const isEnd = letters.take("$");
     options.push(sequence(...isBeginning ? [] : [ANYTHING], ...parts, ...isEnd ? [] : [ANYTHING]));
   } while (letters.take("|"));
-  if (letters.isAt("$")) throw letters.fault('"$" stands within it', "it at the ends only");
+  if (letters.isAt("$")) throw misplaced(letters);
   if (!letters.isOver) throw letters.fault(`"${letters.peek()}" closes nothing`, "a group");
   return options.length === 1 ? options[0]! : choice(...options);
 }
@@ -87,24 +96,23 @@ function readParts(letters: Letters): readonly Expression[] {
 const readChoice = (letters: Letters): Expression => readOptions(letters, () => readSequence(letters));
 
 function readSequence(letters: Letters): Expression {
-  const parts: Expression[] = [];
   // the whole text matches: what says so is not needed, at its ends
   if (letters.at === 0) letters.take("^");
-  for (;;) {
-    if (letters.isAt("$") && letters.peek(1) === "") letters.next();
-    if (letters.isOver || letters.isAt("|") || letters.isAt(")")) break;
-    parts.push(readRepeats(letters, readElement(letters)));
-  }
+  const parts = readParts(letters);
+  if (letters.isAt("$") && letters.peek(1) !== "") throw misplaced(letters);
+  letters.take("$");
   return parts.length === 1 ? parts[0]! : sequence(...parts);
 }
+
+/** The failure of a `^` or `$` that is not at an end. */
+const misplaced = (letters: Letters) =>
+  letters.fault(`"${letters.peek()}" stands within it`, "it at the ends only");
 
 function readElement(letters: Letters): Expression {
   if (letters.take("(")) return readGroup(letters);
   if (letters.take("[")) return readClass(letters);
-  if (letters.take(".")) return { kind: "letter", ranges: LINE_ENDS, isNegated: true };
-  if (letters.isAt("^") || letters.isAt("$")) {
-    throw letters.fault(`"${letters.peek()}" stands within it`, "it at the ends only");
-  }
+  if (letters.take(".")) return letterBut(...LINE_ENDS);
+  if (letters.isAt("^")) throw misplaced(letters);
   if (/[*+?{}\]]/.test(letters.peek())) {
     throw letters.fault(
       `"${letters.peek()}" has nothing to repeat`,
@@ -113,9 +121,7 @@ function readElement(letters: Letters): Expression {
   }
   if (letters.isAt("\\")) {
     const escaped = readEscape(letters);
-    return typeof escaped === "number"
-      ? text(String.fromCodePoint(escaped))
-      : { kind: "letter", ranges: escaped, isNegated: false };
+    return typeof escaped === "number" ? text(String.fromCodePoint(escaped)) : letter(...escaped);
   }
   return text(String.fromCodePoint(letters.letterOf(letters.next().codePointAt(0)!)));
 }

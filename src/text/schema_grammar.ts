@@ -3,9 +3,21 @@
  *
  * @module
  */
-import { choice, type Expression, type Grammar, repeat, rule, sequence, text } from "./grammar_rules.ts";
-import type { LetterRange } from "./letter_set.ts";
-import { LAST_LETTER } from "./letter_set.ts";
+import {
+  choice,
+  DIGIT,
+  type Expression,
+  type Grammar,
+  HEX_DIGIT,
+  letter,
+  letterBut,
+  oneOf,
+  repeat,
+  rule,
+  sequence,
+  text,
+} from "./grammar_rules.ts";
+import { LAST_LETTER, type LetterRange } from "./letter_set.ts";
 import type { Property, ReadSchema, SchemaNode } from "./json_schema.ts";
 import { numbersWithin } from "./number_grammar.ts";
 import { StringWriter } from "./string_grammar.ts";
@@ -27,25 +39,9 @@ const MAX_BEGINNINGS_IN_ALL = 96;
 const CONTROL: LetterRange = [0, 0x1f];
 const QUOTE: LetterRange = [0x22, 0x22];
 const BACKSLASH: LetterRange = [0x5c, 0x5c];
-const DIGIT: Expression = { kind: "letter", ranges: [[0x30, 0x39]], isNegated: false };
-const FIRST_DIGIT: Expression = { kind: "letter", ranges: [[0x31, 0x39]], isNegated: false };
-const HEX: Expression = {
-  kind: "letter",
-  ranges: [[0x30, 0x39], [0x41, 0x46], [0x61, 0x66]],
-  isNegated: false,
-};
-const anyOf = (letters: string): Expression => ({
-  kind: "letter",
-  ranges: [...letters].map((letter) => [letter.charCodeAt(0), letter.charCodeAt(0)]),
-  isNegated: false,
-});
-const lettersBut = (...ranges: readonly LetterRange[]): Expression => ({
-  kind: "letter",
-  ranges,
-  isNegated: true,
-});
+const FIRST_DIGIT = letter([0x31, 0x39]);
 
-const ESCAPE = sequence(text("\\"), choice(anyOf('"\\/bfnrt'), sequence(text("u"), repeat(HEX, 4, 4))));
+const ESCAPE = sequence(text("\\"), choice(oneOf('"\\/bfnrt'), sequence(text("u"), repeat(HEX_DIGIT, 4, 4))));
 const SPACE = rule("space");
 const integer = sequence(
   repeat(text("-"), 0, 1),
@@ -58,13 +54,13 @@ const quoted = (quote: string, escape: Expression) => quotedBut(quote, escape);
 /** The same without further letters, except as escapes. */
 function quotedBut(quote: string, escape: Expression, ...others: readonly LetterRange[]): Expression {
   const code = quote.charCodeAt(0);
-  const plain = repeat(lettersBut(CONTROL, [code, code], BACKSLASH, ...others), 0);
+  const plain = repeat(letterBut(CONTROL, [code, code], BACKSLASH, ...others), 0);
   return sequence(text(quote), plain, repeat(sequence(escape, plain), 0), text(quote));
 }
 
 /** Rules that schemas refer to. Spaces are few: a model may fill its answer with them. */
 const JSON_RULES: ReadonlyMap<string, Expression> = new Map<string, Expression>([
-  ["space", choice(text(""), text(" "), sequence(text("\n"), repeat(anyOf(" \t"), 0, MAX_INDENT)))],
+  ["space", choice(text(""), text(" "), sequence(text("\n"), repeat(oneOf(" \t"), 0, MAX_INDENT)))],
   ["null", text("null")],
   ["boolean", choice(text("true"), text("false"))],
   ["integer", integer],
@@ -73,7 +69,7 @@ const JSON_RULES: ReadonlyMap<string, Expression> = new Map<string, Expression>(
     sequence(
       rule("integer"),
       repeat(sequence(text("."), repeat(DIGIT, 1, MAX_DIGITS)), 0, 1),
-      repeat(sequence(anyOf("eE"), repeat(anyOf("+-"), 0, 1), repeat(DIGIT, 1, 2)), 0, 1),
+      repeat(sequence(oneOf("eE"), repeat(oneOf("+-"), 0, 1), repeat(DIGIT, 1, 2)), 0, 1),
     ),
   ],
   ["string", quoted('"', ESCAPE)],
@@ -93,7 +89,7 @@ export interface Dialect {
 
 const JSON_DIALECT: Dialect = { rules: JSON_RULES, barred: [], literals: (json) => [json] };
 
-const PYTHON_ESCAPE = sequence(text("\\"), anyOf("\"'\\bfnrt"));
+const PYTHON_ESCAPE = sequence(text("\\"), oneOf("\"'\\bfnrt"));
 const TAG_BARRED: readonly LetterRange[] = [[0x3c, 0x3c]];
 /** JSON without `<`: nothing in it may be taken for a tag. */
 export const TAG_DIALECT: Dialect = {
@@ -313,7 +309,7 @@ export class SchemaWriter {
 
   /** A letter that needs no escape, but these. */
   #plainBut(...others: readonly LetterRange[]): Expression {
-    return lettersBut(CONTROL, QUOTE, BACKSLASH, ...this.#dialect.barred, ...others);
+    return letterBut(CONTROL, QUOTE, BACKSLASH, ...this.#dialect.barred, ...others);
   }
 
   #otherThan({ isName, next }: Beginning): Expression {

@@ -3,7 +3,18 @@
  *
  * @module
  */
-import { choice, type Expression, repeat, rule, sequence, text } from "./grammar_rules.ts";
+import {
+  choice,
+  type Expression,
+  HEX_DIGIT,
+  letter,
+  letterBut,
+  oneOf,
+  repeat,
+  rule,
+  sequence,
+  text,
+} from "./grammar_rules.ts";
 import { LAST_LETTER, type LetterRange, otherLetters } from "./letter_set.ts";
 import type { TextLength, TextPlace } from "./text_places.ts";
 
@@ -16,15 +27,9 @@ const BLOCK = 32;
 /** Letters of blocks of blocks, which make long strings few rules. */
 const LARGE_BLOCK = 32 * BLOCK;
 
-const letter = (ranges: readonly LetterRange[], isNegated = false): Expression => ({
-  kind: "letter",
-  ranges,
-  isNegated,
-});
 /** What stands for itself in no JSON string. */
 const NOT_PLAIN: readonly LetterRange[] = [[0, 0x1f], [0x22, 0x22], [0x5c, 0x5c]];
-const PLAIN = letter(NOT_PLAIN, true);
-const HEX = letter([[0x30, 0x39], [0x41, 0x46], [0x61, 0x66]]);
+const PLAIN = letterBut(...NOT_PLAIN);
 const QUOTE = text('"');
 const NAMED: Readonly<Record<number, string>> = {
   0x08: "b",
@@ -40,22 +45,22 @@ const NAMED: Readonly<Record<number, string>> = {
 const ONE_ESCAPED = sequence(
   text("\\"),
   choice(
-    letter([...'"\\/bfnrt'].map((one): LetterRange => [one.charCodeAt(0), one.charCodeAt(0)])),
+    oneOf('"\\/bfnrt'),
     sequence(
       text("u"),
       choice(
         sequence(
-          letter([[0x30, 0x39], [0x41, 0x43], [0x45, 0x46], [0x61, 0x63], [0x65, 0x66]]),
-          HEX,
-          HEX,
-          HEX,
+          letter([0x30, 0x39], [0x41, 0x43], [0x45, 0x46], [0x61, 0x63], [0x65, 0x66]),
+          HEX_DIGIT,
+          HEX_DIGIT,
+          HEX_DIGIT,
         ),
-        sequence(letter([[0x44, 0x44], [0x64, 0x64]]), letter([[0x30, 0x37]]), HEX, HEX),
+        sequence(oneOf("Dd"), letter([0x30, 0x37]), HEX_DIGIT, HEX_DIGIT),
         sequence(
-          letter([[0x44, 0x44], [0x64, 0x64]]),
-          letter([[0x38, 0x39], [0x41, 0x42], [0x61, 0x62]]),
-          ...[HEX, HEX, text("\\u")],
-          ...[letter([[0x44, 0x44], [0x64, 0x64]]), letter([[0x43, 0x46], [0x63, 0x66]]), HEX, HEX],
+          oneOf("Dd"),
+          letter([0x38, 0x39], [0x41, 0x42], [0x61, 0x62]),
+          ...[HEX_DIGIT, HEX_DIGIT, text("\\u")],
+          ...[oneOf("Dd"), letter([0x43, 0x46], [0x63, 0x66]), HEX_DIGIT, HEX_DIGIT],
         ),
       ),
     ),
@@ -175,7 +180,7 @@ function plainOf(ranges: readonly LetterRange[]): Expression | undefined {
   const left = otherLetters([...NOT_PLAIN, ...otherLetters(ranges)]).filter(([first]) =>
     first <= LAST_LETTER
   );
-  return left.length === 0 ? undefined : letter(left);
+  return left.length === 0 ? undefined : letter(...left);
 }
 
 /** Those of `ranges` that stand in a JSON string as escapes. */
@@ -186,8 +191,7 @@ function escapesOf(ranges: readonly LetterRange[]): readonly Expression[] {
   const others = codes.filter((code) => !(code in NAMED));
   const some: Expression[] = [];
   if (named.length > 0) {
-    const letters = named.map((code) => NAMED[code]!.charCodeAt(0));
-    some.push(sequence(text("\\"), letter(letters.map((code): LetterRange => [code, code]))));
+    some.push(sequence(text("\\"), oneOf(named.map((code) => NAMED[code]).join(""))));
   }
   for (const code of others) some.push(text(`\\u00${code.toString(16).padStart(2, "0")}`));
   return some;

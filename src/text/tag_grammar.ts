@@ -5,7 +5,16 @@
  */
 import { CALL_TAGS } from "./call_style.ts";
 import { FUNCTION_CLOSER, FUNCTION_OPENER, PARAMETER_CLOSER, PARAMETER_OPENER, typesOf } from "./call_xml.ts";
-import { choice, type Expression, type Grammar, repeat, rule, sequence, text } from "./grammar_rules.ts";
+import {
+  choice,
+  type Expression,
+  type Grammar,
+  letterBut,
+  repeat,
+  rule,
+  sequence,
+  text,
+} from "./grammar_rules.ts";
 import { type ReadSchema, readSchema, type SchemaNode } from "./json_schema.ts";
 import type { LetterRange } from "./letter_set.ts";
 import { argumentsOf, followed, SchemaWriter, TAG_DIALECT } from "./schema_grammar.ts";
@@ -116,7 +125,7 @@ function textStates(nameOf: (state: string) => string): ReadonlyMap<string, Expr
     const ranges = [0, ...special.map((letter) => letter.charCodeAt(0))].map((
       code,
     ): LetterRange => [code, code]);
-    const other: Expression = { kind: "letter", ranges, isNegated: true };
+    const other = letterBut(...ranges);
     // what repeats by itself is cheap, so the usual state does
     const [lead, usual] = state === ""
       ? [[repeat(other, 0)], repeat(other, 0)]
