@@ -33,14 +33,16 @@ export async function streamedAnswer(
   signal: AbortSignal,
 ): Promise<Response> {
   const left = new AbortController();
-  const either = openFirstOf(signal, left.signal);
+  const rooms = new DisposableStack();
+  const either = rooms.use(openFirstOf(signal, left.signal));
+  const silence = quiet && rooms.use(new Silence(quiet.clock));
   const parts = open(either.signal);
   either.signal.addEventListener("abort", () => void parts.return().catch(() => {}), { once: true });
   let first: IteratorResult<string, void> | undefined;
   try {
     first = await parts.next();
   } catch (error) {
-    either[Symbol.dispose]();
+    rooms.dispose();
     throw error;
   }
   /** The next part that says something. */
@@ -52,7 +54,6 @@ export async function streamedAnswer(
       if (value !== "") return value;
     }
   };
-  const silence = quiet && new Silence(quiet.clock);
   let taking: Promise<string | undefined> | undefined;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
@@ -66,20 +67,18 @@ export async function streamedAnswer(
         controller.close();
       } catch (error) {
         if (either.signal.aborted) {
-          silence?.[Symbol.dispose]();
+          rooms.dispose();
           return controller.error(error);
         }
         if (!(error instanceof NodeError)) log.warn("API answer failed in the middle", { error });
         controller.enqueue(encodeUtf8(failed(error)));
         controller.close();
       }
-      silence?.[Symbol.dispose]();
-      either[Symbol.dispose]();
+      rooms.dispose();
     },
     async cancel() {
-      silence?.[Symbol.dispose]();
       left.abort(new NodeError("aborted", "Cannot answer: the caller left, wanted it to stay"));
-      either[Symbol.dispose]();
+      rooms.dispose();
       await parts.return().catch(() => {});
     },
   }, { highWaterMark: 0 });

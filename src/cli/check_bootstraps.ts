@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { counted } from "../base/words.ts";
 import type { AwayKind, ProbedPeer } from "../node/probe_swarm.ts";
 import { DIAL_CAUSES } from "../p2p/dial_failure.ts";
 import { type Check, type CheckContext, type Diagnosis, NETWORK_LIMIT_MS, tellOf } from "./checks.ts";
@@ -49,7 +50,7 @@ export const bootstrapsCheck: Check = {
 /** A node that runs may have met others all the same: they came by themselves, or are known from earlier. */
 function noneOf(node: CheckContext["node"]): Diagnosis {
   const met = node.state === "running" ? node.status.dht.peers : 0;
-  const others = met === 0 ? "" : `; ${met} ${met === 1 ? "peer is" : "peers are"} known to it all the same`;
+  const others = met === 0 ? "" : `; ${counted(met, "peer is", "peers are")} known to it all the same`;
   return tell("info", `none are named: this node meets nobody by itself (--initial-peers)${others}`);
 }
 

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FormNext, FormTokens } from "./form_messages.ts";
+import { type FormNext, type FormTokens, tokenBits } from "./form_messages.ts";
 import type { GrammarMatcher } from "./xgrammar.ts";
 
 /** A letter that has no meaning (private use): where it may come, any text may, and no control token is to come between. */
@@ -86,8 +86,6 @@ export class FormMatcher implements Disposable {
 
   /** Behind the end nothing but an end may come, and the library must not be asked there; control tokens it knows not. */
   #only(ids: Iterable<number>): Int32Array {
-    const bits = new Int32Array(Math.ceil(this.#tokens.vocabularySize / 32));
-    for (const id of ids) bits[id >> 5]! |= 1 << (id & 31);
-    return bits;
+    return tokenBits(ids, this.#tokens.vocabularySize);
   }
 }

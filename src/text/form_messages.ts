@@ -17,6 +17,13 @@ export interface FormTokens {
   readonly marks: ReadonlyMap<number, string>;
 }
 
+/** A bit a token, set for `ids`: bit `id % 32` of word `id / 32`. */
+export function tokenBits(ids: Iterable<number>, vocabularySize: number): Int32Array {
+  const bits = new Int32Array(Math.ceil(vocabularySize / 32));
+  for (const id of ids) bits[id >> 5]! |= 1 << (id & 31);
+  return bits;
+}
+
 /** A text that has to keep a grammar. */
 export interface FormPlace {
   /** Which of the texts it is. */

@@ -7,7 +7,15 @@ import { openDeadline, orAbort } from "../base/deadline.ts";
 import { Lane } from "../base/lane.ts";
 import { messageOf, NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
-import type { FormLink, FormNext, FormPlace, FormReply, FormRequest, FormTokens } from "./form_messages.ts";
+import {
+  type FormLink,
+  type FormNext,
+  type FormPlace,
+  type FormReply,
+  type FormRequest,
+  type FormTokens,
+  tokenBits,
+} from "./form_messages.ts";
 
 /** How long a form may take to be prepared: within our limits, 2 seconds were measured with 49,152 tokens. */
 const MAX_PREPARE_MS = 10_000;
@@ -39,9 +47,7 @@ export class FormThread implements AsyncDisposable {
 
   /** A bit a token that ends a text. */
   get endBits(): Int32Array {
-    const bits = new Int32Array(Math.ceil(this.#tokens.vocabularySize / 32));
-    for (const id of this.#tokens.endIds) bits[id >> 5]! |= 1 << (id & 31);
-    return bits;
+    return tokenBits(this.#tokens.endIds, this.#tokens.vocabularySize);
   }
 
   /** A number for a new text. */

@@ -5,7 +5,7 @@ import { createReferenceBackend } from "../../src/compute/reference.ts";
 import { openModel } from "../../src/model/open_model.ts";
 import type { Engine } from "../../src/node/engine.ts";
 import { openText, type TextBase } from "../../src/node/open_text.ts";
-import type { TextModel } from "../../src/text/types.ts";
+import type { TextModel, TextRequest } from "../../src/text/types.ts";
 import { ToySwarm } from "../petals/client/toy_swarm.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
 import { TINY, writeTinyGguf } from "../support/tiny_model.ts";
@@ -88,9 +88,15 @@ async function scene({ isLoaded = true, failing = false, draft = false } = {}) {
   };
 }
 
+const requestFor = (text: string, maxTokens: number, temperature: number): TextRequest => ({
+  prompt: { kind: "text", text },
+  maxTokens,
+  sampling: { temperature },
+  seed: 1,
+});
+
 async function say(model: TextModel, text: string, maxTokens = 3, temperature = 0) {
-  const request = { prompt: { kind: "text" as const, text }, maxTokens, sampling: { temperature }, seed: 1 };
-  const events = await Array.fromAsync(model.answer(request, signal));
+  const events = await Array.fromAsync(model.answer(requestFor(text, maxTokens, temperature), signal));
   const end = events.at(-1)!;
   assert(end.kind === "end");
   return end;
@@ -137,13 +143,7 @@ Deno.test("the output matrix is in memory only while somebody asks", async () =>
 Deno.test("whoever finds all places taken is told so, and an answer that is left frees its place", async () => {
   await using test = await scene();
   const model = await test.text.open(undefined, signal);
-  const request = {
-    prompt: { kind: "text" as const, text: "and" },
-    maxTokens: 50,
-    sampling: { temperature: 1 },
-    seed: 1,
-  };
-  const first = model.answer(request, signal);
+  const first = model.answer(requestFor("and", 50, 1), signal);
   await first.next();
   assertEquals(test.text.load.running, 1);
   const error = await assertRejects(() => say(model, "and"), NodeError, "being answered");
@@ -156,13 +156,7 @@ Deno.test("whoever finds all places taken is told so, and an answer that is left
 Deno.test("a machine that rests answers nobody with its own blocks and says why, finishes what it began, and goes on after", async () => {
   await using test = await scene();
   const model = await test.text.open(undefined, signal);
-  const request = {
-    prompt: { kind: "text" as const, text: "and" },
-    maxTokens: 6,
-    sampling: { temperature: 1 },
-    seed: 1,
-  };
-  const begun = model.answer(request, signal);
+  const begun = model.answer(requestFor("and", 6, 1), signal);
   await begun.next();
   test.rest("84 °C on cpu-thermal, resumes at 70 °C");
   const rest = await Array.fromAsync(begun);

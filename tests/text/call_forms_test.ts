@@ -4,10 +4,10 @@ import { NamedJson } from "../../src/text/call_json.ts";
 import { MARKED_CALLS } from "../../src/text/call_forms.ts";
 import { FirstLetters } from "../../src/text/call_text.ts";
 import { XmlCall } from "../../src/text/call_xml.ts";
-import { parser, read } from "./read_calls.ts";
+import { assertRead, type CallCase, parser, read } from "./read_calls.ts";
 
 const ROME = 'weather{"city":"Rome"}';
-const CASES: readonly (readonly [answer: string, text: string, calls: readonly string[]])[] = [
+const CASES: readonly CallCase[] = [
   // Mistral from version 11 of its tokenizers on
   ['[TOOL_CALLS]weather[ARGS]{"city": "Rome"}', "", [ROME]],
   ['Let me see.[TOOL_CALLS]weather[ARGS]{"city":"Rome"}[TOOL_CALLS]clock[ARGS]{}', "Let me see.", [
@@ -88,11 +88,7 @@ const CASES: readonly (readonly [answer: string, text: string, calls: readonly s
 ];
 
 Deno.test("ToolParser finds calls in newer families' forms, however the text is cut", () => {
-  for (const [answer, text, calls] of CASES) {
-    for (const size of [1, 2, 3, 7, 1000]) {
-      assertEquals(read(answer, size), { text, calls: [...calls] }, `${answer} in parts of ${size}`);
-    }
-  }
+  assertRead(CASES, read);
 });
 
 const SCRAPS = [

@@ -1,9 +1,9 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { fileURLToPath } from "node:url";
 import { NodeError } from "../../src/base/errors.ts";
 import type { FormLink, FormReply } from "../../src/text/form_messages.ts";
 import { openForms } from "../../src/text/grammar.ts";
 import type { AnswerForm } from "../../src/text/types.ts";
+import { saidByBundle, sourceFile } from "../support/bundled.ts";
 import { fakeWorld, settle } from "../support/world.ts";
 import { formModel, hereLink } from "./form_walk.ts";
 
@@ -133,15 +133,11 @@ Deno.test("a thread of its own tells what this one tells", async () => {
 });
 
 Deno.test("the program that is one file begins its threads with itself", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const url = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
-    await Deno.writeTextFile(
-      `${folder}/main.ts`,
-      `import { isFormWorker } from ${url("src/text/form_worker_name.ts")};
-if (isFormWorker()) await import(${url("src/text/form_worker.ts")});
+  const said = await saidByBundle(
+    `import { isFormWorker } from ${sourceFile("src/text/form_worker_name.ts")};
+if (isFormWorker()) await import(${sourceFile("src/text/form_worker.ts")});
 else {
-  const { openFormWorker } = await import(${url("src/text/form_worker.ts")});
+  const { openFormWorker } = await import(${sourceFile("src/text/form_worker.ts")});
   using link = openFormWorker();
   const vocabulary = { kind: "byte_level", tokens: ["a", "b", ""] };
   const tokens = { vocabulary, vocabularySize: 3, endIds: new Set([2]), marks: new Map() };
@@ -150,18 +146,6 @@ else {
   console.log((await link.ask({ kind: "open", place })).bits[0] & 7);
 }
 `,
-    );
-    const run = (...args: string[]) =>
-      new Deno.Command(Deno.execPath(), { args, stdin: "null", stderr: "inherit", cwd: folder }).output();
-    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
-    const bundled = await run(
-      ...["bundle", "--quiet", "--config", config, "--platform", "deno", "--minify"],
-      ...["-o", "main.js", "main.ts"],
-    );
-    assert(bundled.success);
-    const { stdout } = await run("run", "-A", "--no-config", "main.js");
-    assertEquals(new TextDecoder().decode(stdout), "2\n");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  );
+  assertEquals(said, "2\n");
 });

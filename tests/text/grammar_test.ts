@@ -1,12 +1,12 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { Ajv } from "ajv";
 import fc from "fast-check";
-import { fileURLToPath } from "node:url";
 import { NodeError } from "../../src/base/errors.ts";
 import { openModel } from "../../src/model/open_model.ts";
 import { seededDraw } from "../../src/text/sample.ts";
 import { grammarOf } from "../../src/text/grammar.ts";
 import type { AnswerForm } from "../../src/text/types.ts";
+import { saidByBundle, sourceFile } from "../support/bundled.ts";
 import { accepts, formModel, walk } from "./form_walk.ts";
 
 const never = new AbortController().signal;
@@ -362,27 +362,11 @@ Deno.test("the library's need for a page's address is nobody else's", async () =
 });
 
 Deno.test("the library loads from a bundle, as the program ships it", async () => {
-  const folder = await Deno.makeTempDir();
-  try {
-    const url = (path: string) => JSON.stringify(new URL(`../../${path}`, import.meta.url).href);
-    await Deno.writeTextFile(
-      `${folder}/main.ts`,
-      `import { openXGrammar } from ${url("src/text/xgrammar.ts")};\n` +
-        `console.log(typeof (await openXGrammar()).GrammarMatcher.createGrammarMatcher, globalThis.location);\n`,
-    );
-    const run = (...args: string[]) =>
-      new Deno.Command(Deno.execPath(), { args, stdin: "null", stderr: "inherit", cwd: folder }).output();
-    const config = fileURLToPath(new URL("../../deno.json", import.meta.url));
-    const bundled = await run(
-      ...["bundle", "--quiet", "--config", config, "--platform", "deno", "--minify"],
-      ...["-o", "main.js", "main.ts"],
-    );
-    assert(bundled.success);
-    const { stdout } = await run("run", "-A", "--no-config", "main.js");
-    assertEquals(new TextDecoder().decode(stdout), "function undefined\n");
-  } finally {
-    await Deno.remove(folder, { recursive: true });
-  }
+  const said = await saidByBundle(
+    `import { openXGrammar } from ${sourceFile("src/text/xgrammar.ts")};\n` +
+      `console.log(typeof (await openXGrammar()).GrammarMatcher.createGrammarMatcher, globalThis.location);\n`,
+  );
+  assertEquals(said, "function undefined\n");
 });
 
 const PATH = Deno.env.get("KWAAI_SMOLLM2");

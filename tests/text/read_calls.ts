@@ -40,6 +40,21 @@ export function parser(most = 64): ToolParser {
   return new ToolParser(fakeWorld(), { tools, most, hasCode: true });
 }
 
+/** An answer, its text, and its calls as {@linkcode read} writes them. */
+export type CallCase = readonly [answer: string, text: string, calls: readonly string[]];
+
+/** What `read` makes of answers is the same however they are cut. */
+export function assertRead(
+  cases: readonly CallCase[],
+  read: (answer: string, size: number) => { readonly text: string; readonly calls: readonly string[] },
+): void {
+  for (const [answer, text, calls] of cases) {
+    for (const size of [1, 2, 3, 7, 1000]) {
+      assertEquals(read(answer, size), { text, calls: [...calls] }, `${answer} in parts of ${size}`);
+    }
+  }
+}
+
 /** Text and calls of an answer that comes in parts of `size` letters. */
 export function read(answer: string, size: number | (() => number), tools = parser()) {
   let text = "";

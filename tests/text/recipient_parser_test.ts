@@ -2,7 +2,7 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { RecipientParser } from "../../src/text/recipient_parser.ts";
 import { fakeWorld } from "../support/world.ts";
-import { clock, search, weather } from "./read_calls.ts";
+import { assertRead, type CallCase, clock, search, weather } from "./read_calls.ts";
 
 const parser = (names = [weather, clock, search].map(({ name }) => name), most = 64) =>
   new RecipientParser(fakeWorld(), { tools: new Map(names.map((name) => [name, undefined])), most });
@@ -21,7 +21,7 @@ function read(answer: string, size: number, reader = parser()) {
 }
 
 const ROME = 'weather{"city":"Rome"}';
-const CASES: readonly (readonly [answer: string, text: string, calls: readonly string[]])[] = [
+const CASES: readonly CallCase[] = [
   ["all\nHello there.", "Hello there.", []],
   ['weather\n{"city": "Rome"}', "", [ROME]],
   ['weather\n{"city": "Rome"}>>>clock\n{}', "", [ROME, "clock{}"]],
@@ -50,11 +50,7 @@ const CASES: readonly (readonly [answer: string, text: string, calls: readonly s
 ];
 
 Deno.test("RecipientParser tells text and calls apart by who they are for, however they are cut", () => {
-  for (const [answer, text, calls] of CASES) {
-    for (const size of [1, 2, 3, 7, 1000]) {
-      assertEquals(read(answer, size), { text, calls: [...calls] }, `${answer} in parts of ${size}`);
-    }
-  }
+  assertRead(CASES, read);
 });
 
 Deno.test("RecipientParser loses no letter of a text, and where it is cut changes nothing", () => {

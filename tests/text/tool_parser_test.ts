@@ -2,10 +2,10 @@ import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
 import { ToolParser } from "../../src/text/tool_parser.ts";
 import { fakeWorld } from "../support/world.ts";
-import { parser, read } from "./read_calls.ts";
+import { assertRead, type CallCase, parser, read } from "./read_calls.ts";
 
 const ROME = 'weather{"city":"Rome"}';
-const CASES: readonly (readonly [answer: string, text: string, calls: readonly string[]])[] = [
+const CASES: readonly CallCase[] = [
   ['<tool_call>\n{"name": "weather", "arguments": {"city": "Rome"}}\n</tool_call>', "", [ROME]],
   ['Let me see.\n<tool_call>{"name":"weather","arguments":{"city":"Rome"}}</tool_call>', "Let me see.", [
     ROME,
@@ -48,11 +48,7 @@ const CASES: readonly (readonly [answer: string, text: string, calls: readonly s
 ];
 
 Deno.test("ToolParser finds calls in every family's form, however the text is cut", () => {
-  for (const [answer, text, calls] of CASES) {
-    for (const size of [1, 2, 3, 7, 1000]) {
-      assertEquals(read(answer, size), { text, calls: [...calls] }, `${answer} in parts of ${size}`);
-    }
-  }
+  assertRead(CASES, read);
 });
 
 Deno.test("ToolParser holds nothing back that cannot be a call any more", () => {
