@@ -27,8 +27,10 @@ export interface DataLock extends AsyncDisposable {
   describe(holder: Holder): void;
 }
 
-/** How long a lock may take where it cannot be asked for without waiting. */
+/** How long a lock may take. */
 const PATIENCE_MS = 250;
+/** Between tries, where it can be asked for without waiting. */
+const LOOK_MS = 50;
 /** Longest lock file that is read: a node may name many peers. */
 const MAX_BYTES = 1 << 18;
 
@@ -115,12 +117,18 @@ async function openLockFile(paths: DataPaths): Promise<Deno.FsFile> {
   }
 }
 
-/** Deno before 2.9 can only wait for a lock: there, one that does not come at once is taken for refused. */
+/**
+ * A lock that is given back lives on for some milliseconds in programs that are just being started: they begin with copies
+ * of all open files. So one that does not come at once is waited for a moment. Deno before 2.9 can do nothing but wait.
+ */
 async function tryLock(clock: Clock, file: Deno.FsFile): Promise<boolean> {
   if (typeof file.tryLock === "function") {
-    const got = await file.tryLock(true);
-    if (!got) file.close();
-    return got;
+    for (let waited = 0; waited <= PATIENCE_MS; waited += LOOK_MS) {
+      if (await file.tryLock(true)) return true;
+      await clock.sleep(LOOK_MS);
+    }
+    file.close();
+    return false;
   }
   const locked = file.lock(true).then(() => true);
   const done = new AbortController();

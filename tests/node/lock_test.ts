@@ -3,6 +3,7 @@ import { NodeError } from "../../src/base/errors.ts";
 import type { Clock } from "../../src/base/world.ts";
 import { dataPaths } from "../../src/config/paths.ts";
 import { openDataLock, readHolder } from "../../src/node/lock.ts";
+import { temporaryFolder } from "../support/temporary_folder.ts";
 
 /** Deno before 2.9 has to wait for a lock, so time must pass. */
 const clock: Clock = {
@@ -44,6 +45,19 @@ Deno.test("openDataLock lets one process in, names it to the second, and makes w
   } finally {
     await Deno.remove(root, { recursive: true });
   }
+});
+
+Deno.test("a lock that is given back while somebody waits for a moment is theirs", async () => {
+  await using folder = await temporaryFolder();
+  const paths = dataPaths(folder.path);
+  const held = await openDataLock(clock, paths);
+  let waits = 0;
+  const sleep: Clock["sleep"] = async (ms, signal) => {
+    if (waits++ === 0) await held[Symbol.asyncDispose]();
+    await clock.sleep(ms, signal);
+  };
+  await using _lock = await openDataLock({ ...clock, sleep }, paths);
+  assertEquals(waits, 1);
 });
 
 Deno.test("openDataLock takes over what a killed process left behind", async () => {
