@@ -33,15 +33,23 @@ type Answer =
   & {
     readonly values?: Float32Array<ArrayBuffer>;
     /** What may be done when it is told, where nobody waits for anything else. */
-    readonly afterwards?: () => void;
+    readonly afterwards?: () => Promise<void>;
   };
 type Act<A extends EngineRequest["act"]> = Extract<EngineRequest, { act: A }>;
 type Held = LoadedBlocks | KvCache | TextHead;
+
+/** A request that runs, or is answered and gone on with. */
+interface Unfinished {
+  readonly done: Promise<void>;
+  readonly isShort: boolean;
+}
 
 /** Where requests come from. */
 export interface RequestSource {
   /** Fills the first of `into`, at least one, and says how many; `null` at the end. */
   read(into: Uint8Array): Promise<number | null>;
+  /** The same, while this thread stands still; absent where it must not. */
+  readSync?(into: Uint8Array): number | null;
 }
 
 /** Where answers go. */
@@ -52,6 +60,8 @@ export interface AnswerSink {
 
 /** Bytes read at once: as much as a pipe of Linux holds. */
 const READ_BYTES = 64 << 10;
+/** A step of at most so many positions is one piece of work: nobody can leave in the middle of it. */
+const SHORT_STEP = 9;
 
 /**
  * Serves requests until `input` ends, which it does when the node ends, whatever way. The exit code: 0, or 1 when
@@ -67,10 +77,13 @@ export async function runEngineChild(
   const frames = new FrameReader();
   const buffer = new Uint8Array(READ_BYTES);
   try {
-    for (let size = await input.read(buffer); size !== null; size = await input.read(buffer)) {
+    while (true) {
+      const isIdle = await session.rest();
+      // who waits in the call itself hears 0.06 ms earlier, of each token, than who is told by another thread
+      const size = isIdle && input.readSync ? input.readSync(buffer) : await input.read(buffer);
+      if (size === null) return 0;
       for (const frame of frames.push(buffer.subarray(0, size))) session.take(frame);
     }
-    return 0;
   } catch (error) {
     complain(messageOf(error));
     return 1;
@@ -83,6 +96,7 @@ class ChildSession {
   readonly #parts: EngineChildParts;
   readonly #output: AnswerSink;
   readonly #running = new Map<number, AbortController>();
+  readonly #unfinished = new Set<Unfinished>();
   readonly #held = new Map<number, Held>();
   readonly #passes = new TextPasses();
   #nextHandle = 1;
@@ -113,18 +127,34 @@ class ChildSession {
     if (request.act === "ping") return this.#write({ id: request.id }, []);
     const control = new AbortController();
     this.#running.set(request.id, control);
-    this.#answer(request, payload, control.signal)
+    const done = this.#answer(request, payload, control.signal)
       .then(
-        ({ values, afterwards, ...answer }) => {
+        async ({ values, afterwards, ...answer }) => {
           this.#running.delete(request.id);
           this.#write({ id: request.id, ...answer }, values === undefined ? [] : [values]);
-          if (this.#running.size === 0) afterwards?.();
+          if (this.#running.size === 0) await afterwards?.();
         },
         (error) => {
           this.#running.delete(request.id);
           this.#write({ id: request.id, error: errorToWire(error) }, []);
         },
       );
+    const unfinished = { done, isShort: isShort(request, payload) };
+    this.#unfinished.add(unfinished);
+    done.finally(() => this.#unfinished.delete(unfinished));
+  }
+
+  /**
+   * Whether nothing is computed. Waits for what is short and alone; for all else whoever leaves has to be heard, and
+   * who asks for a sign of life.
+   */
+  async rest(): Promise<boolean> {
+    while (this.#unfinished.size === 1) {
+      const [only] = [...this.#unfinished];
+      if (!only!.isShort) return false;
+      await only!.done;
+    }
+    return this.#unfinished.size === 0;
   }
 
   /** Ends all that runs. */
@@ -329,6 +359,21 @@ class CpuSum {
 function idOf(header: unknown): number | undefined {
   const id = typeof header === "object" && header !== null && "id" in header ? header.id : undefined;
   return typeof id === "number" && Number.isSafeInteger(id) && id >= 0 ? id : undefined;
+}
+
+/** Whether it computes at most {@linkcode SHORT_STEP} positions. */
+function isShort(request: EngineRequest, payload: Uint8Array): boolean {
+  switch (request.act) {
+    case "step":
+      return request.batch * request.tokens <= SHORT_STEP;
+    case "next":
+    case "scores":
+      return payload.length / Int32Array.BYTES_PER_ELEMENT <= SHORT_STEP;
+    case "logits":
+      return request.rows <= SHORT_STEP;
+    default:
+      return request.act === "choose";
+  }
 }
 
 const isBlocks = (held: Held): held is LoadedBlocks => "openCache" in held;

@@ -88,10 +88,10 @@ export class TextPasses {
     return joined(known, await orGoBack(blocks, cache, ahead, () => blocks.step(more, cache, signal)));
   }
 
-  /** Begins the pass over `id`, where there is room for it. */
-  begin(parts: TextParts, id: number): void {
+  /** Begins the pass over `id`, where there is room for it. Resolves when it is computed; never throws. */
+  begin(parts: TextParts, id: number): Promise<void> {
     const pass = { ids: [id], scored: 1, rewindTo: undefined };
-    this.#begin(
+    return this.#begin(
       parts.cache,
       { kind: "scores", id, head: parts.head },
       (spent) => scoresOf(parts, { ...pass, spent }, NEVER),
@@ -99,25 +99,26 @@ export class TextPasses {
   }
 
   /** Begins the step over the embedding of `id`, likewise. */
-  beginStep({ blocks, cache, head }: TextParts, id: number): void {
+  beginStep({ blocks, cache, head }: TextParts, id: number): Promise<void> {
     const embedding = head.embed([id], NEVER).catch(() => undefined);
-    this.#begin(cache, { kind: "states", embedding }, async (spent) => {
+    return this.#begin(cache, { kind: "states", embedding }, async (spent) => {
       const data = await embedding;
       const input = data && { batch: 1, tokens: 1, hidden: blocks.hiddenSize, data };
       return input && await blocks.step({ input, spent }, cache, NEVER);
     });
   }
 
-  #begin(
+  async #begin(
     cache: KvCache,
     of: Ahead["of"],
     work: (spent: CpuSpent) => Promise<Float32Array<ArrayBuffer> | undefined>,
-  ): void {
+  ): Promise<void> {
     if (cache.batch !== 1 || cache.length >= cache.capacity) return;
     const cpuMs: number[] = [];
     const start = cache.length;
     const result = work((ms) => cpuMs.push(ms)).catch(() => undefined);
     this.#ahead.set(cache, { of, start, cpuMs, result });
+    await result;
   }
 
   /** What was computed ahead over `cache`, once it is computed. */

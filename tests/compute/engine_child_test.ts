@@ -261,3 +261,73 @@ Deno.test("engine child leaves with code 1 and words when what comes is no conve
     assert(child.complaints[0]!.startsWith("Cannot read a"), child.complaints[0]);
   }
 });
+
+/** Lets all end that ends by itself. */
+const tick = () => new Promise((resolve) => setTimeout(resolve));
+
+/** A conversation that is all there: which way each part of it was read, among what happened. */
+async function readAll(frames: readonly (readonly [unknown, ...Float32Array<ArrayBuffer>[]])[]) {
+  const toys = makeToys();
+  const { events } = toys;
+  const rest = frames.map(([header, ...parts]) => concatBytes(...encodeFrame(header, parts)));
+  const read = (how: string) => (into: Uint8Array) => {
+    events.push(how);
+    const next = rest.shift();
+    if (next === undefined) return null;
+    into.set(next);
+    return next.length;
+  };
+  const input = {
+    async read(into: Uint8Array) {
+      await tick();
+      return read("listens")(into);
+    },
+    readSync: read("stands still"),
+  };
+  const output = { writeSync: (bytes: Uint8Array) => bytes.length };
+  const slowHead = (head: TextHead): TextHead => ({
+    ...head,
+    async logits(hidden, rows, signal) {
+      await tick();
+      events.push("scored");
+      return await head.logits(hidden, rows, signal);
+    },
+  });
+  const backend: BlockBackend = {
+    ...toys.backend,
+    loadHead: async (model, options, signal) => slowHead(await toys.backend.loadHead(model, options, signal)),
+  };
+  const openModel = () => Promise.resolve(toys.model);
+  await runEngineChild(input, output, { backends: () => [backend], openModel }, () => {});
+  return events;
+}
+
+Deno.test("engine child stands still until something comes only when nothing is computed, nor ahead", async () => {
+  const one = new Float32Array([1, 2]);
+  const ids = new Float32Array(new Int32Array([4]).buffer);
+  const text = {
+    act: "next",
+    blocks: 1,
+    cache: 3,
+    head: 2,
+    choice: { temperature: 0, draw: 0 },
+    goOnUnless: [],
+  };
+  const events = await readAll([
+    [OPEN],
+    [LOAD],
+    [{ id: 3, act: "loadHead", path: "/toy", options: OPTIONS }],
+    [{ id: 4, act: "openCache", blocks: 1, range: { start: 0, end: 1 }, batch: 1, capacity: 9 }],
+    [{ ...STEP, id: 5, cache: 3 }, one],
+    [{ ...text, id: 6 }, ids],
+    [{ ...STEP, id: 7, cache: 3, tokens: 13 }, new Float32Array(26)],
+    [{ ...STEP, id: 8, cache: 3 }, one],
+  ]);
+  const step = (tokens: number) => `step ${tokens} undefined undefined undefined`;
+  assertEquals(events, [
+    ...["stands still", "listens", "free model", "listens", "listens"],
+    ...["listens", step(1), "stands still"],
+    ...[step(1), "scored", step(1), "scored", "stands still"],
+    ...[step(13), "listens", step(1), "listens", "aborted"],
+  ]);
+});
