@@ -106,8 +106,9 @@ async function besideBare({ what, model, prompt, open }: Comparison) {
   await askText(call);
   const rows: { bare: number; ours: number; bareFirst: number; oursFirst: number }[] = [];
   for (let round = 0; round < count; round++) {
-    const alone = await bare(model, prompt, call.tokens);
-    const ours = await askText({ ...call, prompt: `${round}. ${prompt}` });
+    const asked = `${round}. ${prompt}`; // nothing of it is kept from the round before
+    const alone = await bare(model, asked, call.tokens);
+    const ours = await askText({ ...call, prompt: asked });
     rows.push({
       bare: alone.tokenMs,
       ours: ours.tokenMs,
