@@ -4,7 +4,7 @@
  * @module
  */
 import { NodeError } from "../base/errors.ts";
-import { opensThoughts, THOUGHT_TAGS } from "../text/thought_reader.ts";
+import { opensThoughts, THOUGHT_TAGS } from "../text/tools/thought_reader.ts";
 import type { Prompt, TextModel } from "../text/types.ts";
 
 type Chat = Prompt & { readonly kind: "chat" };

@@ -4,7 +4,7 @@
  * @module
  */
 import { openSystemWorld } from "../base/system_world.ts";
-import type { EngineFolders } from "../compute/engine_child.ts";
+import type { EngineFolders } from "../compute/engine_acts.ts";
 import type { Verb } from "./verb.ts";
 
 /** Answers frames on stdin until it ends. */

@@ -10,7 +10,7 @@ import type { World } from "../base/world.ts";
 import type { ModelSource } from "../model/source.ts";
 import type { EngineName, LoadedBlocks, LoadOptions, TextHead } from "./backend.ts";
 import type { EngineChoice } from "./choose.ts";
-import type { EngineFolders } from "./engine_child.ts";
+import type { EngineFolders } from "./engine_acts.ts";
 import { type EngineCommand, EngineConnection } from "./engine_connection.ts";
 import { readOpenFacts } from "./engine_messages.ts";
 import { RemoteBlocks } from "./engine_blocks.ts";

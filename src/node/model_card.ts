@@ -5,7 +5,7 @@
  */
 import { openChatTemplate } from "../model/chat_template.ts";
 import type { ModelSource, TokenizerFiles } from "../model/source.ts";
-import { thinksAloud } from "../text/thought_reader.ts";
+import { thinksAloud } from "../text/tools/thought_reader.ts";
 import type { TextModelCard } from "../text/types.ts";
 
 /** The card of `model`. Reads no weights. */

@@ -6,7 +6,7 @@
 import type { Clock, World } from "../base/world.ts";
 import type { BlockBackend, LoadOptions } from "../compute/backend.ts";
 import { threadsFor } from "../compute/choose.ts";
-import type { EngineFolders } from "../compute/engine_child.ts";
+import type { EngineFolders } from "../compute/engine_acts.ts";
 import { type EngineProcessOptions, openEngineProcess } from "../compute/engine_process.ts";
 import { LEAN_MALLOC } from "../compute/lean_malloc.ts";
 import { createGgmlBackend } from "../compute/ggml.ts";

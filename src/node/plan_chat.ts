@@ -6,7 +6,7 @@
 import type { World } from "../base/world.ts";
 import type { ChatTemplate } from "../model/chat_template.ts";
 import type { ChatPlan } from "../text/text_model.ts";
-import { toolPlan } from "../text/tools.ts";
+import { toolPlan } from "../text/tools/tools.ts";
 import type { Prompt } from "../text/types.ts";
 
 /** The text of a conversation, and how calls of its tools come back. Throws `NodeError` `usage`. */

@@ -9,7 +9,7 @@ import { sessionEnergy } from "../petals/client/energy.ts";
 import { generateTokens, type TokenRun } from "./generate.ts";
 import { scoreToken, type TextOf } from "./score.ts";
 import { StopWatch } from "./stops.ts";
-import { type ReadThoughts, THOUGHT_MARKS, type ThoughtReader } from "./thought_reader.ts";
+import { type ReadThoughts, THOUGHT_MARKS, type ThoughtReader } from "./tools/thought_reader.ts";
 import type { EndReason, ScoredToken, TextEvent, TextUsage, ToolCall } from "./types.ts";
 
 /** Finds calls of tools in text that comes in parts. */

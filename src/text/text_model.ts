@@ -11,7 +11,7 @@ import { MAX_BEST } from "../compute/best_scores.ts";
 import type { ChatTemplate } from "../model/chat_template.ts";
 import type { Tokenizer } from "../model/tokenizer.ts";
 import { type AnswerRun, type CallReader, tellAnswer } from "./answer.ts";
-import { CALL_MARKS, markIds } from "./call_marks.ts";
+import { CALL_MARKS, markIds } from "./tools/call_marks.ts";
 import { meanState } from "./embed.ts";
 import type { Gate } from "./gate.ts";
 import { type Drafting, PROMPT_PASS } from "./generate.ts";
@@ -22,7 +22,7 @@ import { checkIds, idsOfPrompt, newTokensWithin, requireTemplate } from "./promp
 import { checkSampling, leavesScores, seededDraw } from "./sample.ts";
 import { scorePrompt } from "./score_prompt.ts";
 import { type Lease, roomFor, type Sequences } from "./sequences.ts";
-import { opensThoughts, thinksAloud, THOUGHT_MARKS, ThoughtReader } from "./thought_reader.ts";
+import { opensThoughts, thinksAloud, THOUGHT_MARKS, ThoughtReader } from "./tools/thought_reader.ts";
 import type {
   AnswerForm,
   Embedding,

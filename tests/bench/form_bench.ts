@@ -5,11 +5,11 @@
 import { openModel } from "../../src/model/open_model.ts";
 import { rawVocabulary } from "../../src/model/raw_vocabulary.ts";
 import { openTokenizer } from "../../src/model/tokenizer.ts";
-import { FormServer } from "../../src/text/form_server.ts";
-import { grammarOf } from "../../src/text/grammar.ts";
-import { grammarText } from "../../src/text/grammar_text.ts";
+import { FormServer } from "../../src/text/forms/form_server.ts";
+import { grammarOf } from "../../src/text/forms/grammar.ts";
+import { grammarText } from "../../src/text/forms/grammar_text.ts";
 import type { AnswerForm } from "../../src/text/types.ts";
-import { GOLDEN } from "../text/golden_schemas.ts";
+import { GOLDEN } from "../text/forms/golden_schemas.ts";
 import { median, MODEL, say, table } from "./text_bench_help.ts";
 
 /** A form in the library's words, and a text that begins as it wants. */
@@ -34,7 +34,8 @@ const named = (names: readonly string[]) => ({
   properties: Object.fromEntries(names.map((name) => [name, { type: "string" }])),
   additionalProperties: { type: "string" },
 });
-const golden = (name: string) => schema(`${name} (tests/text/golden_schemas.ts)`, GOLDEN[name]!.schema, "{");
+const golden = (name: string) =>
+  schema(`${name} (tests/text/forms/golden_schemas.ts)`, GOLDEN[name]!.schema, "{");
 
 const CITY = { type: "object", properties: { city: { type: "string" } }, required: ["city"] };
 
