@@ -40,6 +40,8 @@ export interface ToolDefinition {
   readonly description?: string;
   /** A JSON schema of its arguments. */
   readonly parameters?: Readonly<Record<string, unknown>>;
+  /** A call that is forced keeps all that the schema says, where that can be. */
+  readonly strict?: boolean;
 }
 
 /** A call that the model made. */

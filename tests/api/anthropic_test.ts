@@ -117,10 +117,19 @@ Deno.test("POST /v1/messages gives calls of tools as blocks, whole and streamed"
     name: "time",
     arguments: "{}",
   }];
-  const ask = asker({ text: toyWith(word("Let me see."), { kind: "tool_calls", calls }, end("tool_calls")) });
+  const text = toyWith(word("Let me see."), { kind: "tool_calls", calls }, end("tool_calls"));
+  const ask = asker({ text });
   const input_schema = { type: "object", properties: { city: { type: "string" } } };
-  const tools = [{ name: "weather", description: "Tells it", input_schema }, { name: "time", input_schema }];
+  const tools = [
+    { name: "weather", description: "Tells it", input_schema, strict: true },
+    { name: "time", input_schema },
+  ];
   const whole = await (await ask("/v1/messages", { json: { ...plain, tools } })).json();
+  const { prompt } = text.requests[0]!;
+  assertEquals(prompt.kind === "chat" && prompt.tools, [
+    { name: "weather", description: "Tells it", parameters: input_schema, strict: true },
+    { name: "time", parameters: input_schema },
+  ]);
   assertEquals([whole.stop_reason, whole.content], ["tool_use", [
     { type: "text", text: "Let me see." },
     { type: "tool_use", id: "call_a", name: "weather", input: { city: "Oslo" } },

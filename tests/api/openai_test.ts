@@ -18,7 +18,10 @@ const CALLS: TextEvent[] = [
   { kind: "tool_calls", calls: [{ id: "call_1", name: "weather", arguments: '{"city":"Rome"}' }] },
   { kind: "end", reason: "tool_calls", usage: usageOf(5, 4) },
 ];
-const TOOL = { type: "function", function: { name: "weather", parameters: { type: "object" } } };
+const TOOL = {
+  type: "function",
+  function: { name: "weather", parameters: { type: "object" }, strict: true },
+};
 
 /** Data of server-sent events; `[DONE]` stays text. */
 async function dataOf(response: Response): Promise<unknown[]> {
@@ -156,7 +159,7 @@ Deno.test("every setting of a chat reaches the model", async () => {
         { role: "tool", content: "42", tool_call_id: "c" },
       ],
       variables: { enable_thinking: false },
-      tools: [{ name: "weather", parameters: { type: "object" } }],
+      tools: [{ name: "weather", parameters: { type: "object" }, strict: true }],
       toolChoice: { name: "weather" },
       parallelToolCalls: false,
     },

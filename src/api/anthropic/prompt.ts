@@ -23,10 +23,11 @@ export function chatPrompt(body: CountBody): Chat {
     kind: "chat",
     messages,
     ...(tools.length === 0 ? {} : {
-      tools: tools.map(({ name, description, input_schema: parameters }) => ({
+      tools: tools.map(({ name, description, input_schema: parameters, strict }) => ({
         name,
         ...(description === undefined ? {} : { description }),
         parameters,
+        ...(strict === undefined ? {} : { strict }),
       })),
     }),
     ...choiceOf(choice, tools),

@@ -41,6 +41,7 @@ const TOOL = v.object({
   name,
   description: maybe(text),
   input_schema: jsonObject,
+  strict: maybe(v.boolean("true or false")),
 });
 const TOOL_CHOICE = v.variant("type", [
   v.object({

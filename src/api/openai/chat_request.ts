@@ -50,6 +50,7 @@ export const FUNCTION = v.object({
   name: v.pipe(text, v.regex(/^[A-Za-z0-9_.-]{1,128}$/, "a name of letters, digits, _ . -")),
   description: maybe(text),
   parameters: maybe(jsonObject),
+  strict: maybe(v.boolean("true or false")),
 }, "a function");
 const TOOL = v.object({ type: v.literal("function", '"function"'), function: FUNCTION }, "a tool");
 /** Whether one of the allowed tools must be called. */
@@ -123,11 +124,12 @@ function promptOf(body: ChatBody): Prompt {
 
 /** A tool in the program's own form. */
 export const toolOf = (
-  { name, description, parameters }: v.InferOutput<typeof FUNCTION>,
+  { name, description, parameters, strict }: v.InferOutput<typeof FUNCTION>,
 ): ToolDefinition => ({
   name,
   ...(description === undefined ? {} : { description }),
   ...(parameters === undefined ? {} : { parameters }),
+  ...(strict === undefined ? {} : { strict }),
 });
 
 /** Which tools are offered, and which of them must be called. */

@@ -4,11 +4,12 @@
  * @module
  */
 import type { World } from "../../base/world.ts";
+import type { JsonObject } from "../../model/json_file.ts";
 import type { ChatMessage, ChatTemplate } from "../../model/chat_template.ts";
 import type { CallReader } from "../answer.ts";
+import { argumentSchema, exactSchema, looseSchema } from "./argument_schema.ts";
 import { CALL_TAGS, type CallStyle, callStyle, DEEPSEEK, knowsCode, namesRecipients } from "./call_style.ts";
 import { FUNCTION_CLOSER, FUNCTION_OPENER } from "./call_xml.ts";
-import { looseSchema } from "../forms/loose_schema.ts";
 import { canBePython } from "./python_grammar.ts";
 import { callMessages, withToolText } from "./tool_messages.ts";
 import { RecipientParser } from "./recipient_parser.ts";
@@ -114,17 +115,13 @@ function forcedForm(
   const { argumentsKey, opener } = style;
   let { kind } = style;
   if (kind === "python") {
-    const loose = tools.map(({ name, parameters }) => ({ name, parameters: looseSchema(parameters, "#") }));
-    if (canBePython(loose)) return { kind: "python_calls", tools: loose, most };
+    const written = schemasKept(tools, canBePython);
+    if (written !== undefined) return { kind: "python_calls", tools: written, most };
     kind = "bare";
   }
   if (kind === "tags") {
-    const loose = tools.map(({ name, parameters }) => ({
-      name,
-      parameters: looseSchema(parameters, "#"),
-      offered: parameters,
-    }));
-    if (canBeTags(loose)) return { kind: "tag_calls", tools: loose, hasMarks: true };
+    const written = schemasKept(tools, canBeTags);
+    if (written !== undefined) return { kind: "tag_calls", tools: written, hasMarks: true };
     kind = "tagged";
   }
   if (kind === "recipient") return namedForm(tools, style);
@@ -133,11 +130,11 @@ function forcedForm(
     kind = kind === "named" ? "list" : "tagged";
   }
   const place = kind === "list" ? "#/items/anyOf" : "#/anyOf";
-  const calls = tools.map(({ name, parameters }, i) => ({
+  const calls = tools.map((tool, i) => ({
     type: "object",
     properties: {
-      name: { const: name },
-      [argumentsKey]: looseSchema(parameters, `${place}/${i}/properties/${argumentsKey}`),
+      name: { const: tool.name },
+      [argumentsKey]: argumentSchema({ tool, place: `${place}/${i}/properties/${argumentsKey}` }),
     },
     required: ["name", argumentsKey],
     additionalProperties: false,
@@ -157,10 +154,32 @@ function forcedForm(
   };
 }
 
+/** A tool with a schema that is kept, beside the one it was offered with. */
+interface WrittenTool {
+  readonly name: string;
+  readonly parameters: JsonObject;
+  readonly offered: ToolDefinition["parameters"];
+}
+
+/** All tools with what their schemas say, or with less where `canBe` is not true of that; `undefined` where of neither. */
+function schemasKept(
+  tools: readonly ToolDefinition[],
+  canBe: (tools: readonly WrittenTool[]) => boolean,
+): readonly WrittenTool[] | undefined {
+  const written = tools.map((tool) => {
+    const { name, parameters: offered } = tool;
+    const of = { tool, place: "#" };
+    const exact = exactSchema(of);
+    const one = (parameters: JsonObject) => ({ name, parameters, offered });
+    return exact !== undefined && canBe([one(exact)]) ? one(exact) : one(looseSchema(of));
+  });
+  return canBe(written) ? written : undefined;
+}
+
 /** One call whose name stands before its arguments. */
 function namedForm(tools: readonly ToolDefinition[], style: CallStyle): AnswerForm {
   const around = tools.map(({ name }) => aroundArguments(name, style));
-  const anyOf = tools.map(({ parameters }, i) => looseSchema(parameters, `#/anyOf/${i}`));
+  const anyOf = tools.map((tool, i) => argumentSchema({ tool, place: `#/anyOf/${i}` }));
   return { kind: "schema", schema: { anyOf }, around, hasMarks: true };
 }
 

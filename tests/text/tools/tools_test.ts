@@ -1,10 +1,11 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Ajv } from "ajv";
+import { Ajv2020 } from "ajv/2020";
 import { NodeError } from "../../../src/base/errors.ts";
 import { type ChatMessage, openChatTemplate } from "../../../src/model/chat_template.ts";
 import { seededDraw } from "../../../src/text/sample.ts";
 import { toolPlan } from "../../../src/text/tools/tools.ts";
-import type { Prompt } from "../../../src/text/types.ts";
+import type { Prompt, ToolDefinition } from "../../../src/text/types.ts";
 import { TINY_CHAT_TEMPLATE } from "../../support/tiny_tokenizer.ts";
 import { fakeWorld } from "../../support/world.ts";
 import { accepts, formModel, walk } from "../forms/form_walk.ts";
@@ -215,6 +216,51 @@ Deno.test("a forced call is read back by the parser, its arguments by their sche
         }
       }
     }
+  }
+});
+
+Deno.test("a forced call of a strict tool keeps all that its schema says, beside others that are not", async () => {
+  const model = formModel();
+  const parameters = {
+    type: "object",
+    properties: {
+      code: { type: "string", pattern: "^[A-Z]{3}$" },
+      days: { type: "integer", minimum: 3, exclusiveMaximum: 9 },
+      on: { $ref: "#/$defs/day" },
+      // a key that is named as a keyword, and a value that looks like a reference
+      items: { const: { $ref: "#/$defs/day" } },
+    },
+    required: ["code", "days", "on", "items"],
+    additionalProperties: false,
+    $defs: { day: { type: "string", format: "date" } },
+  };
+  const trip: ToolDefinition = { name: "trip", parameters, strict: true };
+  const validate = new Ajv2020({ strict: false, formats: { date: /^\d{4}-\d\d-\d\d$/ } }).compile(parameters);
+  const families = [hermes, mistral, mistral11, ministral, granite, functionary, llama, plain];
+  for (const family of [...families, deepSeek, deepSeekR1, recipients, pythonic]) {
+    const asked = chat({ toolChoice: { name: "trip" }, tools: [weather, trip, clock] });
+    const { form, calls } = toolPlan(fakeWorld(), family, asked);
+    const { text, isWhole } = await walk(model, form!, { draw: seededDraw(1), soon: 90 });
+    const found = [...calls!.push(text).calls, ...calls!.finish().calls];
+    assert(isWhole && found.length > 0, text);
+    for (const { name, arguments: given } of found) {
+      assertEquals([name, validate(JSON.parse(given))], ["trip", true], text);
+    }
+  }
+});
+
+Deno.test("a strict tool whose schema cannot be kept is forced as any other", () => {
+  const parameters = { type: "object", properties: { list: { type: "array", uniqueItems: true } } };
+  for (const family of [hermes, pythonic, coder, functionary]) {
+    const [strict, loose] = [true, false].map((strict) =>
+      toolPlan(
+        fakeWorld(),
+        family,
+        chat({ tools: [{ name: "f", parameters, strict }], toolChoice: "required" }),
+      ).form
+    );
+    assert(strict !== undefined);
+    assertEquals(strict, loose);
   }
 });
 
