@@ -304,7 +304,7 @@ class OneModel implements NodeText {
       return await openSoloSequence(this.#world, model, capacity, signal);
     }
     const size = { batch: 1, maxLength: capacity };
-    return chainSequence(lent, await openSwarmChain(this.#world, swarm, size, signal), capacity);
+    return chainSequence(this.#world, lent, await openSwarmChain(this.#world, swarm, size, signal), capacity);
   }
 }
 

@@ -4,8 +4,10 @@
  * @module
  */
 import type { Activations } from "../base/tensor.ts";
+import type { World } from "../base/world.ts";
 import type { DrawnChoice, GoOn, NextStep, TextHead } from "../compute/backend.ts";
 import { sampleToken } from "../compute/sample_token.ts";
+import { isDeath, outlive } from "./engine_death.ts";
 import type { Lent } from "./on_demand.ts";
 import type { Chain, Hop } from "../petals/client/chain.ts";
 
@@ -39,15 +41,28 @@ export interface Sequence extends AsyncDisposable {
   states(ids: readonly number[], signal: AbortSignal): Promise<Activations>;
 }
 
-/** A sequence over a chain of blocks, wherever they are; owns `chain` and `lent`. */
-export function chainSequence(lent: Lent<TextHead>, chain: Chain, capacity: number): Sequence {
-  return new ChainSequence(lent, chain, capacity);
+/**
+ * A sequence over a chain of blocks, wherever they are; owns `chain` and `lent`. Where the engine that holds the head dies, it
+ * is waited for.
+ */
+export function chainSequence(
+  world: World,
+  lent: Lent<TextHead>,
+  chain: Chain,
+  capacity: number,
+): Sequence {
+  return new ChainSequence(world, lent, chain, capacity);
 }
 
 class ChainSequence implements Sequence {
   readonly head: TextHead;
 
-  constructor(readonly lent: Lent<TextHead>, readonly chain: Chain, readonly capacity: number) {
+  constructor(
+    readonly world: World,
+    readonly lent: Lent<TextHead>,
+    readonly chain: Chain,
+    readonly capacity: number,
+  ) {
     this.head = lent.value;
   }
 
@@ -70,7 +85,8 @@ class ChainSequence implements Sequence {
     wanted: WantedScores,
     signal: AbortSignal,
   ): Promise<Float32Array<ArrayBuffer>> {
-    return await scoreLast(this.head, await this.states(ids, signal), wanted, signal);
+    const states = await this.states(ids, signal);
+    return await this.#withHead((head) => scoreLast(head, states, wanted, signal), signal);
   }
 
   async next(
@@ -81,13 +97,23 @@ class ChainSequence implements Sequence {
     const states = await this.states(ids, signal);
     const { firstCache: cache } = this.chain;
     const goOn = goOnUnless && cache && { goOn: { cache, unless: goOnUnless } };
-    return await chooseLast(this.head, states, { choice, ...goOn }, signal);
+    return await this.#withHead((head) => chooseLast(head, states, { choice, ...goOn }, signal), signal);
   }
 
   async states(ids: readonly number[], signal: AbortSignal): Promise<Activations> {
-    const data = await this.head.embed(ids, signal);
+    const data = await this.#withHead((head) => head.embed(ids, signal), signal);
     const input = { batch: 1, tokens: ids.length, hidden: this.head.hiddenSize, data };
     return await this.chain.step(input, signal);
+  }
+
+  /** A head remembers nothing: whatever it is asked can be asked again. */
+  async #withHead<T>(ask: (head: TextHead) => Promise<T>, signal: AbortSignal): Promise<T> {
+    try {
+      return await ask(this.head);
+    } catch (error) {
+      if (signal.aborted || !isDeath(error)) throw error;
+      return await outlive(this.world, error, () => ask(this.head), signal);
+    }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

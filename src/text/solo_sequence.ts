@@ -3,20 +3,17 @@
  *
  * @module
  */
-import { messageOf, NodeError } from "../base/errors.ts";
+import { NodeError } from "../base/errors.ts";
 import type { Activations } from "../base/tensor.ts";
 import { lengthOf } from "../base/tensor.ts";
 import type { World } from "../base/world.ts";
 import type { KvCache, LoadedBlocks, TextHead } from "../compute/backend.ts";
 import { type Hop, requireReached } from "../petals/client/chain.ts";
 import type { SessionEnergy } from "../petals/report.ts";
+import { isDeath, outlive } from "./engine_death.ts";
 import type { Lent } from "./on_demand.ts";
 import { chooseLast, scoreLast, type Sequence, type WantedNext, type WantedScores } from "./sequence.ts";
 
-/** Between looks whether an engine that died is there again: its first restart takes a second. */
-const LOOK_MS = 250;
-/** Longest wait for it. */
-const MAX_WAIT_MS = 60_000;
 /** Positions of one call when a text is taken in again. */
 const REPLAY_PASS = 256;
 
@@ -129,26 +126,17 @@ class SoloSequence implements Sequence {
 
   /** Waits for the blocks and feeds them what they had been fed. */
   async #mend(error: unknown, signal: AbortSignal): Promise<void> {
-    const { clock, log } = this.#world;
-    log.warn("Engine died in the middle of a text, it is taken in again", { reason: messageOf(error) });
-    const giveUpAtMs = clock.monotonic() + MAX_WAIT_MS;
     const taken = this.#ids.splice(0);
-    while (true) {
-      try {
-        await this.#place.cache[Symbol.asyncDispose]();
-        this.#place = await openPlace(this.#model, this.capacity, signal);
-        this.#ids.length = 0;
-        for (let at = 0; at < taken.length; at += REPLAY_PASS) {
-          const part = taken.slice(at, at + REPLAY_PASS);
-          await this.#score(part, { scored: 0 }, signal);
-          this.#ids.push(...part);
-        }
-        return;
-      } catch (again) {
-        if (signal.aborted || !isDeath(again) || clock.monotonic() >= giveUpAtMs) throw again;
-        await clock.sleep(LOOK_MS, signal);
+    await outlive(this.#world, error, async () => {
+      await this.#place.cache[Symbol.asyncDispose]();
+      this.#place = await openPlace(this.#model, this.capacity, signal);
+      this.#ids.length = 0;
+      for (let at = 0; at < taken.length; at += REPLAY_PASS) {
+        const part = taken.slice(at, at + REPLAY_PASS);
+        await this.#score(part, { scored: 0 }, signal);
+        this.#ids.push(...part);
       }
-    }
+    }, signal);
   }
 
   async #score(
@@ -188,7 +176,3 @@ class SoloSequence implements Sequence {
     return this.#place.cache.length === this.position ? {} : { rewindTo: this.position };
   }
 }
-
-/** Whether the engine died or is being started again. */
-const isDeath = (error: unknown): boolean =>
-  error instanceof NodeError && (error.code === "unreachable" || error.code === "busy");

@@ -37,7 +37,8 @@ function scene() {
     const toy = new ToySwarm(fakeWorld(), 3);
     toy.add("A", 0, 3, { version: "0.1.0+kwaainet" });
     const size = { batch: 1, maxLength: 64 };
-    return chainSequence(lend(), await openSwarmChain(toy.world, toy.swarm, size, never), 64);
+    const chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+    return chainSequence(toy.world, lend(), chain, 64);
   };
   return { solo, chain, blocks, lent: () => lent };
 }
@@ -77,7 +78,7 @@ Deno.test("a chain whose first blocks are here tells the engine what a chosen to
   const choice = { temperature: 0, draw: 0 };
   const chainOf = async ({ world }: ToySwarm, swarm: Swarm) => {
     const size = { batch: 1, maxLength: 64 };
-    return chainSequence(lent, await openSwarmChain(world, swarm, size, never), 64);
+    return chainSequence(world, lent, await openSwarmChain(world, swarm, size, never), 64);
   };
   const near = new ToySwarm(fakeWorld(), 3);
   const range = { start: 0, end: 3 };
@@ -124,6 +125,39 @@ Deno.test("a text over blocks that are here goes on when their engine died, as i
   await world.clock.advance(300);
   assertEquals(await answer, await quiet.feed([5], { scored: 1 }, never));
   assertEquals(shaken.position, 4);
+});
+
+Deno.test("a text over a chain goes on when the engine that holds its head died, and not for who left", async () => {
+  const leaves = new AbortController();
+  let isDead = false;
+  const whenAlive = <A extends unknown[], T>(act: (...args: A) => Promise<T>) => (...args: A) =>
+    isDead
+      ? Promise.reject(new NodeError("busy", "Cannot compute: it is being started again"))
+      : act(...args);
+  const shaken = { ...head, embed: whenAlive(head.embed), logits: whenAlive(head.logits) };
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 3);
+  const server = toy.add("A", 0, 3);
+  const size = { batch: 1, maxLength: 64 };
+  const chain = await openSwarmChain(world, toy.swarm, size, never);
+  const lent = { value: shaken, [Symbol.dispose]: () => {} };
+  await using sequence = chainSequence(world, lent, chain, 64);
+  const usual = await sequence.feed([1, 2], { scored: 1 }, never);
+  sequence.rewind(1);
+  server.fault = () => {
+    isDead = true; // while the chain computes
+    return undefined;
+  };
+  const answer = sequence.feed([2], { scored: 1 }, never);
+  await world.clock.advance(2000);
+  isDead = false;
+  await world.clock.advance(300);
+  assertEquals(await answer, usual);
+  isDead = true;
+  const left = assertRejects(() => sequence.feed([3], { scored: 1 }, leaves.signal), Error, "left");
+  await settle();
+  leaves.abort(new Error("left"));
+  await left;
 });
 
 Deno.test("a text that gives up ends with its engine at once", async () => {

@@ -76,6 +76,12 @@ export class Directory {
     return this.#view?.servers.filter(({ expiresAtMs }) => expiresAtMs > now) ?? [];
   }
 
+  /** Who was loading blocks when the DHT was read last. */
+  get joining(): readonly SwarmServer[] {
+    const now = this.#world.clock.now();
+    return this.#view?.joining.filter(({ expiresAtMs }) => expiresAtMs > now) ?? [];
+  }
+
   /** The error for blocks without a server, which says what to do. */
   async nobodyServes(missing: readonly BlockRange[], signal: AbortSignal): Promise<NodeError> {
     const blocks = missing.map(blockText).join(", ");

@@ -13,7 +13,7 @@ import type { SwarmServer } from "./announced.ts";
 import { type Chain, type Hop, requireReached } from "./chain.ts";
 import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
 import { VIEW_AGE_MS } from "./directory.ts";
-import { findRoute, type Route, type RouteStop } from "./route.ts";
+import { findRoute, type Route, type RouteStop, uncovered } from "./route.ts";
 import type { Swarm } from "./swarm.ts";
 import { uuid } from "./uuid.ts";
 
@@ -27,6 +27,9 @@ const MAX_TRIES_PER_STEP = 32;
 const MAX_RETRIES_PER_STEP = 3;
 /** Pause before such a try, times those so far. */
 const RETRY_PAUSE_MS = 1_000;
+/** How long blocks that are being loaded are waited for, others' by sessions that have begun; and how often it is looked. */
+const COMING_MS = 30_000;
+const COMING_LOOK_MS = 1_000;
 
 /**
  * Chooses the servers of a session. Nothing is sent before the first step.
@@ -123,7 +126,7 @@ class SwarmChain implements Chain {
     const range = { start: 0, end: directory.blocks };
     const servers = usable((await directory.view(VIEW_AGE_MS, signal)).servers);
     if (servers.length > 1) await pings.measure(endsOf(servers, range), signal);
-    this.#links = (await this.#route(range, VIEW_AGE_MS, signal)).map(linkTo);
+    this.#links = (await this.#awaitedRoute(range, VIEW_AGE_MS, "own", signal)).map(linkTo);
   }
 
   async step(input: Activations, signal: AbortSignal): Promise<Activations> {
@@ -201,7 +204,8 @@ class SwarmChain implements Chain {
   /** A session, which may wait for room where nobody else could be asked. */
   #open(link: Link, signal: AbortSignal): Promise<OpenHop> {
     const { server, blocks } = link;
-    link.waited = !this.#hasOthers(link);
+    // in this process nobody waits: what has no room there may be an engine that is being started again
+    link.waited = !this.#swarm.isHere(server.peerId) && !this.#hasOthers(link);
     const size = link.waited ? { ...this.#size, allocationMs: ALLOCATION_MS } : this.#size;
     return this.#swarm.openHop(server, blocks, size, signal);
   }
@@ -276,7 +280,7 @@ class SwarmChain implements Chain {
     for (const link of old) {
       const stays = this.#swarm.bans.kindOf(link.server.peerId) === undefined;
       try {
-        const stops = stays ? [link] : await this.#route(link.blocks, maxAgeMs, signal);
+        const stops = stays ? [link] : await this.#awaitedRoute(link.blocks, maxAgeMs, "all", signal);
         fresh.push(...stops.map(linkTo));
       } catch (nobody) {
         if (!(nobody instanceof NodeError) || nobody.code !== "not_found") throw nobody;
@@ -284,6 +288,38 @@ class SwarmChain implements Chain {
       }
     }
     return fresh;
+  }
+
+  /** A route, which is waited for where blocks are being loaded: here, or by `all`. Throws as `#route`. */
+  async #awaitedRoute(
+    blocks: BlockRange,
+    maxAgeMs: number,
+    whose: "own" | "all",
+    signal: AbortSignal,
+  ): Promise<readonly RouteStop<SwarmServer>[]> {
+    const { clock, log } = this.#world;
+    const startedAtMs = clock.monotonic();
+    for (let age = maxAgeMs, isTold = false;; age = COMING_LOOK_MS, isTold = true) {
+      try {
+        return await this.#route(blocks, age, signal);
+      } catch (nobody) {
+        const isNobody = nobody instanceof NodeError && nobody.code === "not_found";
+        if (!isNobody || !this.#isComing(blocks, whose)) throw nobody;
+        if (clock.monotonic() - startedAtMs >= COMING_MS) throw nobody;
+        if (!isTold) log.warn("Blocks are being loaded, and waited for", { ...blocks });
+        await clock.sleep(COMING_LOOK_MS, signal);
+      }
+    }
+  }
+
+  /** Whether blocks will be served once this node, whose engine died, or all others too have loaded theirs. */
+  #isComing(blocks: BlockRange, whose: "own" | "all"): boolean {
+    const { directory, bans, isHere } = this.#swarm;
+    const loading = directory.joining.filter(({ peerId }) => whose === "all" || isHere(peerId));
+    const able = [...directory.known, ...loading].filter(({ peerId }) =>
+      isHere(peerId) || bans.kindOf(peerId) !== "unfit"
+    );
+    return uncovered(able.map(({ range }) => range), blocks).length === 0;
   }
 
   /** Feeds new sessions with what their predecessors were fed. */

@@ -2,15 +2,26 @@ import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import { NodeError } from "../../../src/base/errors.ts";
 import type { Activations } from "../../../src/base/tensor.ts";
+import type { LoadedBlocks } from "../../../src/compute/backend.ts";
+import { swarmOf } from "../../../src/petals/client/swarm.ts";
 import { openSwarmChain } from "../../../src/petals/client/swarm_chain.ts";
 import { encodeExpertResponse } from "../../../src/petals/wire/expert.ts";
 import { type FakeClock, fakeWorld, settle } from "../../support/world.ts";
-import { HIDDEN, loadedToy, ToyBlocks, toyInput, ToySwarm } from "./toy_swarm.ts";
+import { HIDDEN, loadedToy, PREFIX, ToyBlocks, toyInput, ToySwarm } from "./toy_swarm.ts";
 
 const never = new AbortController().signal;
 const size = { batch: 1, maxLength: 64 };
 const names = (hops: readonly { peerId: string; blocks: { start: number; end: number } }[]) =>
   hops.map(({ peerId, blocks }) => `${peerId} ${blocks.start}:${blocks.end}`).join(", ");
+
+/** Lets seconds pass one by one, and what they bring be done. */
+async function passSeconds({ clock }: { readonly clock: FakeClock }, seconds: number): Promise<void> {
+  for (let i = 0; i < seconds; i++) {
+    await settle();
+    await clock.advance(1000);
+  }
+  await settle();
+}
 
 /** Prompt of 5 tokens, then single ones. */
 const STEPS: readonly Activations[] = [5, 1, 1, 1, 1, 1].map((tokens, i) => toyInput(tokens, i + 1));
@@ -408,6 +419,57 @@ Deno.test("a server that takes this client's work without announcing it is a par
   await using chain = await openSwarmChain(world, swarm, size, never);
   assertEquals(names(chain.hops), "A 0:4, B 4:6");
   assertEquals(swarm.usable(servers).map(({ peerId }) => peerId), ["A", "B"]);
+});
+
+Deno.test("a session waits for blocks of its own whose engine died, and feeds them again; a new one waits as well", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 6);
+  toy.add("B", 4, 6);
+  const first = loadedToy({ start: 0, end: 4 });
+  toy.dht.announce("client", first.range, {}, world.clock.now() + 240_000);
+  let now: LoadedBlocks | undefined = first;
+  const swarm = swarmOf(world, {
+    ...{ rpc: toy.client, dht: toy.dht, prefix: PREFIX, blocks: 6 },
+    get local() {
+      return now;
+    },
+  });
+  await using chain = await openSwarmChain(world, swarm, size, never);
+  assertEquals(await chain.step(STEPS[0]!, never), expected(6)[0]);
+  first.step = () => Promise.reject(new NodeError("unreachable", "Cannot compute: the engine process ended"));
+  now = undefined;
+  const answer = chain.step(STEPS[1]!, never);
+  await passSeconds(world, 9);
+  now = loadedToy({ start: 0, end: 4 });
+  await passSeconds(world, 3);
+  assertEquals(await answer, expected(6)[1]);
+  now = undefined;
+  const opening = openSwarmChain(world, swarm, size, never);
+  await passSeconds(world, 9);
+  now = loadedToy({ start: 0, end: 4 });
+  await passSeconds(world, 1);
+  await using later = await opening;
+  assertEquals(names(later.hops), "client 0:4, B 4:6");
+});
+
+Deno.test("a session that has begun waits half a minute for blocks that another one loads", async () => {
+  const world = fakeWorld();
+  for (const comes of [true, false]) {
+    const toy = new ToySwarm(world, 2);
+    toy.add("A", 0, 2).fault = ({ request }) =>
+      request > 0 ? encodeExpertResponse({ tensors: [] }) : undefined;
+    await using chain = await openSwarmChain(world, toy.swarm, size, never);
+    await chain.step(STEPS[0]!, never);
+    const b = toy.add("B", 0, 2, { state: "joining" });
+    const answer = chain.step(STEPS[1]!, never);
+    const told = comes ? undefined : assertRejects(() => answer, NodeError, "nobody else serves them");
+    await passSeconds(world, 10);
+    assertEquals(b.seen.length, 0);
+    if (comes) toy.dht.announce("B", b.range, {}, world.clock.now() + 240_000);
+    await passSeconds(world, comes ? 2 : 100);
+    if (comes) assertEquals(await answer, expected(2)[1]);
+    await told;
+  }
 });
 
 Deno.test("a node's own records are passed over where it does not hold the blocks at hand", async () => {
