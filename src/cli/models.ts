@@ -4,6 +4,7 @@
  * @module
  */
 import { NodeError } from "../base/errors.ts";
+import { counted } from "../base/words.ts";
 import { DEMO_MODEL } from "../model/demo_model.ts";
 import { type ResolveContext, resolveModel } from "../model/resolve.ts";
 import { entryBytes, type StoreEntry } from "../model/store_entry.ts";
@@ -69,6 +70,8 @@ verify reads every byte again; exit code 1 when a file is damaged.`,
   },
 };
 
+const EMPTY = "The store is empty: kwaainet models add SOURCE";
+
 interface Action {
   readonly invocation: Invocation;
   readonly context: ResolveContext;
@@ -86,7 +89,7 @@ async function list({ invocation, context, name, signal }: Action): Promise<numb
   const { output, flags } = invocation;
   const entries = await context.store.list(signal);
   if (flags.has("json")) output.json({ schema: 1, models: entries.map(asJson) });
-  else if (entries.length === 0) output.line("The store is empty: kwaainet models add SOURCE");
+  else if (entries.length === 0) output.line(EMPTY);
   else for (const entry of entries) output.line(asLine(entry));
   return 0;
 }
@@ -129,6 +132,7 @@ async function verify({ invocation, context, name, signal }: Action): Promise<nu
     results.push({ name: each, damages: await context.store.verify(each, context.onProgress, signal) });
   }
   if (flags.has("json")) output.json({ schema: 1, models: results });
+  else if (results.length === 0) output.line(EMPTY);
   else {
     for (const { name, damages } of results) {
       output.line(damages.length === 0 ? `${name}: all files are as they were added` : `${name}: damaged`);
@@ -153,9 +157,9 @@ const absent = (name: string) =>
   );
 
 const asLine = (entry: StoreEntry): string =>
-  `${entry.name}  ${
-    (entryBytes(entry) / 1e6).toFixed(1)
-  } MB  ${entry.files.length} files  from ${entry.source}`;
+  `${entry.name}  ${(entryBytes(entry) / 1e6).toFixed(1)} MB  ${
+    counted(entry.files.length, "file")
+  }  from ${entry.source}`;
 const asJson = (entry: StoreEntry) => ({
   name: entry.name,
   id: entry.id,

@@ -19,6 +19,8 @@ export interface ServedModel {
 export type NodeEvent =
   | { readonly kind: "listening"; readonly peerId: PeerId; readonly addresses: readonly string[] }
   | { readonly kind: "progress"; readonly text: string }
+  /** The local API answers, whatever else is still missing. */
+  | { readonly kind: "answering"; readonly api: string }
   | ({ readonly kind: "loaded"; readonly weightBytes: number; readonly loadMs: number } & ServedModel)
   | {
     readonly kind: "announced";

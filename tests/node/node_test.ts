@@ -141,6 +141,7 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
     "+own power",
     "+contribution",
     "+api",
+    "answering",
     "+described http://127.0.0.1:1",
     "+serving",
     "-serving",
@@ -159,8 +160,8 @@ Deno.test("openNode is ready at once when it is a lone private node that serves 
   const plan = planWith("network=private", "serve=false");
   await using node = await openNode(fakeWorld(), plan, recordingParts([]), (event) => events.push(event));
   await settle();
-  assertEquals(events.map(({ kind }) => kind), ["listening", "ready"]);
-  assertEquals(events[1], {
+  assertEquals(events.map(({ kind }) => kind), ["listening", "answering", "ready"]);
+  assertEquals(events[2], {
     kind: "ready",
     peerId: SELF,
     addresses: [`/ip4/127.0.0.1/tcp/1/p2p/${SELF}`],
