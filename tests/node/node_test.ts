@@ -155,6 +155,15 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
   ]);
 });
 
+Deno.test("a node that knows nobody says so, and not that nobody was asked", async () => {
+  const plan = planWith("network=private", "serve=false");
+  await using node = await openNode(fakeWorld(), plan, recordingParts([]), () => {});
+  assertEquals(node.status().reachability, {
+    state: "unknown",
+    reason: "no other node is known yet that could call back",
+  });
+});
+
 Deno.test("openNode is ready at once when it is a lone private node that serves nothing", async () => {
   const events: NodeEvent[] = [];
   const plan = planWith("network=private", "serve=false");
