@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { gzip } from "../../src/api/pages/assets.ts";
 import { DASHBOARD_ASSETS, dashboardPage } from "../../src/api/pages/dashboard.ts";
+import { textParts } from "../../src/api/pages/client/chat_text.js";
 import * as words from "../../src/api/pages/client/words.js";
 import { verdictOf } from "../../src/api/pages/verdict.ts";
 import type { StatusDocument } from "../../src/api/status.ts";
@@ -234,4 +235,16 @@ Deno.test("a node that serves nothing contributes nothing, and one is counted as
   assertEquals(words.policyWords(policy, true), "Contributing");
   assertEquals(words.policyWords(policy, false), "Nothing to pause: this node serves no blocks");
   assertEquals([words.count(1, "answer"), words.count(1200, "token")], ["1 answer", "1,200 tokens"]);
+});
+
+Deno.test("fenced code is told from text, however far it has come", () => {
+  const whole = "Look:\n```py\nprint(`1`)\n\n```\nand\n~~~~\n~~~\n```\n~~~~\n`a` ```b```";
+  assertEquals(textParts(whole), ["Look:", "print(`1`)\n", "and", "~~~\n```", "`a` ```b```"]);
+  assertEquals(textParts("Look:\n```"), ["Look:", ""]);
+  assertEquals(textParts("  ```\na"), ["", "a"]);
+  assertEquals(textParts(""), [""]);
+  for (let cut = 0; cut <= whole.length; cut++) {
+    const [first] = textParts(whole.slice(0, cut));
+    assert("Look:\n``".startsWith(first!), `what was text stays text: ${first}`);
+  }
 });
