@@ -237,8 +237,19 @@ Deno.test("a node that serves nothing contributes nothing, and one is counted as
   assertEquals([words.count(1, "answer"), words.count(1200, "token")], ["1 answer", "1,200 tokens"]);
 });
 
+Deno.test("the owner's pause is told without saying it twice", () => {
+  const decision = (action: string, rule: string, says: string) =>
+    words.policyWords({ action, because: [{ rule, action, says }], until: null } as never, true);
+  assertEquals(
+    decision("pause", "pause", "paused by the owner for 5 minutes"),
+    "Paused by the owner for 5 minutes",
+  );
+  assertEquals(decision("pause", "heat", "the processor has 85 °C"), "Paused: the processor has 85 °C");
+  assertEquals(decision("slow", "heat", "the processor has 76 °C"), "Slowed down: the processor has 76 °C");
+});
+
 Deno.test("fenced code is told from text, however far it has come", () => {
-  const whole = "Look:\n```py\nprint(`1`)\n\n```\nand\n~~~~\n~~~\n```\n~~~~\n`a` ```b```";
+  const whole = "Look:\n```py\nprint(`1`)\n\n```\n\nand\n\n~~~~\n~~~\n```\n~~~~\n`a` ```b```";
   assertEquals(textParts(whole), ["Look:", "print(`1`)\n", "and", "~~~\n```", "`a` ```b```"]);
   assertEquals(textParts("Look:\n```"), ["Look:", ""]);
   assertEquals(textParts("  ```\na"), ["", "a"]);

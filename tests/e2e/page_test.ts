@@ -228,7 +228,7 @@ test("the pause buttons pause and resume the node, and the page says so", async 
   assertEquals(await text(page, "policy"), "Contributing");
   for (const name of ["5 minutes", "1 hour", "Until morning"]) {
     await click(name);
-    await page.until(`/^Paused: /.test(document.getElementById("policy").textContent)`);
+    await page.until(`/^Paused by the owner /.test(document.getElementById("policy").textContent)`);
     assertEquals((await policy()).because[0].rule, "pause", name);
     await page.until(`!document.getElementById("resume").disabled`);
     await click("Resume");

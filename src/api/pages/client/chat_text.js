@@ -21,7 +21,11 @@ export function textParts(text) {
       parts.push("");
     } else parts.push(parts.pop() + line);
   }
-  return parts.map((part, place) => place === parts.length - 1 ? part : part.replace(/\n$/, ""));
+  // the lines around a block belong to neither side
+  return parts.map((part, place) => {
+    const start = place % 2 === 0 && place > 0 ? part.replace(/^\n+/, "") : part;
+    return place === parts.length - 1 ? start : start.replace(place % 2 === 0 ? /\n+$/ : /\n$/, "");
+  });
 }
 
 /** Shows `text` in `root`; what is there already stays, so that it can be selected while more comes. */

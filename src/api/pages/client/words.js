@@ -123,7 +123,8 @@ export function policyWords({ action, because, until }, serves) {
   }
   const says = because.filter((one) => one.action === action).map((one) => one.says).join("; ");
   const ends = until === null ? "" : ` (looks again at ${clock(until)})`;
-  return `${action === "slow" ? "Slowed down" : "Paused"}: ${says}${ends}`;
+  const name = action === "slow" ? "Slowed down" : "Paused";
+  return says.startsWith("paused ") ? `Paused${says.slice(6)}${ends}` : `${name}: ${says}${ends}`;
 }
 
 /** Whether the owner's own pause holds. */
