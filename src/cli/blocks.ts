@@ -5,11 +5,11 @@
  */
 import type { SwarmDocument, SwarmModelDocument, SwarmServerDocument } from "../api/swarm.ts";
 import { NodeError } from "../base/errors.ts";
-import { counted } from "../base/words.ts";
+import { counted, spanWords } from "../base/words.ts";
 import { askNode } from "./ask_node.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
 import { printable } from "./output.ts";
-import { loadSettings } from "./settings.ts";
+import { loadSettings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 
@@ -17,6 +17,8 @@ import type { Verb } from "./verb.ts";
 const USUAL_WIDTH = 80;
 /** Servers listed of one model. */
 const MAX_SERVERS = 50;
+/** An age that is told. */
+const NOTABLE_SECONDS = 5;
 
 /** Shows who serves which blocks of which model. */
 export const blocksVerb: Verb = {
@@ -34,7 +36,8 @@ export const blocksVerb: Verb = {
 by servers that gave no answer, and the line below marks the blocks of this node with ^. Exit code 3 when no node runs on
 the data folder.`,
   async run(invocation) {
-    const { paths } = loadSettings(invocation, this.flags);
+    const settings = loadSettings(invocation, this.flags);
+    const { paths } = settings;
     using stop = listenForSignals();
     const wanted = invocation.flags.get("model") as string | undefined;
     const query = wanted === undefined ? "" : `?model=${encodeURIComponent(wanted)}`;
@@ -46,10 +49,20 @@ the data folder.`,
       );
     }
     if (invocation.flags.has("json")) invocation.output.json(document);
-    else for (const line of swarmLines(document, terminalWidth())) invocation.output.line(line);
+    else {
+      const { clock } = worldOf(invocation, settings, "warn");
+      const lines = [...swarmLines(document, terminalWidth()), ...ageLines(document, clock.now())];
+      for (const line of lines) invocation.output.line(line);
+    }
     return 0;
   },
 };
+
+/** How old the picture is, where that can be seen: a node reads the swarm now and then. `nowMs` is its clock. */
+export function ageLines({ readAt }: Pick<SwarmDocument, "readAt">, nowMs: number): string[] {
+  const seconds = (nowMs - readAt) / 1000;
+  return seconds < NOTABLE_SECONDS ? [] : [`As the node saw it ${spanWords(seconds)} ago`];
+}
 
 function terminalWidth(): number {
   try {
