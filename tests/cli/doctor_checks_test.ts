@@ -328,6 +328,15 @@ Deno.test("a data folder that is a file is named, and nobody is taken for its ho
     assertEquals(await isDataLocked(new FakeClock(NOW), dataPaths(root)), false);
   }
   only(await look(permissionsCheck, { root: file }), "unknown", /is no folder/);
+  const { world, settings } = contextWith({ root: file });
+  await using lookouts = openLookouts(world, settings, { node: { state: "none" }, environment: {} }, never);
+  for (const model of ["/nowhere.gguf", "nowhere"]) {
+    only(
+      await look(modelCheck, { root: file, config: { model }, lookouts }),
+      "fail",
+      /the store has no models/,
+    );
+  }
 });
 
 Deno.test("settings with which no node would start fail, unless one runs", async () => {
