@@ -8,13 +8,11 @@ import { NodeError } from "../base/errors.ts";
 import { counted, spanWords } from "../base/words.ts";
 import { askNode } from "./ask_node.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
-import { printable } from "./output.ts";
+import { printable, terminalWidth } from "./output.ts";
 import { loadSettings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 
-/** Width of the strip where nobody says how wide the terminal is. */
-const USUAL_WIDTH = 80;
 /** Servers listed of one model. */
 const MAX_SERVERS = 50;
 /** An age that is told. */
@@ -62,14 +60,6 @@ the data folder.`,
 export function ageLines({ readAt }: Pick<SwarmDocument, "readAt">, nowMs: number): string[] {
   const seconds = (nowMs - readAt) / 1000;
   return seconds < NOTABLE_SECONDS ? [] : [`As the node saw it ${spanWords(seconds)} ago`];
-}
-
-function terminalWidth(): number {
-  try {
-    return Deno.consoleSize().columns;
-  } catch {
-    return USUAL_WIDTH; // not a terminal
-  }
 }
 
 /** All models for people, no line wider than `width` as far as strips go. */

@@ -11,6 +11,7 @@ import { entryBytes, type StoreEntry } from "../model/store_entry.ts";
 import { resolveContext } from "../node/find_model.ts";
 import { unknownWord } from "./config.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
+import { transferOn } from "./progress.ts";
 import { loadSettings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Invocation, Verb } from "./verb.ts";
@@ -53,7 +54,7 @@ verify reads every byte again; exit code 1 when a file is damaged.`,
     const context = resolveContext(
       world,
       { paths: settings.paths, environment },
-      (text) => output.error(text),
+      transferOn(output),
     );
     return await ACTIONS[word as keyof typeof ACTIONS]({
       invocation,

@@ -8,6 +8,7 @@ import type { Clock } from "../base/world.ts";
 import { blocksOf } from "../api/status.ts";
 import type { NodeEvent, ServedModel, Tell } from "../node/events.ts";
 import type { Output } from "./output.ts";
+import { transferOn } from "./progress.ts";
 
 /** One JSON object a line for each event that other programs may wait for. */
 export function reportJson(output: Output, clock: Clock): Tell {
@@ -63,13 +64,14 @@ export function reportLines(output: Output): Tell {
   let announced: (NodeEvent & { kind: "announced" }) | undefined;
   let saidModelInfo = false;
   let untold: string | undefined;
+  const transfer = transferOn(output);
   return (event) => {
     switch (event.kind) {
       case "listening":
         for (const address of event.addresses) output.line(`Listening on ${address}`);
         return;
       case "progress":
-        return output.error(event.text);
+        return event.share === undefined ? output.error(event.text) : transfer(event.text, event.share);
       case "answering":
         untold = event.api;
         return;
