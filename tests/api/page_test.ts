@@ -172,6 +172,10 @@ Deno.test("the line below the verdict says how long ago the node was announced, 
   const dht = { peers: 1, entries: 0, valid: 0, lastAnnounceAt: 963_000 };
   assertEquals(told({ dht, serving }), "announced 37 s ago · 1 peer on the private network · up for 5 s");
   assertEquals(
+    told({ dht: { ...dht, peers: 0 }, serving }),
+    "not announced yet · 0 peers on the private network · up for 5 s",
+  );
+  assertEquals(
     told({ serving, reachability: { state: "reachable", reason: "a peer called back" } }),
     "a peer called back · not announced yet · 2 peers on the private network · up for 5 s",
   );

@@ -61,7 +61,7 @@ test(
       assertMatch(await text(page, "verdict"), /^Reachability unknown: ./);
       assertMatch(
         await text(page, "verdict-facts"),
-        /^announced \d+ s ago · 0 peers on the private network · up for /,
+        /^not announced yet · 0 peers on the private network · up for /,
       );
       assertMatch(await text(page, "power-method"), /^Modelled, ±\d+ %: the board/);
       assertMatch(await text(page, "public"), /Namemy-boardPeer id12D3Koo.*Blocks0 to 3Version\S*\+kwaainet/);

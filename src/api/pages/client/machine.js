@@ -86,7 +86,7 @@ export function showPublic({ serving, peerId, addresses, version, dht }) {
     "public-note",
     serving === null
       ? "Nothing is announced: this node serves no blocks. Peers that connect see the peer id and the addresses."
-      : announced === undefined || dht.lastAnnounceAt === null
+      : announced === undefined || dht.lastAnnounceAt === null || dht.peers === 0
       ? "Nothing is announced yet. This is what will be:"
       : "Word for word what this node announces:",
   );
