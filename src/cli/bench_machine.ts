@@ -12,6 +12,7 @@ import { readCpu } from "../device/cpu.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
 import { DEMO_MODEL, demoModelPaths } from "../model/demo_model.ts";
 import type { ModelSource } from "../model/source.ts";
+import type { TellTransfer } from "../model/transfer.ts";
 import { findModel, resolveContext } from "../node/find_model.ts";
 import { type BlockRates, measureBlocks } from "../node/measure.ts";
 import { measureRpc, type RpcFigures } from "../node/measure_rpc.ts";
@@ -20,6 +21,7 @@ import { planOf } from "../node/plan.ts";
 import { requireRange } from "../node/span.ts";
 import { DEFAULT_BENCH_BLOCKS } from "./flags.ts";
 import { VERSION } from "./build_info.ts";
+import { transferOn } from "./progress.ts";
 import { loadSettings, type Settings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Flag, Invocation } from "./verb.ts";
@@ -53,7 +55,7 @@ export async function runBench(invocation: Invocation, flags: readonly Flag[]): 
   const { signal } = stop;
   await using rooms = new AsyncDisposableStack();
   const model = await modelAtHand(
-    { world, settings, environment, say: (text) => output.error(text) },
+    { world, settings, environment, say: transferOn(output) },
     signal,
   );
   if (model === undefined) output.error("No model is at hand: only calls are measured (--model SOURCE)");
@@ -77,7 +79,7 @@ interface Lookup {
   readonly world: World;
   readonly settings: Settings;
   readonly environment: Readonly<Record<string, string>>;
-  readonly say: (text: string) => void;
+  readonly say: TellTransfer;
 }
 
 /** The named model, else the demo model if nothing has to be fetched for it. */

@@ -5,18 +5,18 @@
  */
 import type { SwarmDocument, SwarmModelDocument, SwarmServerDocument } from "../api/swarm.ts";
 import { NodeError } from "../base/errors.ts";
-import { counted } from "../base/words.ts";
+import { counted, spanWords } from "../base/words.ts";
 import { askNode } from "./ask_node.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
-import { printable } from "./output.ts";
-import { loadSettings } from "./settings.ts";
+import { printable, terminalWidth } from "./output.ts";
+import { loadSettings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Verb } from "./verb.ts";
 
-/** Width of the strip where nobody says how wide the terminal is. */
-const USUAL_WIDTH = 80;
 /** Servers listed of one model. */
 const MAX_SERVERS = 50;
+/** An age that is told. */
+const NOTABLE_SECONDS = 5;
 
 /** Shows who serves which blocks of which model. */
 export const blocksVerb: Verb = {
@@ -34,7 +34,8 @@ export const blocksVerb: Verb = {
 by servers that gave no answer, and the line below marks the blocks of this node with ^. Exit code 3 when no node runs on
 the data folder.`,
   async run(invocation) {
-    const { paths } = loadSettings(invocation, this.flags);
+    const settings = loadSettings(invocation, this.flags);
+    const { paths } = settings;
     using stop = listenForSignals();
     const wanted = invocation.flags.get("model") as string | undefined;
     const query = wanted === undefined ? "" : `?model=${encodeURIComponent(wanted)}`;
@@ -46,17 +47,19 @@ the data folder.`,
       );
     }
     if (invocation.flags.has("json")) invocation.output.json(document);
-    else for (const line of swarmLines(document, terminalWidth())) invocation.output.line(line);
+    else {
+      const { clock } = worldOf(invocation, settings, "warn");
+      const lines = [...swarmLines(document, terminalWidth()), ...ageLines(document, clock.now())];
+      for (const line of lines) invocation.output.line(line);
+    }
     return 0;
   },
 };
 
-function terminalWidth(): number {
-  try {
-    return Deno.consoleSize().columns;
-  } catch {
-    return USUAL_WIDTH; // not a terminal
-  }
+/** How old the picture is, where that can be seen: a node reads the swarm now and then. `nowMs` is its clock. */
+export function ageLines({ readAt }: Pick<SwarmDocument, "readAt">, nowMs: number): string[] {
+  const seconds = (nowMs - readAt) / 1000;
+  return seconds < NOTABLE_SECONDS ? [] : [`As the node saw it ${spanWords(seconds)} ago`];
 }
 
 /** All models for people, no line wider than `width` as far as strips go. */

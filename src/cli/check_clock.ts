@@ -5,7 +5,7 @@
  */
 import { clockErrorOf, isSkewTooLarge } from "../dht/clock_rule.ts";
 import { MAX_CLOCK_SKEW_SECONDS } from "../dht/constants.ts";
-import { type Check, type Diagnosis, NETWORK_LIMIT_MS, tellOf } from "./checks.ts";
+import { type Check, type Diagnosis, NETWORK_LIMIT_MS, nobodyCure, tellOf } from "./checks.ts";
 
 const tell = tellOf("clock");
 /** No clock that is right shows an earlier time than that of this program. */
@@ -20,7 +20,7 @@ const CURE =
 export const clockCheck: Check = {
   name: "clock",
   limitMs: NETWORK_LIMIT_MS,
-  async run({ world, lookouts }) {
+  async run({ world, lookouts, bootstraps: named }) {
     const now = world.clock.now();
     if (now < EARLIEST_MS) {
       return [
@@ -35,7 +35,7 @@ export const clockCheck: Check = {
       return [tell(
         "unknown",
         "no peer told its time, so nothing is there to compare with",
-        "make a bootstrap answer (see bootstraps); or compare by hand: timedatectl timesync-status",
+        `${nobodyCure({ bootstraps: named })}; or compare by hand: timedatectl timesync-status`,
       )];
     }
     const wrong = clockErrorOf(told.map(({ skewSeconds }) => skewSeconds));

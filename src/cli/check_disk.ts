@@ -22,6 +22,11 @@ export const diskCheck: Check = {
   name: "disk",
   run({ settings: { paths: { root } } }) {
     const folder = nearestFolder(root);
+    const inTheWay = fileInTheWay(root, folder);
+    if (inTheWay !== undefined) {
+      const cure = "move that file away, or choose another folder with --data-dir";
+      return [tell("fail", `${root} cannot be a folder: ${inTheWay} is a file`, cure)];
+    }
     const refused = tryToWrite(folder);
     if (refused !== undefined) return [refusedOf(root, refused)];
     const free = diskFreeBytes(folder);
@@ -45,6 +50,20 @@ export function nearestFolder(path: string): string {
     } catch {
       // the one above, then
     }
+  }
+}
+
+/** What has the place of the folder below `folder` on the way to `root`; `undefined` where nothing has. */
+function fileInTheWay(root: string, folder: string): string | undefined {
+  if (root === folder) return undefined;
+  const start = folder === "/" ? 1 : folder.length + 1;
+  const end = root.indexOf("/", start);
+  const path = end === -1 ? root : root.slice(0, end);
+  try {
+    Deno.lstatSync(path);
+    return path;
+  } catch {
+    return undefined; // not there, or out of sight
   }
 }
 

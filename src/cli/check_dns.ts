@@ -13,11 +13,17 @@ const tell = tellOf("dns");
 const SERVER_MS = 3_000;
 const LOOKUP_MS = 6_000;
 
+const WRITTEN_CURE =
+  "check how it is written (--initial-peers, initial_peers), or name the bootstrap by its IP address";
+const NETWORK_CURE =
+  "the network's own bootstraps have these names: let this machine's name server know names of the Internet (getent " +
+  "hosts deno.com), or name another peer by its IP address (--initial-peers)";
+
 /** Whether the bootstraps that are named by host are found. */
 export const dnsCheck: Check = {
   name: "dns",
   limitMs: 15_000,
-  async run({ world, bootstraps }, signal) {
+  async run({ world, bootstraps, settings: { config } }, signal) {
     const names = [...new Set(bootstraps.flatMap((address) => nameOf(address) ?? []))];
     if (names.length === 0) return [tell("ok", "not needed to join: no bootstrap is a name")];
     const looked = await Promise.all(names.map(async (name) => ({
@@ -36,7 +42,7 @@ export const dnsCheck: Check = {
         found.state === "no_answer"
           ? `the name ${name} is not resolved: the resolver gave no answer (${found.why})`
           : `there is no name ${name}: the resolver answers, and does not know it`,
-        "check how it is written (--initial-peers, initial_peers), or name the bootstrap by its IP address",
+        config.initial_peers.length > 0 ? WRITTEN_CURE : NETWORK_CURE,
       )
     );
   },

@@ -9,6 +9,9 @@ import { headline, reasonParts, RULE } from "./energy_lines.ts";
 
 const tell = tellOf("energy");
 
+const AWAY_CURE =
+  "see that it is switched on and answers; a meter in the network is named by its address (energy.meters)";
+
 /** The node's figure, each sensor that is denied or broken, and the families that are not there. */
 export const energyCheck: Check = {
   name: "energy",
@@ -27,7 +30,7 @@ export const energyCheck: Check = {
       figureOf(energy),
       ...deniedOf(energy.sources.filter(({ state }) => state === "denied")),
       ...energy.sources.filter(({ state }) => state === "error").map((source) => {
-        const { why, cure } = reasonParts(source);
+        const { why, cure = AWAY_CURE } = reasonParts(source);
         return tell("warn", `${source.id}: ${why}`, cure);
       }),
       ...(absent.length === 0 ? [] : [tell("info", `no sensors of these kinds: ${absent.join(", ")}`)]),

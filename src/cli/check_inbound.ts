@@ -7,7 +7,7 @@ import type { StatusDocument } from "../api/status.ts";
 import { codeOf, messageOf } from "../base/errors.ts";
 import { areLocal } from "../device/addresses.ts";
 import type { NodeVerdicts, StandInVerdicts, Verdict } from "../node/probe_inbound.ts";
-import { type Check, type CheckContext, type Diagnosis, tellOf } from "./checks.ts";
+import { type Check, type CheckContext, type Diagnosis, nobodyCure, tellOf } from "./checks.ts";
 
 const tell = tellOf("inbound");
 const tellRelay = tellOf("relay");
@@ -30,7 +30,7 @@ async function verdictOf(context: CheckContext, signal: AbortSignal): Promise<Di
     return tell(
       "unknown",
       `no other peer is there to call back${ownWords(node)}`,
-      "name bootstraps that answer",
+      nobodyCure(context),
     );
   }
   if (!there.some(({ checks }) => checks)) {

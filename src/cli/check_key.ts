@@ -5,7 +5,14 @@
  */
 import { messageOf } from "../base/errors.ts";
 import { isDataLocked, readHolder } from "../node/lock.ts";
-import { type Check, type CheckContext, type Diagnosis, NETWORK_LIMIT_MS, tellOf } from "./checks.ts";
+import {
+  type Check,
+  type CheckContext,
+  type Diagnosis,
+  NETWORK_LIMIT_MS,
+  nobodyCure,
+  tellOf,
+} from "./checks.ts";
 
 const tell = tellOf("key");
 
@@ -30,7 +37,7 @@ export const keyCheck: Check = {
         tell(
           "unknown",
           `nobody was there to ask who answers to ${peer}`,
-          "make a bootstrap answer (see bootstraps)",
+          nobodyCure(context),
         ),
       ];
     }

@@ -16,6 +16,7 @@ export const permissionsCheck: Check = {
   async run(context) {
     const { root, identity } = context.settings.paths;
     const [folder, key] = [modeOf(root), modeOf(identity)];
+    if (isNoFolder(root)) return [tell("unknown", `${root} is no folder`, "see disk")];
     if (folder === undefined) return [tell("ok", `${root} is not there yet; it will be for its owner alone`)];
     const found = [
       ...(folder === "denied" ? [deniedOf(root)] : folderOf(root, folder)),
@@ -33,6 +34,14 @@ function modeOf(path: string): number | "denied" | undefined {
     return mode === null ? undefined : mode & 0o777;
   } catch (error) {
     return error instanceof Deno.errors.PermissionDenied ? "denied" : undefined;
+  }
+}
+
+function isNoFolder(path: string): boolean {
+  try {
+    return !Deno.statSync(path).isDirectory;
+  } catch {
+    return false;
   }
 }
 

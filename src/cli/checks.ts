@@ -40,6 +40,12 @@ export interface EngineFacts {
   readonly reason: string;
 }
 
+/** A model that a node would open. */
+export interface ModelFacts {
+  readonly id: string;
+  readonly blocks: number;
+}
+
 /** What takes long, is asked for by several checks and is then found out once. */
 export interface Lookouts {
   /** A visit to the swarm. */
@@ -52,6 +58,8 @@ export interface Lookouts {
   findTwin(peer: string, own: readonly string[], signal: AbortSignal): Promise<string | undefined>;
   /** Starts an engine and ends it. Throws `NodeError`. */
   engine(signal: AbortSignal): Promise<EngineFacts>;
+  /** Opens the model that is called `name`; `undefined` where the first start would fetch it. Throws `NodeError`. */
+  model(name: string, signal: AbortSignal): Promise<ModelFacts | undefined>;
   /** Peer id of the key in the data folder; `undefined` without one. Throws `NodeError`. */
   identity(): Promise<string | undefined>;
 }
@@ -94,6 +102,12 @@ export const tellOf = (check: string): Tell => (severity, says, cure) => ({
   says,
   ...(cure === undefined ? {} : { cure }),
 });
+
+/** What helps where nobody could be asked. */
+export const nobodyCure = ({ bootstraps }: Pick<CheckContext, "bootstraps">): string =>
+  bootstraps.length === 0
+    ? "name a node that runs with --initial-peers, or start a second one, and ask again"
+    : "make a bootstrap answer (see bootstraps)";
 
 /** A finding as `--json` tells it: the state in four words, its cause, and the cure where there is one. */
 export interface Finding extends Diagnosis {

@@ -21,10 +21,12 @@ import { engineCheck } from "./check_engine.ts";
 import { inboundCheck } from "./check_inbound.ts";
 import { keyCheck } from "./check_key.ts";
 import { memoryCheck } from "./check_memory.ts";
+import { modelCheck } from "./check_model.ts";
 import { ipv6Check, natCheck, networkCheck } from "./check_network.ts";
 import { nodeCheck } from "./check_node.ts";
 import { permissionsCheck } from "./check_permissions.ts";
 import { portsCheck } from "./check_ports.ts";
+import { settingsCheck } from "./check_settings.ts";
 import { supplyCheck } from "./check_supply.ts";
 import { type Check, type CheckContext, type Diagnosis, findingOf, type NodeAnswer } from "./checks.ts";
 import { bootstrapsOf, type OpenLookouts, openLookouts } from "./doctor_lookouts.ts";
@@ -37,6 +39,7 @@ import type { Verb } from "./verb.ts";
 /** All checks, in the order in which they are told. */
 const CHECKS: readonly Check[] = [
   nodeCheck,
+  settingsCheck,
   networkCheck,
   clockCheck,
   dnsCheck,
@@ -49,6 +52,7 @@ const CHECKS: readonly Check[] = [
   permissionsCheck,
   diskCheck,
   memoryCheck,
+  modelCheck,
   engineCheck,
   supplyCheck,
   energyCheck,
@@ -67,6 +71,8 @@ export const doctorVerb: Verb = {
   words: "",
   wordCount: [0, 0],
   flags: [
+    settingFlag("model", "SOURCE"),
+    settingFlag("blocks", "A:B"),
     settingFlag("network", "kwaai|petals|private"),
     settingFlag("initial_peers", "MADDR[,MADDR…]"),
     settingFlag("listen", "MADDR[,MADDR…]"),
@@ -80,19 +86,19 @@ export const doctorVerb: Verb = {
   ],
   more:
     "Works with and without a running node; without one it wants the settings that the node would start with, beside one\n" +
-    "it takes the node's own where no flag says otherwise. Looks at the clock, names, bootstraps, the way in, addresses, the\n" +
-    "key, ports, permissions, disk, memory, the engine, the power supply and sensors. Each finding has a state (ok, warn,\n" +
-    "fail, unknown), a cause and a cure. Exit code 1 when something fails.",
+    "it takes the node's own where no flag says otherwise. Looks at the settings, the clock, names, bootstraps, the way in,\n" +
+    "addresses, the key, ports, permissions, disk, memory, the model, the engine, the power supply and sensors. Each finding\n" +
+    "has a state (ok, warn, fail, unknown), a cause and a cure. Exit code 1 when something fails.",
   async run(invocation) {
     const own = loadSettings(invocation, this.flags);
-    const { output, flags } = invocation;
+    const { output, flags, environment } = invocation;
     const world = worldOf(invocation, own, "warn");
     using stop = listenForSignals();
     const ownRoots = flags.has("sysfs") || flags.has("procfs");
     const node = await answerOf(own, stop.signal);
     const { settings, taken } = asNodeRuns(own, node);
     const end = new AbortController();
-    await using lookouts = openLookouts(world, settings, node, end.signal);
+    await using lookouts = openLookouts(world, settings, { node, environment }, end.signal);
     const leave = () => end.abort(stop.signal.reason);
     stop.signal.addEventListener("abort", leave, { once: true });
     const context = await contextOf(world, { settings, taken, node, lookouts, ownRoots }, stop.signal);

@@ -9,6 +9,9 @@ import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import { networkProfile } from "../config/network_profile.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
+import { openModel } from "../model/open_model.ts";
+import { resolveHere } from "../model/resolve.ts";
+import { resolveContext } from "../node/find_model.ts";
 import type { ProbeOptions, SwarmProbe } from "../node/probe_swarm.ts";
 import { askNode } from "./ask_node.ts";
 import { VERSION } from "./build_info.ts";
@@ -22,11 +25,18 @@ export interface OpenLookouts extends Lookouts, AsyncDisposable {}
 export const bootstrapsOf = ({ config }: Settings): readonly string[] =>
   config.initial_peers.length > 0 ? config.initial_peers : networkProfile(config.network).bootstraps;
 
+/** Where lookouts stand. */
+export interface LookFrom {
+  readonly node: NodeAnswer;
+  /** Environment variables: caches of models. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /** Lookouts of one run; `signal` ends all of them. */
 export function openLookouts(
   world: World,
   settings: Settings,
-  node: NodeAnswer,
+  { node, environment }: LookFrom,
   signal: AbortSignal,
 ): OpenLookouts {
   const { config, paths } = settings;
@@ -55,6 +65,13 @@ export function openLookouts(
       return await findTwin(world, await swarm.get(), { peer, own }, signal);
     },
     engine: (signal) => startEngine(world, settings, signal),
+    async model(name, signal) {
+      const context = resolveContext(world, { paths, environment }, () => {});
+      const here = await resolveHere(context, name, signal);
+      if (here === undefined) return undefined;
+      await using source = await openModel(here.path, signal);
+      return { id: here.id ?? source.id, blocks: source.architecture.blocks };
+    },
     async identity() {
       const { readIdentity } = await import("../identity/keys.ts");
       return (await readIdentity(paths.identity))?.peerId;

@@ -4,12 +4,14 @@
  * @module
  */
 import { NodeError } from "../base/errors.ts";
+import { counted } from "../base/words.ts";
 import { DEMO_MODEL } from "../model/demo_model.ts";
 import { type ResolveContext, resolveModel } from "../model/resolve.ts";
 import { entryBytes, type StoreEntry } from "../model/store_entry.ts";
 import { resolveContext } from "../node/find_model.ts";
 import { unknownWord } from "./config.ts";
 import { CONFIG_FLAGS, JSON_FLAG } from "./flags.ts";
+import { transferOn } from "./progress.ts";
 import { loadSettings, worldOf } from "./settings.ts";
 import { listenForSignals } from "./signals.ts";
 import type { Invocation, Verb } from "./verb.ts";
@@ -52,7 +54,7 @@ verify reads every byte again; exit code 1 when a file is damaged.`,
     const context = resolveContext(
       world,
       { paths: settings.paths, environment },
-      (text) => output.error(text),
+      transferOn(output),
     );
     return await ACTIONS[word as keyof typeof ACTIONS]({
       invocation,
@@ -68,6 +70,8 @@ verify reads every byte again; exit code 1 when a file is damaged.`,
     });
   },
 };
+
+const EMPTY = "The store is empty: kwaainet models add SOURCE";
 
 interface Action {
   readonly invocation: Invocation;
@@ -86,7 +90,7 @@ async function list({ invocation, context, name, signal }: Action): Promise<numb
   const { output, flags } = invocation;
   const entries = await context.store.list(signal);
   if (flags.has("json")) output.json({ schema: 1, models: entries.map(asJson) });
-  else if (entries.length === 0) output.line("The store is empty: kwaainet models add SOURCE");
+  else if (entries.length === 0) output.line(EMPTY);
   else for (const entry of entries) output.line(asLine(entry));
   return 0;
 }
@@ -129,6 +133,7 @@ async function verify({ invocation, context, name, signal }: Action): Promise<nu
     results.push({ name: each, damages: await context.store.verify(each, context.onProgress, signal) });
   }
   if (flags.has("json")) output.json({ schema: 1, models: results });
+  else if (results.length === 0) output.line(EMPTY);
   else {
     for (const { name, damages } of results) {
       output.line(damages.length === 0 ? `${name}: all files are as they were added` : `${name}: damaged`);
@@ -153,9 +158,9 @@ const absent = (name: string) =>
   );
 
 const asLine = (entry: StoreEntry): string =>
-  `${entry.name}  ${
-    (entryBytes(entry) / 1e6).toFixed(1)
-  } MB  ${entry.files.length} files  from ${entry.source}`;
+  `${entry.name}  ${(entryBytes(entry) / 1e6).toFixed(1)} MB  ${
+    counted(entry.files.length, "file")
+  }  from ${entry.source}`;
 const asJson = (entry: StoreEntry) => ({
   name: entry.name,
   id: entry.id,

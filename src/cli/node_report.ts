@@ -8,6 +8,7 @@ import type { Clock } from "../base/world.ts";
 import { blocksOf } from "../api/status.ts";
 import type { NodeEvent, ServedModel, Tell } from "../node/events.ts";
 import type { Output } from "./output.ts";
+import { transferOn } from "./progress.ts";
 
 /** One JSON object a line for each event that other programs may wait for. */
 export function reportJson(output: Output, clock: Clock): Tell {
@@ -40,6 +41,7 @@ export function reportJson(output: Output, clock: Clock): Tell {
       case "recovered":
         return output.event(clock, event.kind, { what: event.what });
       case "progress":
+      case "answering":
         return;
     }
   };
@@ -55,18 +57,24 @@ const servedFields = ({ model, prefix, blocks, engine }: ServedModel) => ({
 
 /**
  * One line an event. What other programs look for in the output of a serving node comes first and in this order:
- * blocks, model info, storage, running. Progress goes to stderr.
+ * blocks, model info, storage, running. Progress goes to stderr. The address of the API comes last; a node that cannot get so
+ * far tells it with what is wrong.
  */
 export function reportLines(output: Output): Tell {
   let announced: (NodeEvent & { kind: "announced" }) | undefined;
   let saidModelInfo = false;
+  let untold: string | undefined;
+  const transfer = transferOn(output);
   return (event) => {
     switch (event.kind) {
       case "listening":
         for (const address of event.addresses) output.line(`Listening on ${address}`);
         return;
       case "progress":
-        return output.error(event.text);
+        return event.share === undefined ? output.error(event.text) : transfer(event.text, event.share);
+      case "answering":
+        untold = event.api;
+        return;
       case "loaded":
         return output.line(
           `Loaded blocks ${event.blocks.start}:${event.blocks.end} of ${event.model} with ${event.engine} (${
@@ -87,10 +95,14 @@ export function reportLines(output: Output): Tell {
         return;
       }
       case "ready":
+        untold = undefined;
         output.line("[STATUS] Node is running!");
         return output.line(`Local API at ${event.api}`);
       case "degraded":
-        return output.line(`Degraded: ${event.what}: ${event.why}`);
+        output.line(`Degraded: ${event.what}: ${event.why}`);
+        if (untold !== undefined) output.line(`Local API at ${untold} (it answers meanwhile)`);
+        untold = undefined;
+        return;
       case "recovered":
         return output.line(`Recovered: ${event.what}`);
     }

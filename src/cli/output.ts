@@ -6,6 +6,9 @@
 import { encodeUtf8 } from "../base/bytes.ts";
 import type { Clock } from "../base/world.ts";
 
+/** Width of a terminal that does not tell it. */
+const USUAL_WIDTH = 80;
+
 /** Where bytes go; `Deno.stdout` is one. */
 export interface Sink {
   writeSync(bytes: Uint8Array): number;
@@ -16,7 +19,8 @@ export interface Sink {
 export class Output {
   readonly #gone = new AbortController();
   #hasScreen = false;
-  constructor(readonly stdout: Sink, readonly stderr: Sink) {}
+  #hasPassing = false;
+  constructor(readonly stdout: Sink, readonly stderr: Sink, readonly columns: () => number = terminalWidth) {}
 
   /** Aborts when nobody reads stdout any more. */
   get closed(): AbortSignal {
@@ -40,8 +44,29 @@ export class Output {
     this.text(`${first}\x1b[H${lines.map((line) => `${line}\x1b[K\n`).join("")}\x1b[J`);
   }
 
+  /** Whether a line on stderr can be put in the place of the one before. */
+  get canPass(): boolean {
+    return this.stderr.isTerminal?.() ?? false;
+  }
+
+  /**
+   * A line on a terminal's stderr that the next thing said takes the place of; never wider than the terminal. The cursor goes
+   * back to its start, so that lines of the log begin there too.
+   */
+  passing(text: string): void {
+    write(this.stderr, `${text.slice(0, Math.max(1, this.columns() - 1))}\x1b[K\r`);
+    this.#hasPassing = true;
+  }
+
+  /** Takes the passing line away. */
+  clearPassing(): void {
+    if (this.#hasPassing) write(this.stderr, "\r\x1b[K");
+    this.#hasPassing = false;
+  }
+
   /** Text as it is, without a line end. */
   text(text: string): void {
+    if (this.isTerminal) this.clearPassing();
     if (!this.#gone.signal.aborted && !write(this.stdout, text)) this.#gone.abort();
   }
 
@@ -62,7 +87,17 @@ export class Output {
 
   /** One line on stderr. */
   error(text: string): void {
+    this.clearPassing();
     write(this.stderr, `${text}\n`);
+  }
+}
+
+/** Width of the terminal, and what is usual where there is none. */
+export function terminalWidth(): number {
+  try {
+    return Deno.consoleSize().columns || USUAL_WIDTH;
+  } catch {
+    return USUAL_WIDTH; // not a terminal
   }
 }
 

@@ -1,8 +1,9 @@
 /**
- * How far a long prompt is, on stderr: in place on a terminal, plain lines now and then elsewhere.
+ * How far long work is, on stderr: in place on a terminal, plain lines now and then elsewhere.
  *
  * @module
  */
+import { everyTenth, type TellTransfer } from "../model/transfer.ts";
 import type { Output } from "./output.ts";
 
 /** Prompts of fewer tokens are taken in before anybody wonders. */
@@ -15,28 +16,29 @@ export interface PromptProgress {
   clear(): void;
 }
 
-/** Progress on the stderr of `output`. */
-export function progressOn(output: Pick<Output, "stderr" | "error">): PromptProgress {
-  const { stderr } = output;
-  const isTerminal = stderr.isTerminal?.() ?? false;
-  let shown = false;
+/** Progress of a prompt. */
+export function progressOn(output: Output): PromptProgress {
   let told = 0;
-  const write = (text: string) => stderr.writeSync(new TextEncoder().encode(text));
   return {
     prompt({ done, total }) {
       if (total < LEAST_TOKENS) return;
       const words = `Reading the prompt: ${done} of ${total} tokens`;
-      if (isTerminal) {
-        shown = true;
-        write(`\r${words}\x1b[K`);
-      } else if (done - told >= total / 4 || done === total) {
+      if (output.canPass) output.passing(words);
+      else if (done - told >= total / 4 || done === total) {
         told = done;
         output.error(words);
       }
     },
-    clear() {
-      if (shown) write("\r\x1b[K");
-      shown = false;
-    },
+    clear: () => output.clearPassing(),
+  };
+}
+
+/** Progress of what is fetched, copied or read; its last line stays. */
+export function transferOn(output: Output): TellTransfer {
+  const tenths = everyTenth((text) => output.error(text));
+  return (text, share) => {
+    if (!output.canPass) tenths(text, share);
+    else if (share < 1) output.passing(text);
+    else output.error(text);
   };
 }

@@ -26,6 +26,8 @@ export async function run(
     if (code !== 130) output.error(lineOf(error));
     if (wantsStack(args) && error instanceof Error) output.error(stackOf(error));
     return code;
+  } finally {
+    output.clearPassing();
   }
 }
 

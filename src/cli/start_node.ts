@@ -56,7 +56,8 @@ export async function runNode(
     await Promise.race([node.failed, aborted(stop)]);
   } catch (error) {
     if (!stop.aborted || codeOf(error, "corrupt") !== "aborted") {
-      stopped(`error: ${messageOf(error)}`);
+      // on a terminal the error itself stands below, in the same words
+      if (json || !output.mixesOnTerminal) stopped(`error: ${messageOf(error)}`);
       throw error;
     }
   }

@@ -23,8 +23,8 @@ export const statusVerb: Verb = {
   },
 };
 
-/** The same for people. */
-export function statusLines(status: StatusDocument, nowMs: number): string[] {
+/** The same for people; `api` is the address of the local API, where it is known. */
+export function statusLines(status: StatusDocument, nowMs: number, api = ""): string[] {
   const { serving, dht, work, readiness, policy, energy, answers } = status;
   const served = serving === null
     ? "Serves     nothing: a node of the DHT only"
@@ -36,6 +36,7 @@ export function statusLines(status: StatusDocument, nowMs: number): string[] {
   return [
     `State      ${readiness.ready ? "running" : `starting: ${readiness.reason}`}`,
     `Version    ${status.version}, up for ${Math.round(status.uptimeSeconds)} s`,
+    ...(api === "" ? [] : [`Page       ${api}/`]),
     `Peer       ${status.peerId}`,
     ...status.addresses.map((address) => `Address    ${address}`),
     `Network    ${status.network}, ${counted(dht.peers, "peer")}, ${dht.valid} of ${

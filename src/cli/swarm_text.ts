@@ -14,6 +14,7 @@ import type { TextModel } from "../text/types.ts";
 import { tellNode } from "./ask_node.ts";
 import { VERSION } from "./build_info.ts";
 import type { Output } from "./output.ts";
+import { transferOn } from "./progress.ts";
 import type { Settings } from "./settings.ts";
 import type { SwarmTarget } from "./swarm_target.ts";
 
@@ -32,7 +33,7 @@ export async function openSwarmText(
   rooms: AsyncDisposableStack,
   signal: AbortSignal,
 ): Promise<TextModel> {
-  const context = resolveContext(world, { paths, environment }, (text) => output.error(text));
+  const context = resolveContext(world, { paths, environment }, transferOn(output));
   const { source: model } = await findModel(context, target.model, signal);
   rooms.use(model);
   const openings = await Promise.allSettled([

@@ -19,7 +19,7 @@ export const HTTP_KEYS = {
     "list",
     listOf(matching(/^[A-Za-z0-9.-]{1,253}$/, "a host name")),
     [],
-    "Host names, besides localhost, by which the local API may be called.",
+    "Host names, besides localhost, by which the local API may be called; where it wants a key, its addresses are names too.",
   ),
   "http.api_keys": {
     ...key(

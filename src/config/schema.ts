@@ -12,16 +12,18 @@ import { ENERGY_KEYS } from "./keys_energy.ts";
 import { HTTP_KEYS } from "./keys_http.ts";
 import { POLICY_KEYS } from "./keys_policy.ts";
 
-const MULTIADDR = matching(
-  /^\/(?:ip4|ip6|dns|dns4|dns6|dnsaddr)\/[^/\s]+(?:\/[^/\s]+)*$/,
-  "a multiaddr such as /ip4/10.0.0.2/tcp/31337",
+const PORT = "(?:6553[0-5]|655[0-2]\\d|65[0-4]\\d\\d|6[0-4]\\d{3}|[1-5]\\d{4}|\\d{1,4})";
+/** There is no transport but TCP: at any other address nobody would be heard, and nobody heard of. */
+const TCP_MULTIADDR = matching(
+  new RegExp(`^/(?:ip4|ip6|dns|dns4|dns6)/[^/\\s]+/tcp/${PORT}(?:/p2p/[A-Za-z0-9]{20,80})?$`),
+  "a multiaddr with /tcp/ and a port, such as /ip4/10.0.0.2/tcp/31337",
 );
 const BOOTSTRAP = matching(
   /^\/[^\s]+\/p2p\/[A-Za-z0-9]{20,80}(?:\/p2p-circuit\/p2p\/[A-Za-z0-9]{20,80})?$/,
   "a multiaddr that ends in /p2p/ and a peer id, such as /ip4/10.0.0.2/tcp/31337/p2p/12D3Koo…",
 );
 const HOST_PORT = matching(
-  /^(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):(?:6553[0-5]|655[0-2]\d|65[0-4]\d\d|6[0-4]\d{3}|[1-5]\d{4}|\d{1,4})$/,
+  new RegExp(`^(?:\\[[0-9a-fA-F:.]+\\]|[A-Za-z0-9.-]+):${PORT}$`),
   "HOST:PORT such as 127.0.0.1:8080",
 );
 const GIB = 2 ** 30;
@@ -69,7 +71,12 @@ export const CONFIG_KEYS = {
     [],
     "Peers to join the swarm through; the network's own without them.",
   ),
-  listen: key("list", listOf(MULTIADDR), ["/ip4/0.0.0.0/tcp/0"], "Addresses to listen on; port 0 picks one."),
+  listen: key(
+    "list",
+    listOf(TCP_MULTIADDR),
+    ["/ip4/0.0.0.0/tcp/0"],
+    "Addresses to listen on; port 0 picks one.",
+  ),
   api: key("text", HOST_PORT, "127.0.0.1:8080", "Where the local API listens; port 0 picks one."),
   data_dir: key("text", text, undefined, "Folder of identity, state and models."),
   log_level: key(
@@ -82,7 +89,7 @@ export const CONFIG_KEYS = {
   procfs: key("text", v.pipe(v.string(), v.nonEmpty("a folder")), "/proc", "Folder that stands for /proc."),
   "p2p.announce": key(
     "list",
-    listOf(MULTIADDR),
+    listOf(TCP_MULTIADDR),
     [],
     "Addresses told to others in place of the ones listened on.",
   ),

@@ -61,9 +61,14 @@ export function unreachableError({ peers }: JoinReport): NodeError {
   const reasons = peers.map(reasonOf);
   const words = reasons.length === 1
     ? `Cannot join through ${reasons[0]}`
-    : `Cannot join: none of ${peers.length} bootstraps answered, wanted one that does; ${reasons.join("; ")}`;
+    : `Cannot join: none of ${peers.length} bootstraps answered, wanted one that does; ${
+      reasons.map(withoutWanted).join("; ")
+    }`;
   return new NodeError("unreachable", words);
 }
+
+/** What each would have to be is said by `doctor`: here it would stand there as often as there are bootstraps. */
+const withoutWanted = (reason: string): string => reason.replace(/, wanted .*$/s, "");
 
 /** Whom, and why: a failure to connect names the peer itself, with the address where one was dialled. */
 function reasonOf({ peer, reason = "" }: JoinedPeer): string {

@@ -48,16 +48,14 @@ export const encodeIdentity = (identity: Identity): Uint8Array => privateKeyToPr
 /** The identity at `path`, or `undefined` where there is no file. Throws as {@linkcode decodeIdentity}, and `denied`. */
 export async function readIdentity(path: string): Promise<Identity | undefined> {
   try {
-    const { size } = await Deno.stat(path);
-    if (size > MAX_FILE_BYTES) {
-      throw new NodeError(
-        "corrupt",
-        `Cannot read identity ${path}: it has ${size} bytes, wanted a key of at most 16 kB`,
-      );
+    const { size, isFile } = await Deno.stat(path);
+    if (!isFile || size > MAX_FILE_BYTES) {
+      const what = isFile ? `it has ${size} bytes` : "it is no file";
+      throw new NodeError("corrupt", `Cannot read identity ${path}: ${what}, wanted a key of at most 16 kB`);
     }
     return decodeIdentity(await Deno.readFile(path));
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) return undefined;
     if (error instanceof Deno.errors.PermissionDenied) {
       throw new NodeError(
         "denied",

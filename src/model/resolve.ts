@@ -43,14 +43,30 @@ export async function resolveModel(
   text: string,
   signal: AbortSignal,
 ): Promise<ResolvedModel> {
+  const here = await resolveHere(context, text, signal);
+  if (here !== undefined) return here;
   const hub = parseHubSource(text);
-  if (hub !== undefined) return ofEntry(context, await fetchHub(context, hub, signal));
+  if (hub === undefined) return await fetchDemo(context, signal);
+  return ofEntry(context, await fetchHub(context, hub, signal));
+}
+
+/** As {@linkcode resolveModel}, but nothing is fetched: `undefined` for a model that Hugging Face would be asked for. */
+export async function resolveHere(
+  context: ResolveContext,
+  text: string,
+  signal: AbortSignal,
+): Promise<ResolvedModel | undefined> {
+  const hub = parseHubSource(text);
+  if (hub !== undefined) {
+    const there = await context.store.get(storeNameOf(hub), signal);
+    return there === undefined ? undefined : ofEntry(context, there);
+  }
   const tried: string[] = [];
   const local = await localModel(text, tried);
   if (local !== undefined) return local;
   const entry = await storedModel(context, text, tried, signal);
   if (entry !== undefined) return ofEntry(context, entry);
-  if (text === DEMO_MODEL.name) return await demoModel(context, signal);
+  if (text === DEMO_MODEL.name) return await keptDemo(context);
   tried.push(
     `it is not the demo model "${DEMO_MODEL.name}"`,
     `it does not begin with "hf:" (hf:org/name[/file.gguf])`,
@@ -159,14 +175,18 @@ export async function fetchHub(
   source: HubSource,
   signal: AbortSignal,
 ): Promise<StoreEntry> {
-  const { repository, file } = source;
-  const name = file === undefined ? repository : `${repository}/${file.replace(/\.gguf$/i, "")}`;
+  const { repository } = source;
+  const name = storeNameOf(source);
   const there = await context.store.get(name, signal);
   if (there !== undefined) return there;
   const hub = hubOf(context.environment);
   const files = chooseFiles(await listFiles(context.world, hub, source, signal), source);
   return await fetchFiles(context, { name, id: repository, source, files }, signal);
 }
+
+/** What the store calls a model of Hugging Face. */
+const storeNameOf = ({ repository, file }: HubSource): string =>
+  file === undefined ? repository : `${repository}/${file.replace(/\.gguf$/i, "")}`;
 
 function chooseFiles(listed: readonly HubFile[], { repository, file }: HubSource): readonly HubFile[] {
   if (file !== undefined) {
@@ -221,13 +241,18 @@ async function fetchFiles(
   }, signal);
 }
 
-/** The demo model: from the store (looked up before), from the cache of `scripts/demo_model.sh`, or from Hugging Face. */
-async function demoModel(context: ResolveContext, signal: AbortSignal): Promise<ResolvedModel> {
+/** The demo model from the cache of `scripts/demo_model.sh`; the store is looked up before. */
+async function keptDemo({ environment }: ResolveContext): Promise<ResolvedModel | undefined> {
   const { name, repository, file } = DEMO_MODEL;
-  for (const path of demoModelPaths(context.environment)) {
+  for (const path of demoModelPaths(environment)) {
     const size = await Deno.stat(path).then((found) => found.size, () => undefined);
     if (size === file.bytes) return { path, id: name, repository: repositoryUrl(repository) };
   }
+  return undefined;
+}
+
+async function fetchDemo(context: ResolveContext, signal: AbortSignal): Promise<ResolvedModel> {
+  const { name, repository, file } = DEMO_MODEL;
   try {
     const source = { repository, path: "" };
     return ofEntry(context, await fetchFiles(context, { name, id: name, source, files: [file] }, signal));

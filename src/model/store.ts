@@ -59,7 +59,8 @@ export class ModelStore {
         if (entry !== undefined) entries.push(entry);
       }
     } catch (error) {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
+      const isNone = error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory;
+      if (!isNone) throw error;
     }
     return entries.sort((a, b) => a.name < b.name ? -1 : 1);
   }

@@ -54,6 +54,31 @@ export function progressText(progress: TransferProgress): string {
   } MB/s${left}`;
 }
 
+/** Hears a line about work of which `share` is done, 1 at the end. */
+export type TellTransfer = (text: string, share: number) => void;
+
+/**
+ * Tells `line` ten times of one piece of work: for logs and pipes, where each line stays.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const lines: string[] = [];
+ * const tell = everyTenth((line) => lines.push(line));
+ * for (let done = 0; done <= 100; done++) tell(`${done} %`, done / 100);
+ * assertEquals([lines.length, lines[1], lines.at(-1)], [11, "10 %", "100 %"]);
+ * ```
+ */
+export function everyTenth(line: (text: string) => void): TellTransfer {
+  let told = -1;
+  return (text, share) => {
+    const tenth = Math.floor(10 * share);
+    if (tenth !== told) line(text);
+    told = tenth;
+  };
+}
+
 /** Counts bytes of one piece of work over all its files. */
 export class Meter {
   #bytes = 0;

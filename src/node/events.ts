@@ -18,7 +18,10 @@ export interface ServedModel {
 /** One thing that came true. */
 export type NodeEvent =
   | { readonly kind: "listening"; readonly peerId: PeerId; readonly addresses: readonly string[] }
-  | { readonly kind: "progress"; readonly text: string }
+  /** `share`: how much of it is done, where that grows; such a text stands until the next one. */
+  | { readonly kind: "progress"; readonly text: string; readonly share?: number }
+  /** The local API answers, whatever else is still missing. */
+  | { readonly kind: "answering"; readonly api: string }
   | ({ readonly kind: "loaded"; readonly weightBytes: number; readonly loadMs: number } & ServedModel)
   | {
     readonly kind: "announced";

@@ -8,7 +8,7 @@ import type { DataPaths } from "../config/paths.ts";
 import { openNamedModel, type ResolveContext } from "../model/resolve.ts";
 import type { ModelSource } from "../model/source.ts";
 import { ModelStore } from "../model/store.ts";
-import { progressText } from "../model/transfer.ts";
+import { progressText, type TellTransfer } from "../model/transfer.ts";
 
 /** A model, and where the public finds it. */
 export interface FoundModel {
@@ -27,12 +27,12 @@ export interface FindOptions {
 export const resolveContext = (
   world: World,
   { paths, environment }: FindOptions,
-  tell: (progress: string) => void,
+  tell: TellTransfer,
 ): ResolveContext => ({
   world,
   store: new ModelStore(world, paths.models),
   environment,
-  onProgress: (progress) => tell(progressText(progress)),
+  onProgress: (progress) => tell(progressText(progress), progress.bytes / Math.max(1, progress.totalBytes)),
 });
 
 /** Opens the model `name`. Throws `NodeError` `usage` with what was tried. */

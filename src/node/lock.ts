@@ -92,8 +92,10 @@ export function readHolder(paths: DataPaths): Holder | undefined {
       ...(settings === undefined ? {} : { settings }),
     };
   } catch (error) {
-    if (error instanceof SyntaxError || error instanceof Deno.errors.NotFound) return undefined;
-    if (error instanceof TypeError) return undefined;
+    const isNone = [SyntaxError, TypeError, Deno.errors.NotFound, Deno.errors.NotADirectory].some((kind) =>
+      error instanceof kind
+    );
+    if (isNone) return undefined;
     throw new NodeError(
       "denied",
       `Cannot read ${paths.lock}: it is not readable, wanted the owner's account`,

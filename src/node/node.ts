@@ -104,6 +104,7 @@ export async function openNode(
       own: (peerId) => contribution.own(peerId),
     }),
   );
+  tell({ kind: "answering", api: api.url });
   const named = plan.model ?? plan.asks;
   lock.describe({
     pid: Deno.pid,

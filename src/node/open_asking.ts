@@ -55,7 +55,11 @@ async function ask(
   signal: AbortSignal,
 ): Promise<void> {
   const { plan, health, tell: say, world } = context;
-  const { source } = await parts.openModel(plan, (text) => say({ kind: "progress", text }), signal);
+  const { source } = await parts.openModel(
+    plan,
+    (text, share) => say({ kind: "progress", text, share }),
+    signal,
+  );
   await using model = source;
   const prefix = plan.config.dht_prefix ?? dhtPrefixOf(model.id, plan.network);
   requirePrefix(prefix);

@@ -16,6 +16,7 @@ import { OnDemand } from "../text/on_demand.ts";
 import { type Lease, roomFor, Sequences } from "../text/sequences.ts";
 import { openSoloSequence } from "../text/solo_sequence.ts";
 import type { Engine } from "./engine.ts";
+import { everyTenth } from "../model/transfer.ts";
 import { findModel, type FindOptions, resolveContext } from "./find_model.ts";
 import { availableBytes } from "./open_compute.ts";
 import { ownBlocks } from "./own_work.ts";
@@ -44,7 +45,7 @@ export function draftSource(
   return {
     name,
     async open(signal) {
-      const context = resolveContext(world, options, (text) => world.log.info(text));
+      const context = resolveContext(world, options, everyTenth((text) => world.log.info(text)));
       return (await findModel(context, name, signal)).source;
     },
     requireRoom(model) {

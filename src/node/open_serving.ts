@@ -70,7 +70,8 @@ async function serve(
 ): Promise<void> {
   const { plan, network, tell, world } = context;
   const say = (text: string) => tell({ kind: "progress", text });
-  const { source, repository } = await parts.openModel(plan, say, signal);
+  const grow = (text: string, share: number) => tell({ kind: "progress", text, share });
+  const { source, repository } = await parts.openModel(plan, grow, signal);
   await using model = source;
   const prefix = plan.config.dht_prefix ?? dhtPrefixOf(model.id, plan.network);
   requirePrefix(prefix);

@@ -5,6 +5,7 @@
  */
 import type { BlockRange } from "../base/tensor.ts";
 import type { ModelSource } from "../model/source.ts";
+import type { TellTransfer } from "../model/transfer.ts";
 import type { Announcer } from "../petals/server/announce.ts";
 import type { Engine } from "./engine.ts";
 import type { FoundModel } from "./find_model.ts";
@@ -15,7 +16,7 @@ import type { ServingState } from "./serving_state.ts";
 
 /** What serving opens; tests have toys. */
 export interface ServingParts {
-  openModel(plan: NodePlan, tell: (progress: string) => void, signal: AbortSignal): Promise<FoundModel>;
+  openModel(plan: NodePlan, tell: TellTransfer, signal: AbortSignal): Promise<FoundModel>;
   openEngine(context: ServingContext, model: ModelSource, signal: AbortSignal): Promise<Engine>;
   /** A small model that guesses for the served one. */
   readonly draft?: DraftSource | undefined;

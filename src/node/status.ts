@@ -40,7 +40,7 @@ export function nodeStatus(
     peerId: network.rpc.self,
     addresses: network.addresses(),
     network: plan.network.name,
-    reachability: network.reachability,
+    reachability: verdictOf(network),
     dht: { ...network.dht.status(), lastAnnounceAt: serving?.announcedAtMs ?? null },
     serving: plan.model === undefined ? null : serving?.status() ?? loadingStatus(plan),
     answers: text.load,
@@ -52,6 +52,15 @@ export function nodeStatus(
     degraded: health.degraded,
     uptimeSeconds: Math.round(world.clock.monotonic() - startedAtMs) / 1000,
   };
+}
+
+/** Who knows nobody could ask nobody. */
+function verdictOf({ reachability, dht }: Network): StatusDocument["reachability"] {
+  const isAlone = reachability.checkedAt === undefined && reachability.state === "unknown" &&
+    dht.status().peers === 0;
+  return isAlone
+    ? { state: "unknown", reason: "no other node is known yet that could call back" }
+    : reachability;
 }
 
 const loadingStatus = ({ model, range, config }: NodePlan): ServingStatus => ({

@@ -142,9 +142,11 @@ function listenError(listen: readonly string[], error: unknown): Error {
       },
     );
   }
+  // libp2p names each address below a line about its own settings, with where in its insides it noticed
+  const words = inner.match(/^\s+\/\S+: (?:\w+Error: )?(.*)$/m)?.[1] ?? inner.split("\n")[0];
   return new NodeError(
     "usage",
-    `Cannot listen on ${where}: ${inner}, wanted multiaddrs such as /ip4/0.0.0.0/tcp/0`,
+    `Cannot listen on ${where}: ${words}, wanted multiaddrs such as /ip4/0.0.0.0/tcp/0`,
     {
       cause: error,
     },

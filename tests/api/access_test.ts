@@ -140,6 +140,18 @@ Deno.test("accessDoor lets listed origins in, with a preflight that needs no key
   assertEquals([all.status, all.headers.get("access-control-allow-origin")], [200, "*"]);
 });
 
+Deno.test("accessDoor takes an address for a name where a key is wanted, and no other name", async () => {
+  const status = async (apiKeys: readonly string[], host: string) =>
+    (await doorWith({ apiKeys })("/", { host, authorization: "Bearer first-key" })).status;
+  for (const host of ["192.168.1.20:8080", "192.168.1.20", "[fd00::2]:8080", "0.0.0.0:8080"]) {
+    assertEquals([await status(KEYS, host), await status([], host)], [200, 403], host);
+  }
+  for (const host of ["evil.example", "192.168.1.20.evil.example", "1.2.3.4.5:80", "[x", "a]"]) {
+    assertEquals([await status(KEYS, host), await status([], host)], [403, 403], host);
+  }
+  assertEquals((await doorWith({ apiKeys: KEYS })("/", { host: "192.168.1.20:8080" })).status, 401);
+});
+
 Deno.test("accessDoor repeats a client's valid id and gives every other request its own", async () => {
   const ask = doorWith();
   const idOf = async (given?: string) =>

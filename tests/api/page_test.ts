@@ -1,6 +1,7 @@
 import { assert, assertEquals, assertMatch, assertStringIncludes } from "@std/assert";
 import { gzip } from "../../src/api/pages/assets.ts";
 import { DASHBOARD_ASSETS, dashboardPage } from "../../src/api/pages/dashboard.ts";
+import { textParts } from "../../src/api/pages/client/chat_text.js";
 import * as words from "../../src/api/pages/client/words.js";
 import { verdictOf } from "../../src/api/pages/verdict.ts";
 import type { StatusDocument } from "../../src/api/status.ts";
@@ -171,6 +172,10 @@ Deno.test("the line below the verdict says how long ago the node was announced, 
   const dht = { peers: 1, entries: 0, valid: 0, lastAnnounceAt: 963_000 };
   assertEquals(told({ dht, serving }), "announced 37 s ago · 1 peer on the private network · up for 5 s");
   assertEquals(
+    told({ dht: { ...dht, peers: 0 }, serving }),
+    "not announced yet · 0 peers on the private network · up for 5 s",
+  );
+  assertEquals(
     told({ serving, reachability: { state: "reachable", reason: "a peer called back" } }),
     "a peer called back · not announced yet · 2 peers on the private network · up for 5 s",
   );
@@ -234,4 +239,27 @@ Deno.test("a node that serves nothing contributes nothing, and one is counted as
   assertEquals(words.policyWords(policy, true), "Contributing");
   assertEquals(words.policyWords(policy, false), "Nothing to pause: this node serves no blocks");
   assertEquals([words.count(1, "answer"), words.count(1200, "token")], ["1 answer", "1,200 tokens"]);
+});
+
+Deno.test("the owner's pause is told without saying it twice", () => {
+  const decision = (action: string, rule: string, says: string) =>
+    words.policyWords({ action, because: [{ rule, action, says }], until: null } as never, true);
+  assertEquals(
+    decision("pause", "pause", "paused by the owner for 5 minutes"),
+    "Paused by the owner for 5 minutes",
+  );
+  assertEquals(decision("pause", "heat", "the processor has 85 °C"), "Paused: the processor has 85 °C");
+  assertEquals(decision("slow", "heat", "the processor has 76 °C"), "Slowed down: the processor has 76 °C");
+});
+
+Deno.test("fenced code is told from text, however far it has come", () => {
+  const whole = "Look:\n```py\nprint(`1`)\n\n```\n\nand\n\n~~~~\n~~~\n```\n~~~~\n`a` ```b```";
+  assertEquals(textParts(whole), ["Look:", "print(`1`)\n", "and", "~~~\n```", "`a` ```b```"]);
+  assertEquals(textParts("Look:\n```"), ["Look:", ""]);
+  assertEquals(textParts("  ```\na"), ["", "a"]);
+  assertEquals(textParts(""), [""]);
+  for (let cut = 0; cut <= whole.length; cut++) {
+    const [first] = textParts(whole.slice(0, cut));
+    assert("Look:\n``".startsWith(first!), `what was text stays text: ${first}`);
+  }
 });

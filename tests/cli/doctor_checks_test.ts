@@ -7,9 +7,14 @@ import { engineCheck } from "../../src/cli/check_engine.ts";
 import { inboundCheck, ofNode, ofStandIn } from "../../src/cli/check_inbound.ts";
 import { keyCheck } from "../../src/cli/check_key.ts";
 import { memoryCheck } from "../../src/cli/check_memory.ts";
+import { modelCheck } from "../../src/cli/check_model.ts";
 import { ipv6Check, natCheck, natOf, networkCheck } from "../../src/cli/check_network.ts";
 import { permissionsCheck } from "../../src/cli/check_permissions.ts";
 import { portsCheck } from "../../src/cli/check_ports.ts";
+import { settingsCheck } from "../../src/cli/check_settings.ts";
+import { openLookouts } from "../../src/cli/doctor_lookouts.ts";
+import { isDataLocked, readHolder } from "../../src/node/lock.ts";
+import { writeTinyGguf } from "../support/tiny_model.ts";
 import type { Check, CheckContext, Diagnosis, Lookouts } from "../../src/cli/checks.ts";
 import type { StatusDocument } from "../../src/api/status.ts";
 import { NodeError } from "../../src/base/errors.ts";
@@ -311,4 +316,73 @@ Deno.test("a folder that another process holds is named, and lets go of again", 
   }
   only(await look(keyCheck, given), "ok", /no key yet/);
   await using _again = await openDataLock(clock, paths);
+});
+
+Deno.test("a data folder that is a file is named, and nobody is taken for its holder", async () => {
+  await using folder = await temporaryFolder();
+  const file = `${folder.path}/data`;
+  await Deno.writeTextFile(file, "x");
+  for (const root of [file, `${file}/deeper`]) {
+    only(await look(diskCheck, { root }), "fail", /data is a file/);
+    assertEquals(readHolder(dataPaths(root)), undefined);
+    assertEquals(await isDataLocked(new FakeClock(NOW), dataPaths(root)), false);
+  }
+  only(await look(permissionsCheck, { root: file }), "unknown", /is no folder/);
+  const { world, settings } = contextWith({ root: file });
+  await using lookouts = openLookouts(world, settings, { node: { state: "none" }, environment: {} }, never);
+  for (const model of ["/nowhere.gguf", "nowhere"]) {
+    only(
+      await look(modelCheck, { root: file, config: { model }, lookouts }),
+      "fail",
+      /the store has no models/,
+    );
+  }
+});
+
+Deno.test("settings with which no node would start fail, unless one runs", async () => {
+  const open = { config: { api: "0.0.0.0:8080", "http.api_keys": [] } };
+  only(await look(settingsCheck, open), "fail", /other machines reach it and no key is set/);
+  assertEquals(await look(settingsCheck, { ...open, node: { state: "silent", why: "x" } }), []);
+  only(await look(settingsCheck, { config: { blocks: "5:3" } }), "fail", /5:3 holds no block/);
+  assertEquals(await look(settingsCheck, {}), []);
+});
+
+Deno.test("a model that is not there, is none, or has fewer blocks is named; one that would be fetched is not", async () => {
+  await using folder = await temporaryFolder();
+  const root = `${folder.path}/data`;
+  const model = `${folder.path}/tiny.gguf`;
+  await writeTinyGguf(model);
+  await Deno.writeTextFile(`${folder.path}/no.gguf`, "no model");
+  const from = { node: { state: "none" } as const, environment: { HOME: folder.path } };
+  const { world, settings } = contextWith({ root });
+  await using lookouts = openLookouts(world, settings, from, never);
+  const at = async (config: Partial<Config>) => await look(modelCheck, { root, config, lookouts });
+  only(await at({}), "info", /none is named/);
+  only(await at({ model }), "ok", /^tiny can be opened: 4 blocks/);
+  only(await at({ model, blocks: "2:4" }), "ok", /can be opened/);
+  only(await at({ model, blocks: "2:5" }), "fail", /has 4 blocks, and blocks up to 5/);
+  only(await at({ model, end_block: 9, serve: false }), "ok", /can be opened/);
+  only(await at({ model: `${folder.path}/away.gguf` }), "fail", /Cannot find the model.*no file or folder/);
+  only(await at({ model: `${folder.path}/no.gguf` }), "fail", /no GGUF file/);
+  for (const name of ["hf:org/name", "smollm2-135m"]) {
+    only(await at({ model: name }), "info", /the first start fetches it/);
+  }
+  const [, draft] = await at({ model, "text.draft_model": `${folder.path}/away.gguf` });
+  assertMatch(draft!.says, /Cannot find the model.*away/);
+  assertEquals(
+    await look(modelCheck, { config: { model: "away" }, node: { state: "silent", why: "x" } }),
+    [],
+  );
+});
+
+Deno.test("where no bootstrap is named, nobody is told to make one answer", async () => {
+  await using folder = await temporaryFolder();
+  const root = folder.path;
+  await Deno.writeFile(dataPaths(root).identity, encodeIdentity(await createIdentity()), { mode: 0o600 });
+  for (const check of [clockCheck, inboundCheck, keyCheck]) {
+    const [alone] = await look(check, { root });
+    assertMatch(alone!.cure!, /name a node that runs with --initial-peers/);
+    const [named] = await look(check, { root, bootstraps: ["/ip4/10.0.0.9/tcp/1/p2p/P"] });
+    assertMatch(named!.cure!, /make a bootstrap answer/);
+  }
 });

@@ -154,6 +154,17 @@ Deno.test("doctor says what to buy or to measure where nothing tells", async () 
   assertMatch(found!.cure!, /^use a metering plug .*energy\.meters=shelly.*energy\.model_idle_watts/);
 });
 
+Deno.test("doctor tells what to do about a meter that does not answer", async () => {
+  const away = {
+    id: "shelly:10.0.0.9",
+    state: "error",
+    reason: "Cannot read it: no route, wanted an answer",
+  };
+  const found = await energyCheck.run(context({ energy: energyWith([away as never]) }), never);
+  const meter = found.find(({ says }) => says.startsWith("shelly"));
+  assertMatch(meter!.cure!, /see that it is switched on.*energy\.meters/);
+});
+
 Deno.test("doctor names a supply that is too weak, and says nothing where no machine tells", async () => {
   await using folder = await temporaryFolder();
   const look = () =>

@@ -18,7 +18,10 @@ const announced: NodeEvent = {
 const EVENTS: NodeEvent[] = [
   { kind: "listening", peerId: "P", addresses: ["/ip4/1.2.3.4/tcp/5/p2p/P"] },
   { kind: "progress", text: "Loading blocks 0:8" },
+  { kind: "answering", api: "http://127.0.0.1:8080" },
   { kind: "degraded", what: "network", why: "nobody answers" },
+  { kind: "degraded", what: "engine", why: "it died" },
+  { kind: "recovered", what: "engine" },
   { kind: "recovered", what: "network" },
   { kind: "loaded", ...served, weightBytes: 2_500_000, loadMs: 1234.5 },
   announced,
@@ -52,6 +55,9 @@ Deno.test("reportLines prints the four lines of a serving node in their order an
   assertEquals(out, [
     "Listening on /ip4/1.2.3.4/tcp/5/p2p/P",
     "Degraded: network: nobody answers",
+    "Local API at http://127.0.0.1:8080 (it answers meanwhile)",
+    "Degraded: engine: it died",
+    "Recovered: engine",
     "Recovered: network",
     "Loaded blocks 0:8 of tiny with ggml (2.5 MB, 1.2 s)",
     "Announced 8 blocks to 2 bootstrap peers",
@@ -68,6 +74,8 @@ Deno.test("reportJson writes every event with the fields that the contract names
   assertEquals(objects.map(({ event }) => event), [
     "listening",
     "degraded",
+    "degraded",
+    "recovered",
     "recovered",
     "loaded",
     "announced",
@@ -76,7 +84,7 @@ Deno.test("reportJson writes every event with the fields that the contract names
   ]);
   const at = 1_700_000_000_000;
   const fields = { model: "tiny", prefix: "tiny-hf", blocks: [0, 8], engine: "ggml" };
-  assertEquals(objects.slice(3, 6), [
+  assertEquals(objects.slice(5, 8), [
     { event: "loaded", at, ...fields, weightBytes: 2_500_000, loadMs: 1235 },
     { event: "announced", at, blocks: [0, 8], acceptedBy: ["A", "B"], expiresAt: 1_700_000_240_001 },
     {

@@ -49,3 +49,11 @@ Deno.test("status counts one as one", () => {
   };
   assertEquals(lineOf("Work", statusDocument({ work }), NOW_MS), "Work       1 step, 1 token, 0 failed");
 });
+
+Deno.test("status tells where the page is", () => {
+  assertEquals(
+    lineOf("Page", statusDocument(), NOW_MS, "http://127.0.0.1:8080"),
+    "Page       http://127.0.0.1:8080/",
+  );
+  assertEquals(lineOf("Page", statusDocument(), NOW_MS), undefined);
+});

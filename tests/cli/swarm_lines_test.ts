@@ -1,6 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import type { SwarmDocument, SwarmServerDocument } from "../../src/api/swarm.ts";
-import { stripLines, swarmLines } from "../../src/cli/blocks.ts";
+import { ageLines, stripLines, swarmLines } from "../../src/cli/blocks.ts";
 import { peerLines } from "../../src/cli/peers.ts";
 
 const server = (change: Partial<SwarmServerDocument>): SwarmServerDocument => ({
@@ -113,4 +113,9 @@ Deno.test("peers are told connected ones first, their words made harmless", () =
     "A     connected  4.5 ms  a?b      /ip4/1.2.3.4/tcp/1 (+1)",
     "B     known      -       -        -",
   ]);
+});
+
+Deno.test("blocks tells how old its picture of the swarm is, where that may be seen", () => {
+  assertEquals(ageLines({ readAt: 10_000 }, 12_000), []);
+  assertEquals(ageLines({ readAt: 10_000 }, 34_000), ["As the node saw it 24 s ago"]);
 });

@@ -74,6 +74,24 @@ Deno.test("loadConfig says what a value should have been", () => {
     failure({ flags: new Map([["initial_peers", "/ip4/1.2.3.4/tcp/5"]]) }),
     'Cannot use initial_peers: flag says "/ip4/1.2.3.4/tcp/5", wanted a multiaddr that ends in /p2p/ and a peer id, such as /ip4/10.0.0.2/tcp/31337/p2p/12D3Koo…',
   );
+  const tcp = "wanted a multiaddr with /tcp/ and a port, such as /ip4/10.0.0.2/tcp/31337";
+  for (
+    const address of [
+      "/ip4/10.0.0.1",
+      "/ip4/10.0.0.1/udp/1/quic-v1",
+      "/ip4/10.0.0.1/tcp/1/ws",
+      "/ip4/1/tcp/65536",
+    ]
+  ) {
+    assertEquals(
+      failure({ flags: new Map([["listen", address]]) }),
+      `Cannot use listen: flag says "${address}", ${tcp}`,
+    );
+    assertEquals(
+      failure({ sets: [`p2p.announce=${address}`] }),
+      `Cannot use p2p.announce: --set says "${address}", ${tcp}`,
+    );
+  }
   assertEquals(
     failure({ sets: ["api=127.0.0.1:70000"] }),
     'Cannot use api: --set says "127.0.0.1:70000", wanted HOST:PORT such as 127.0.0.1:8080',

@@ -61,7 +61,7 @@ test(
       assertMatch(await text(page, "verdict"), /^Reachability unknown: ./);
       assertMatch(
         await text(page, "verdict-facts"),
-        /^announced \d+ s ago · 0 peers on the private network · up for /,
+        /^not announced yet · 0 peers on the private network · up for /,
       );
       assertMatch(await text(page, "power-method"), /^Modelled, ±\d+ %: the board/);
       assertMatch(await text(page, "public"), /Namemy-boardPeer id12D3Koo.*Blocks0 to 3Version\S*\+kwaainet/);
@@ -72,6 +72,9 @@ test(
         `({ wide: document.documentElement.scrollWidth, window: innerWidth })`,
       );
       assert(wide <= inner, `${wide} wide in ${inner}: ${seen}`);
+      const rows = await page.evaluate<number[]>(`Object.values(Object.groupBy(
+        document.querySelectorAll("#power-figures .gauge"), (gauge) => gauge.offsetTop)).map((row) => row.length)`);
+      assert(rows.every((length) => length === rows[0]), `no gauge is left alone: ${rows}`);
       if (pictures !== undefined) {
         await page.screenshot(`${pictures}/${view.width}${"dark" in view ? "-dark" : ""}.png`);
       }
@@ -156,6 +159,64 @@ test(
   },
 );
 
+/** Takes the node's place in a page's chat: what is given to `say` comes as pieces of an answer. */
+const OWN_MODEL = `(() => {
+  const real = globalThis.fetch;
+  globalThis.fetch = (path, init) => {
+    if (path !== "/v1/chat/completions") return real(path, init);
+    const body = new ReadableStream({ start: (control) => void (globalThis.control = control) });
+    init.signal.addEventListener("abort", () => control.error(init.signal.reason));
+    return Promise.resolve(new Response(body));
+  };
+  globalThis.say = (content, finish_reason = null) => control.enqueue(new TextEncoder().encode(
+    "data: " + JSON.stringify({ choices: [{ delta: { content }, finish_reason }] }) + "\\n\\n"));
+  globalThis.end = () => (control.enqueue(new TextEncoder().encode("data: [DONE]\\n\\n")), control.close());
+  globalThis.ask = (words) => {
+    document.getElementById("chat-text").value = words;
+    document.getElementById("chat-form").requestSubmit();
+  };
+  globalThis.answer = () => [...document.querySelectorAll("#chat-log .turn")].at(-1);
+  globalThis.log = document.getElementById("chat-log");
+})()`;
+
+test(
+  "the chat shows code as code, leaves who reads further up there, and says what was cut or never came",
+  async (url, browser) => {
+    const page = await browser.page(`${url}/`, PHONE);
+    await page.until(isShown);
+    await page.evaluate(OWN_MODEL);
+    const isDone = `document.getElementById("chat-stop").disabled`;
+    const say = (words: string, more = "") => page.evaluate(`say(${JSON.stringify(words)}${more})`);
+    await page.evaluate(`ask("code, please")`);
+    await page.until(`answer()?.querySelector("b").textContent === "Model"`);
+    const waits = `getComputedStyle(answer().querySelector(".said > span"), "::before").content`;
+    assertEquals(await page.evaluate(waits), `"…"`);
+    await say("Here:\n```py\n");
+    await say(`print("${"wide ".repeat(60)}")\n`);
+    await page.until(`/wide/.test(answer().querySelector("pre")?.textContent)`);
+    assertEquals(await page.evaluate(`answer().querySelector(".said > span").textContent`), "Here:");
+    await say("```\n" + "line\n".repeat(60));
+    await page.until(`log.scrollTop > 0 && log.scrollHeight - log.scrollTop - log.clientHeight < 2`);
+    await page.evaluate(`log.scrollTop = 40`);
+    await say("and the end", `, "length"`);
+    await page.until(`/the end/.test(answer().textContent)`);
+    assertEquals(await page.evaluate(`log.scrollTop`), 40, "while it comes");
+    if (pictures !== undefined) await page.screenshot(`${pictures}/390-code.png`);
+    await page.evaluate("end()");
+    await page.until(isDone);
+    assertEquals(await page.evaluate(`log.scrollTop`), 40, "when it is whole");
+    assertMatch(await page.evaluate<string>(`answer().textContent`), /Cut here/);
+    assertEquals(await page.evaluate(`document.documentElement.scrollWidth <= innerWidth`), true);
+    assertEquals(await violations(page), []);
+    await page.evaluate(`ask("and nothing")`);
+    await page.until(`answer().querySelector("b").textContent === "Model" && !${isDone}`);
+    await page.evaluate(`end()`);
+    await page.until(isDone);
+    assertEquals(await page.evaluate(`answer().textContent`), "No answerThe model ended without a word");
+    assertEquals(page.complaints.filter((line) => !/404.*\/api\/v1\/swarm/.test(line)), []);
+  },
+);
+
 test("the pause buttons pause and resume the node, and the page says so", async (url, browser) => {
   const page = await browser.page(`${url}/`, PHONE);
   await page.until(isShown);
@@ -167,7 +228,7 @@ test("the pause buttons pause and resume the node, and the page says so", async 
   assertEquals(await text(page, "policy"), "Contributing");
   for (const name of ["5 minutes", "1 hour", "Until morning"]) {
     await click(name);
-    await page.until(`/^Paused: /.test(document.getElementById("policy").textContent)`);
+    await page.until(`/^Paused by the owner /.test(document.getElementById("policy").textContent)`);
     assertEquals((await policy()).because[0].rule, "pause", name);
     await page.until(`!document.getElementById("resume").disabled`);
     await click("Resume");

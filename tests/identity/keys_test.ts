@@ -53,6 +53,10 @@ Deno.test("identity of mode 0400 is read, a damaged file is corrupt and stays as
     assertEquals((await Deno.readFile(damaged)).length, 20);
     await Deno.writeFile(damaged, new Uint8Array(20_000));
     await assertRejects(() => openIdentity(damaged), NodeError);
+    await Deno.mkdir(`${dir}/folder.key`);
+    const folder = await assertRejects(() => openIdentity(`${dir}/folder.key`), NodeError, "move it away");
+    assertEquals(folder.code, "corrupt");
+    assertEquals(await readIdentity(`${damaged}/identity.key`), undefined, "below a file there is none");
   });
 });
 

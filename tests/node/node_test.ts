@@ -141,6 +141,7 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
     "+own power",
     "+contribution",
     "+api",
+    "answering",
     "+described http://127.0.0.1:1",
     "+serving",
     "-serving",
@@ -154,13 +155,22 @@ Deno.test("openNode listens, opens the API, then serves, and stops in the revers
   ]);
 });
 
+Deno.test("a node that knows nobody says so, and not that nobody was asked", async () => {
+  const plan = planWith("network=private", "serve=false");
+  await using node = await openNode(fakeWorld(), plan, recordingParts([]), () => {});
+  assertEquals(node.status().reachability, {
+    state: "unknown",
+    reason: "no other node is known yet that could call back",
+  });
+});
+
 Deno.test("openNode is ready at once when it is a lone private node that serves nothing", async () => {
   const events: NodeEvent[] = [];
   const plan = planWith("network=private", "serve=false");
   await using node = await openNode(fakeWorld(), plan, recordingParts([]), (event) => events.push(event));
   await settle();
-  assertEquals(events.map(({ kind }) => kind), ["listening", "ready"]);
-  assertEquals(events[1], {
+  assertEquals(events.map(({ kind }) => kind), ["listening", "answering", "ready"]);
+  assertEquals(events[2], {
     kind: "ready",
     peerId: SELF,
     addresses: [`/ip4/127.0.0.1/tcp/1/p2p/${SELF}`],

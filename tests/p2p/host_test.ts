@@ -1,4 +1,4 @@
-import { assert, assertEquals, assertLess, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertLess, assertMatch, assertRejects } from "@std/assert";
 import { multiaddr } from "@multiformats/multiaddr";
 import { concatBytes } from "../../src/base/bytes.ts";
 import { openDatabase } from "../../src/base/database.ts";
@@ -311,6 +311,9 @@ Deno.test({
     );
     assertEquals(busy.code, "busy");
     assertEquals((await assertRejects(() => open({ listen: ["nonsense"] }), NodeError)).code, "usage");
+    const other = await assertRejects(() => open({ listen: ["/ip4/127.0.0.1/udp/1/quic-v1"] }), NodeError);
+    assertEquals(other.message.split("\n").length, 1, other.message);
+    assertMatch(other.message, /quic-v1: No transport was configured/);
   },
 });
 

@@ -10,6 +10,7 @@ import type { RouteEnvironment } from "../route_parts.ts";
 import type { StatusDocument } from "../status.ts";
 import { type Asset, assetAnswers, pageResponse, scriptAsset, styleAsset } from "./assets.ts";
 import chatScript from "./client/chat.js" with { type: "text" };
+import chatTextScript from "./client/chat_text.js" with { type: "text" };
 import dashboardScript from "./client/dashboard.js" with { type: "text" };
 import machineScript from "./client/machine.js" with { type: "text" };
 import plotScript from "./client/plot.js" with { type: "text" };
@@ -36,6 +37,7 @@ export const DASHBOARD_ASSETS: readonly Asset[] = [
   scriptAsset("read.js", readScript),
   scriptAsset("words.js", wordsScript),
   scriptAsset("chat.js", chatScript),
+  scriptAsset("chat_text.js", chatTextScript),
 ];
 
 /** The page with what is true without a script: whether others reach this node. */

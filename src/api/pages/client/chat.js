@@ -3,10 +3,13 @@
  *
  * @module
  */
+import { showText } from "./chat_text.js";
 import { ask, byId, put } from "./read.js";
 
 /** Where the conversation is kept while the tab lives. */
 const KEPT = "kwaainet.conversation";
+/** Who reads further up is left there; who is this near to the end sees what comes. */
+const NEAR_PX = 48;
 /** Most turns that are kept and sent. */
 const MAX_TURNS = 40;
 
@@ -45,30 +48,39 @@ export async function openChat() {
   const talk = async (words) => {
     const controller = new AbortController();
     turns = [...turns, { role: "user", content: words }].slice(-MAX_TURNS);
-    const asked = turns.filter(({ role }) => role !== "error");
+    const asked = turns.filter(({ role, content }) => role !== "error" && content !== "");
     const turn = { role: "assistant", content: "" };
     show();
     setBusy(controller);
     const element = log.appendChild(turnElement(turn));
     const place = element.lastChild;
+    log.scrollTop = log.scrollHeight;
     let thoughts;
     try {
-      for await (const { thought = "", piece = "" } of answer(model, asked, controller.signal)) {
+      for await (const { thought, piece, end } of answer(model, asked, controller.signal)) {
+        const follows = log.scrollHeight - log.scrollTop - log.clientHeight < NEAR_PX;
         if (thought !== "") {
           turn.thought = (turn.thought ?? "") + thought;
           thoughts ??= element.insertBefore(thoughtElement(), place);
           thoughts.lastChild.data = turn.thought;
         }
+        if (end === "length") turn.isCut = true;
         turn.content += piece;
-        place.data = turn.content;
-        log.scrollTop = log.scrollHeight;
+        showText(place, turn.content);
+        if (follows) log.scrollTop = log.scrollHeight;
       }
+      if (turn.content === "" && !turn.thought) throw new Error("The model ended without a word");
     } catch (error) {
       if (!controller.signal.aborted) turns.push({ role: "error", content: error.message });
     }
-    if (turn.content !== "") turns.splice(turns.at(-1).role === "error" ? -1 : turns.length, 0, turn);
+    if (turn.content !== "" || turn.thought) {
+      turns.splice(turns.at(-1).role === "error" ? -1 : turns.length, 0, turn);
+    }
     sessionStorage.setItem(KEPT, JSON.stringify(turns));
+    const { scrollTop } = log;
+    const isAtEnd = log.scrollHeight - scrollTop - log.clientHeight < NEAR_PX;
     show();
+    if (!isAtEnd) log.scrollTop = scrollTop;
     setBusy(undefined);
   };
   form.addEventListener("submit", (event) => {
@@ -112,13 +124,21 @@ function thoughtElement(text = "") {
   return element;
 }
 
-function turnElement({ role, content, thought }) {
+function turnElement({ role, content, thought, isCut }) {
   const element = document.createElement("div");
   element.className = role === "error" ? "turn error" : "turn";
   const who = element.appendChild(document.createElement("b"));
   who.textContent = { user: "You", assistant: "Model", error: "No answer" }[role] ?? "";
   if (thought) element.append(thoughtElement(String(thought)));
-  element.append(document.createTextNode(String(content)));
+  const said = document.createElement("div");
+  said.className = "said";
+  showText(said, String(content));
+  element.append(said);
+  if (isCut) {
+    const note = element.appendChild(document.createElement("p"));
+    note.className = "note";
+    note.textContent = "Cut here: one answer has no more tokens than that. Ask it to go on.";
+  }
   return element;
 }
 
@@ -139,8 +159,9 @@ async function* answer(model, turns, signal) {
     if (data === "[DONE]") return;
     const chunk = JSON.parse(data);
     if (chunk.error !== undefined) throw new Error(chunk.error.message ?? "The answer broke off");
-    const { content: piece, reasoning_content: thought } = chunk.choices?.[0]?.delta ?? {};
-    if (typeof piece === "string" || typeof thought === "string") yield { piece, thought };
+    const { delta, finish_reason: end } = chunk.choices?.[0] ?? {};
+    const { content: piece, reasoning_content: thought } = delta ?? {};
+    if (piece || thought || end) yield { piece: piece ?? "", thought: thought ?? "", end };
   }
 }
 

@@ -38,13 +38,12 @@ function fill(list, rows) {
 const budget = (used, allowed) => `${bytes(used)}${allowed > 0 ? ` of ${bytes(allowed)}` : ""}`;
 const yesNo = (value, yes, no) => value === null ? "no sensor tells" : value ? yes : no;
 
-/** Temperature, supply, memory and disk of a status. */
-export function showMachine({ device }) {
-  if (device === undefined) {
-    return fill(byId("machine"), [["Not read", ["the policy is off: policy.enabled says so"]]]);
+/** What sensors tell; one row where none does. */
+function healthRows({ celsius, hottest, throttled, undervolted }) {
+  if ([celsius, throttled, undervolted].every((told) => told === null)) {
+    return [["Sensors", ["none tells heat, throttling or voltage"]]];
   }
-  const { celsius, hottest, throttled, undervolted } = device;
-  fill(byId("machine"), [
+  return [
     ["Temperature", [
       celsius === null ? "no sensor" : `${Math.round(celsius)} °C (${hottest ?? "processor"})`,
     ]],
@@ -54,6 +53,16 @@ export function showMachine({ device }) {
     ["Supply", [yesNo(undervolted, "voltage too low: a stronger supply is needed", "voltage fine")], {
       warn: undervolted === true,
     }],
+  ];
+}
+
+/** Temperature, supply, memory and disk of a status. */
+export function showMachine({ device }) {
+  if (device === undefined) {
+    return fill(byId("machine"), [["Not read", ["the policy is off: policy.enabled says so"]]]);
+  }
+  fill(byId("machine"), [
+    ...healthRows(device),
     ["Memory", [
       `${bytes(device.memoryAvailableBytes)} of ${bytes(device.memoryTotalBytes)} free`,
       `${bytes(device.ownMemoryBytes)} taken by the node itself`,
@@ -77,7 +86,7 @@ export function showPublic({ serving, peerId, addresses, version, dht }) {
     "public-note",
     serving === null
       ? "Nothing is announced: this node serves no blocks. Peers that connect see the peer id and the addresses."
-      : announced === undefined || dht.lastAnnounceAt === null
+      : announced === undefined || dht.lastAnnounceAt === null || dht.peers === 0
       ? "Nothing is announced yet. This is what will be:"
       : "Word for word what this node announces:",
   );
@@ -94,7 +103,7 @@ export function showPublic({ serving, peerId, addresses, version, dht }) {
       ["Cache left", [
         announced.cacheTokensLeft === null
           ? UNKNOWN
-          : `${figure(announced.cacheTokensLeft)}, keys and values of all blocks`,
+          : `${figure(announced.cacheTokensLeft)}, where each token counts twice in each block`,
       ]],
     ]),
   ]);

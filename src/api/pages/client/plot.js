@@ -80,7 +80,7 @@ export function openPlot(root, { title, unit }) {
     add(now, value) {
       times.push(now / 1000);
       values.push(value);
-      if (times.length > KEPT) times.shift(), values.shift();
+      while (times.length > KEPT) times.shift(), values.shift();
       const known = values.filter((one) => one !== null);
       if (known.length < 2 || globalThis.uPlot === undefined) return;
       root.hidden = false;

@@ -70,7 +70,8 @@ function proof({ state, reason, checkedAt }, now) {
 
 /** What stands below the verdict. `now` is the node's clock. */
 export function verdictFacts({ dht, serving, uptimeSeconds, network, readiness, reachability }, now) {
-  const announced = dht.lastAnnounceAt === null
+  // what nobody was there to take is not announced, whenever it was tried
+  const announced = dht.lastAnnounceAt === null || dht.peers === 0
     ? (serving === null ? "" : "not announced yet")
     : `announced ${span((now - dht.lastAnnounceAt) / 1000)} ago`;
   return [
@@ -123,7 +124,8 @@ export function policyWords({ action, because, until }, serves) {
   }
   const says = because.filter((one) => one.action === action).map((one) => one.says).join("; ");
   const ends = until === null ? "" : ` (looks again at ${clock(until)})`;
-  return `${action === "slow" ? "Slowed down" : "Paused"}: ${says}${ends}`;
+  const name = action === "slow" ? "Slowed down" : "Paused";
+  return says.startsWith("paused ") ? `Paused${says.slice(6)}${ends}` : `${name}: ${says}${ends}`;
 }
 
 /** Whether the owner's own pause holds. */
