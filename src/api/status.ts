@@ -66,6 +66,7 @@ export interface ServingStatus {
 
 /** Totals since the start. */
 export interface WorkStatus {
+  /** Answered or failed; those that were left are neither. */
   readonly steps: number;
   readonly failedSteps: number;
   readonly tokens: number;

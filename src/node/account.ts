@@ -11,6 +11,7 @@ import type { SessionEnergy, StepObserver, StepReport } from "../petals/report.t
 export interface Totals {
   /** Sessions that made at least one step. */
   readonly sessions: number;
+  /** Answered or failed; one that its caller left, or that ended with the blocks, is neither. */
   readonly steps: number;
   readonly failedSteps: number;
   /** Positions computed. */
@@ -92,8 +93,8 @@ export class Account implements StepObserver {
     const sum = this.#totals;
     this.#totals = {
       sessions: sum.sessions + (this.#isNew(session) ? 1 : 0),
-      steps: sum.steps + 1,
-      failedSteps: sum.failedSteps + (outcome === "ok" ? 0 : 1),
+      steps: sum.steps + (outcome === "aborted" ? 0 : 1),
+      failedSteps: sum.failedSteps + (outcome === "ok" || outcome === "aborted" ? 0 : 1),
       tokens: sum.tokens + (outcome === "ok" ? step.tokens : 0),
       prefillTokens: sum.prefillTokens + (outcome === "ok" && step.phase === "prefill" ? step.tokens : 0),
       bytesIn: sum.bytesIn + step.bytesIn,

@@ -19,21 +19,22 @@ const step = (change: Partial<StepReport>): StepReport => ({
   ...change,
 });
 
-Deno.test("Account folds steps into totals; a failed step computes no tokens", () => {
+Deno.test("Account folds steps into totals; a failed step computes no tokens, one that was left is none", () => {
   const account = new Account();
   account.report(step({}));
   account.report(step({ tokens: 1, phase: "decode" }));
   account.report(step({ session: "b", outcome: "too_large" }));
   account.report(step({ session: undefined, method: "forward", tokens: 8 }));
+  account.report(step({ outcome: "aborted" }));
   assertEquals(account.totals, {
     sessions: 2,
     steps: 4,
     failedSteps: 1,
     tokens: 12,
     prefillTokens: 11,
-    bytesIn: 400,
-    bytesOut: 200,
-    computeMs: 8,
+    bytesIn: 500,
+    bytesOut: 250,
+    computeMs: 10,
   });
 });
 
