@@ -39,8 +39,11 @@ export interface RequestFacts extends FailedRequest {
 /** Answers those that are let in. */
 export type Answer = (request: Request, facts: RequestFacts) => Promise<Response>;
 
+/** Ends when the caller goes away; made when somebody asks for it. */
+export type CallerSignal = () => AbortSignal;
+
 /** A door: answers by itself whoever is not let in. Never rejects. */
-export type Door = (request: Request, answer: Answer) => Promise<Response>;
+export type Door = (request: Request, answer: Answer, caller?: CallerSignal) => Promise<Response>;
 
 /** Checks, in this order: host, origin, key, room. */
 export function accessDoor(random: World["random"], options: AccessOptions): Door {
@@ -70,14 +73,14 @@ export function accessDoor(random: World["random"], options: AccessOptions): Doo
       failureResponse(asksForText ? fullOfText(slots) : fullOfOthers(slots), facts);
   };
 
-  return async (request, answer) => {
+  return async (request, answer, caller = () => request.signal) => {
     const requestId = requestIdOf(request.headers.get("x-request-id"), random);
     const path = pathOf(request.url);
     const facts: RequestFacts = {
       path,
       requestId,
       get signal() {
-        return request.signal;
+        return caller();
       },
     };
     const response = await letIn(request, facts, answer).catch((error) =>

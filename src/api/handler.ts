@@ -8,7 +8,7 @@ import { bodyLimit } from "hono/body-limit";
 import { NodeError } from "../base/errors.ts";
 import type { Log, World } from "../base/world.ts";
 import type { TextModels } from "../text/types.ts";
-import { accessDoor, type AccessOptions, type RequestFacts } from "./access.ts";
+import { accessDoor, type AccessOptions, type CallerSignal, type RequestFacts } from "./access.ts";
 import { carbonAwareRoutes, type CarbonAwareSource } from "./carbon_aware.ts";
 import type { EnergyDocument } from "./energy.ts";
 import { EventFeed } from "./events.ts";
@@ -48,7 +48,7 @@ const OLLAMA_PATH =
 
 /** Answers a request; never rejects. Disposing it ends answers that would go on for ever. */
 export interface ApiHandler extends Disposable {
-  (request: Request): Promise<Response>;
+  (request: Request, caller?: CallerSignal): Promise<Response>;
   /** What is answered, beside text. */
   readonly routes: readonly { readonly method: string; readonly path: string }[];
 }
@@ -120,7 +120,8 @@ export function apiHandler(options: ApiOptions): ApiHandler {
   });
   const door = accessDoor(options.world.random, options);
   const answer: ApiHandler = Object.assign(
-    (request: Request) => door(request, async (admitted, facts) => await app.fetch(admitted, facts)),
+    (request: Request, caller?: CallerSignal) =>
+      door(request, async (admitted, facts) => await app.fetch(admitted, facts), caller),
     {
       routes: app.routes.filter(({ method }) => method !== "ALL"),
       [Symbol.dispose]: () => feed[Symbol.dispose](),

@@ -6,6 +6,7 @@
 import { NodeError } from "../base/errors.ts";
 import type { World } from "../base/world.ts";
 import type { ApiHandler } from "./handler.ts";
+import { type Caller, Leaving, type OpenPorts } from "./leaving.ts";
 
 /** Longest wait for requests in progress when the server closes. */
 const CLOSE_MS = 1000;
@@ -31,15 +32,30 @@ export function splitHostPort(address: string): { readonly hostname: string; rea
   return { hostname: address.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(address.slice(at + 1)) };
 }
 
-/** Listens at `address` (`HOST:PORT`, 0 picks a port). Throws `NodeError` `busy` or `denied` with the cure. */
-export function openApiServer(world: World, address: string, handler: ApiHandler): ApiServer {
+/**
+ * Listens at `address` (`HOST:PORT`, 0 picks a port). `openPorts` tells who is connected to a port of ours, where that is
+ * known. Throws `NodeError` `busy` or `denied` with the cure.
+ */
+export function openApiServer(
+  world: World,
+  address: string,
+  handler: ApiHandler,
+  openPorts: (port: number) => ReturnType<OpenPorts> = () => undefined,
+): ApiServer {
   const { hostname, port } = splitHostPort(address);
   const end = new AbortController();
-  const server = serve({ hostname, port, signal: end.signal, onListen: () => {} }, handler);
+  const leaving = new Leaving(world.clock, () => openPorts(server.addr.port));
+  const server = serve({ hostname, port, signal: end.signal, onListen: () => {} }, async (request, info) => {
+    using parts = new DisposableStack();
+    let caller: Caller | undefined;
+    const watched = () => caller ??= parts.use(leaving.watch(request.signal, info.remoteAddr.port));
+    return await handler(request, () => watched().signal);
+  });
   return {
     url: `http://${hostOf(server.addr.hostname)}:${server.addr.port}`,
     async [Symbol.asyncDispose]() {
       handler[Symbol.dispose]();
+      leaving[Symbol.dispose]();
       const patience = new AbortController();
       const answered = server.shutdown().then(() => true);
       const late = world.clock.sleep(CLOSE_MS, patience.signal).then(() => false, () => true);
@@ -58,7 +74,10 @@ function hostOf(hostname: string): string {
   return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
-function serve(options: Deno.ServeTcpOptions, handler: ApiHandler): Deno.HttpServer<Deno.NetAddr> {
+function serve(
+  options: Deno.ServeTcpOptions,
+  handler: Deno.ServeHandler<Deno.NetAddr>,
+): Deno.HttpServer<Deno.NetAddr> {
   const where = `${options.hostname}:${options.port}`;
   try {
     return Deno.serve(options, handler);

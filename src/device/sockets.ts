@@ -23,6 +23,22 @@ export interface TcpSocket {
 const ESTABLISHED = 1;
 const LISTEN = 10;
 
+/** Of longer lists only a part is read. */
+const MOST_SOCKETS = 5_000;
+
+/**
+ * Ports at the other ends of connections to our `port` over which the other side may still send; `undefined` where the kernel
+ * does not tell.
+ */
+export function openPortsTo(files: TextFiles, port: number): ReadonlySet<number> | undefined {
+  const sockets = readTcpSockets(files);
+  const ours = sockets.filter(({ localPort }) => localPort === port);
+  const isWhole = sockets.length < MOST_SOCKETS && ours.some(({ isListening }) => isListening);
+  return isWhole
+    ? new Set(ours.filter(({ isOpen }) => isOpen).map(({ remotePort }) => remotePort))
+    : undefined;
+}
+
 /** All TCP sockets; none off Linux. */
 export const readTcpSockets = (files: TextFiles): readonly TcpSocket[] =>
   ["/proc/net/tcp", "/proc/net/tcp6"].flatMap((path) =>

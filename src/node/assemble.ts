@@ -9,6 +9,7 @@ import { toHex } from "../base/bytes.ts";
 import { openCpuLoad } from "../device/cpu_load.ts";
 import { diskFreeBytes } from "../device/disk.ts";
 import { openOtherLoad } from "../device/other_load.ts";
+import { openPortsTo } from "../device/sockets.ts";
 import { openSystemFiles } from "../device/sysfs.ts";
 import { energyFamilies } from "./energy_families.ts";
 import { watchMetered } from "../device/metered.ts";
@@ -58,6 +59,7 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
     return openEnergy(world, { families: energyFamilies(world, files, config), cpu: openCpuLoad(files) });
   },
   openApi: (world, { config }, shown) => {
+    const files = openSystemFiles(config);
     const keys = config["http.api_keys"] ?? [];
     // verbs on this machine ask with a key of their own, which only the data folder's owner can read
     const ownKey = keys.length === 0 ? undefined : toHex(world.random(OWN_KEY_BYTES));
@@ -75,6 +77,7 @@ export const realParts = (environment: Readonly<Record<string, string>>): NodePa
         maxBodyBytes: config["http.max_body_bytes"],
         log: world.log.child("api"),
       }),
+      (port) => openPortsTo(files, port),
     );
     return { ...server, ownKey };
   },

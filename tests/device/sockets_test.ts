@@ -1,7 +1,7 @@
 import { assertEquals } from "@std/assert";
 import { areLocal, kindOfAddress, purposeOfAddress } from "../../src/device/addresses.ts";
 import { nameServers } from "../../src/device/resolver.ts";
-import { ownerOfSocket, readOpenedByOthers, readTcpSockets } from "../../src/device/sockets.ts";
+import { openPortsTo, ownerOfSocket, readOpenedByOthers, readTcpSockets } from "../../src/device/sockets.ts";
 import { FakeFiles } from "../support/fake_files.ts";
 import { openSystemFiles } from "../../src/device/sysfs.ts";
 import { temporaryFolder } from "../support/temporary_folder.ts";
@@ -36,6 +36,22 @@ Deno.test("readTcpSockets reads listeners and connections of both families, and 
   ]);
   assertEquals([six!.local, six!.remote, six!.remotePort], ["10.77.0.2", "10.77.0.1", 0xd432]);
   assertEquals(readTcpSockets(new FakeFiles({})), []);
+});
+
+Deno.test("openPortsTo tells who may still send, and nothing where that cannot be known", () => {
+  const line = (local: string, remote: string, state: string) =>
+    `  1: ${local} ${remote} ${state} 0:0 0:0 0 0 0 9`;
+  const head = "  sl  local_address rem_address   st";
+  const listener = line("0100007F:1F90", "00000000:0000", "0A");
+  const lines = [
+    line("0100007F:1F90", "0100007F:D431", "01"),
+    line("0100007F:1F90", "0100007F:D432", "08"), // the other side has closed
+    line("0100007F:1F91", "0100007F:D433", "01"), // another port of ours
+  ];
+  const ports = (text: string) => openPortsTo({ readText: () => text, list: () => [] }, 8080);
+  assertEquals(ports([head, listener, ...lines].join("\n")), new Set([0xd431]));
+  assertEquals(ports([head, ...lines].join("\n")), undefined);
+  assertEquals(ports([head, listener, ...lines, ...Array(6000).fill(lines[2])].join("\n")), undefined);
 });
 
 Deno.test("readOpenedByOthers reads the kernel's count, where there is one", () => {

@@ -143,6 +143,49 @@ for (const [family, headDim] of [["qwen2", 16], ["qwen3", 32]] as const) {
     }));
 }
 
+Deno.test(`${FLAVOUR}: whoever leaves before there is an answer ends the computing, however the request came`, () =>
+  withFolder(async (folder) => {
+    const model = await tinyModel(folder);
+    await using node = Program.start([...alone(`${folder}/data`), "--model", model]);
+    const { api } = await node.event("ready");
+    const { hostname, port } = new URL(api);
+    const running = async () =>
+      (await (await fetch(`${api}/api/v1/status`)).json()).answers.running as number;
+    const until = async (wanted: number) => {
+      for (let tries = 0; await running() !== wanted; tries++) {
+        assert(tries < 200, `not ${wanted} answers`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    };
+    // with headers and body in one packet, and in two as most clients send it
+    for (const isSplit of [false, true]) {
+      const asked = {
+        prompt: Array(100).fill("and"), // more than a minute's work
+        max_tokens: 900,
+        temperature: 1,
+        seed: 1,
+        logit_bias: { 2: -100 },
+        n: 16,
+      };
+      const body = JSON.stringify({ ...asked, user: "x".repeat(isSplit ? 9000 : 0) });
+      const head =
+        `POST /v1/completions HTTP/1.1\r\nhost: ${hostname}\r\ncontent-length: ${body.length}\r\n\r\n`;
+      const connection = await Deno.connect({ hostname, port: Number(port) });
+      const write = async (text: string) => {
+        const bytes = new TextEncoder().encode(text);
+        for (let at = 0; at < bytes.length;) at += await connection.write(bytes.subarray(at));
+      };
+      if (isSplit) {
+        await write(head);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        await write(body);
+      } else await write(head + body);
+      await until(1);
+      connection.close();
+      await until(0);
+    }
+  }));
+
 Deno.test(`${FLAVOUR}: whoever leaves ends the computing`, () =>
   withFolder(async (folder) => {
     const model = await tinyModel(folder);
