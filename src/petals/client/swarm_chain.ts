@@ -50,6 +50,8 @@ export async function openSwarmChain(
 interface Link {
   readonly server: SwarmServer;
   readonly blocks: BlockRange;
+  /** When it was chosen, on the monotonic clock. */
+  readonly sinceMs: number;
   hop: OpenHop | undefined;
   /** Inputs so far, in order; a server that takes over is fed them again. */
   history: Activations[];
@@ -126,7 +128,7 @@ class SwarmChain implements Chain {
     const range = { start: 0, end: directory.blocks };
     const servers = usable((await directory.view(VIEW_AGE_MS, signal)).servers);
     if (servers.length > 1) await pings.measure(endsOf(servers, range), signal);
-    this.#links = (await this.#awaitedRoute(range, VIEW_AGE_MS, "own", signal)).map(linkTo);
+    this.#links = (await this.#awaitedRoute(range, VIEW_AGE_MS, "own", signal)).map(this.#linkTo);
   }
 
   async step(input: Activations, signal: AbortSignal): Promise<Activations> {
@@ -219,13 +221,17 @@ class SwarmChain implements Chain {
     return this.#routeIn(others, blocks).found;
   }
 
-  /** Puts others in the place of servers that were found out since the last step. */
+  /**
+   * Puts others in the place of servers that were found out since the last step, however long ago. Whoever comes after one
+   * of them was fed with what it said, and is fed anew: a session that is kept for later texts must not remember lies.
+   */
   async #leaveLiars(signal: AbortSignal): Promise<void> {
-    const isLiar = ({ server }: Link) => this.#swarm.bans.kindOf(server.peerId) === "unfit";
+    const { bans } = this.#swarm;
+    const isLiar = ({ server, sinceMs }: Link) => bans.wasUnfitSince(server.peerId, sinceMs);
     for (let at = this.#links.findIndex(isLiar); at >= 0; at = this.#links.findIndex(isLiar)) {
       const { server: { peerId } } = this.#links[at]!;
       const error = new NodeError("malformed", `Cannot go on with ${peerId}: it answered wrongly`);
-      await this.#mend({ at, error, spoilt: 0 }, { others: 0, again: 0 }, signal);
+      await this.#mend({ at, error, spoilt: this.#links.length - at - 1 }, { others: 0, again: 0 }, signal);
     }
   }
 
@@ -281,7 +287,7 @@ class SwarmChain implements Chain {
       const stays = this.#swarm.bans.kindOf(link.server.peerId) === undefined;
       try {
         const stops = stays ? [link] : await this.#awaitedRoute(link.blocks, maxAgeMs, "all", signal);
-        fresh.push(...stops.map(linkTo));
+        fresh.push(...stops.map(this.#linkTo));
       } catch (nobody) {
         if (!(nobody instanceof NodeError) || nobody.code !== "not_found") throw nobody;
         throw new NodeError(error.code, `${error.message}; nobody else serves them`, { cause: error });
@@ -321,6 +327,16 @@ class SwarmChain implements Chain {
     );
     return uncovered(able.map(({ range }) => range), blocks).length === 0;
   }
+
+  readonly #linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
+    server,
+    blocks,
+    sinceMs: this.#world.clock.monotonic(),
+    hop: undefined,
+    history: [],
+    stale: false,
+    waited: false,
+  });
 
   /** Feeds new sessions with what their predecessors were fed. */
   async #replay(history: readonly Activations[], fresh: readonly Link[], signal: AbortSignal): Promise<void> {
@@ -378,15 +394,6 @@ const isFull = ({ code }: NodeError): boolean => code === "busy" || code === "no
 
 /** Whether asking again cannot help: it lied, or does not speak the protocol. */
 const isUnfit = ({ code }: NodeError): boolean => code === "malformed" || code === "refused";
-
-const linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
-  server,
-  blocks,
-  hop: undefined,
-  history: [],
-  stale: false,
-  waited: false,
-});
 
 /** The servers this client may talk to first and last: to them it has the longest way of its own. */
 function endsOf(servers: readonly SwarmServer[], { start, end }: BlockRange): readonly PeerId[] {
