@@ -8,7 +8,7 @@ import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { KvCache } from "../../compute/backend.ts";
 import type { NextServer } from "../wire/metadata.ts";
-import { firstTokens, joinTokens, MAX_REQUEST_ELEMENTS, splitTokens } from "./activations.ts";
+import { firstTokens, joinShort, joinTokens, MAX_REQUEST_ELEMENTS, splitTokens } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
 import { type Chain, type Hop, requireReached } from "./chain.ts";
 import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
@@ -27,6 +27,11 @@ const MAX_TRIES_PER_STEP = 32;
 const MAX_RETRIES_PER_STEP = 3;
 /** Pause before such a try, times those so far. */
 const RETRY_PAUSE_MS = 1_000;
+/**
+ * Short steps are fed again so many tokens at once: a long answer would take as many round trips as it has tokens. Passes
+ * of so many positions are computed as single ones are, bit by bit (docs/decisions/text.md): the text stays the same.
+ */
+const REPLAY_TOKENS = 9;
 /** How long blocks that are being loaded are waited for, others' by sessions that have begun; and how often it is looked. */
 const COMING_MS = 30_000;
 const COMING_LOOK_MS = 1_000;
@@ -240,7 +245,7 @@ class SwarmChain implements Chain {
     await closeLinks([link]);
     link.stale = false;
     link.hop = await this.#open(link, signal);
-    for (const input of link.history) {
+    for (const input of partsOf(link.history)) {
       await link.hop.step(input, { stepId: uuid(this.#world), next: [] }, signal);
     }
   }
@@ -340,7 +345,7 @@ class SwarmChain implements Chain {
 
   /** Feeds new sessions with what their predecessors were fed. */
   async #replay(history: readonly Activations[], fresh: readonly Link[], signal: AbortSignal): Promise<void> {
-    for (const input of history) {
+    for (const input of partsOf(history)) {
       const step = { stepId: uuid(this.#world), next: [] };
       let hidden = input;
       for (const link of fresh) hidden = await this.#ask(link, hidden, step, signal);
@@ -388,6 +393,10 @@ class SwarmChain implements Chain {
     });
   }
 }
+
+/** What was fed, as it is fed again. */
+const partsOf = (history: readonly Activations[]): readonly Activations[] =>
+  joinShort(history, REPLAY_TOKENS, MAX_REQUEST_ELEMENTS);
 
 /** Whether it has no room for a session now. */
 const isFull = ({ code }: NodeError): boolean => code === "busy" || code === "no_memory";

@@ -62,11 +62,25 @@ Deno.test("a server that dies in mid-session is replaced, the other fed with its
   for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
   assertEquals(names(chain.hops), "A 0:3, Z 3:6");
   assertEquals(a.seen.map(({ tokens }) => tokens), [5, 1, 1, 1, 1, 1]);
-  assertEquals(spare.seen.map(({ tokens }) => tokens), [5, 1, 1, 1, 1, 1]);
-  assertEquals(spare.seen.map(({ next }) => next), [[], [], [], [], [], []]);
+  assertEquals(spare.seen.map(({ tokens }) => tokens), [7, 1, 1, 1]);
+  assertEquals(spare.seen.map(({ next }) => next), [[], [], [], []]);
   assertEquals(a.seen.map(({ next }) => next.at(0)), [undefined, "B", "B", "B", "Z", "Z"]);
   assertEquals(toy.swarm.bans.kindOf("B"), "failed");
   assert(world.lines.some((line) => line.includes("Server failed, another is sought")));
+});
+
+Deno.test("a long answer is fed again in few round trips, of no more tokens than are computed as single ones", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  const a = toy.add("A", 0, 2);
+  const spare = toy.add("Z", 0, 2, { inferenceRps: 1 });
+  a.fault = ({ request }) => request === 30 ? "close" : undefined;
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  const whole = new ToyBlocks({ start: 0, end: 2 });
+  for (let i = 0; i <= 30; i++) {
+    const input = toyInput(i === 0 ? 12 : 1, i);
+    assertEquals(await chain.step(input, never), whole.step(input));
+  }
+  assertEquals(spare.seen.map(({ tokens }) => tokens), [12, 9, 9, 9, 2, 1]);
 });
 
 /** Whether `work` is done after so many seconds. */
@@ -166,7 +180,7 @@ Deno.test("a liar is replaced, and the session it could push to is opened anew",
   for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
   assertEquals(names(chain.hops), "Z 0:3, B 3:6");
   assertEquals(new Set(b.seen.map(({ session }) => session)).size, 2);
-  assertEquals(b.seen.map(({ tokens }) => tokens), [5, 1, 5, 1, 1, 1, 1, 1]);
+  assertEquals(b.seen.map(({ tokens }) => tokens), [5, 1, 6, 1, 1, 1, 1]);
   assertEquals(toy.swarm.bans.kindOf("A"), "unfit");
   assertEquals(toy.swarm.bans.kindOf("B"), undefined);
 });
