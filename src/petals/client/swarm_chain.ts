@@ -180,39 +180,56 @@ class SwarmChain implements Chain {
 
   /** Sends to a server and keeps what was sent. A server that fails is banned and its session closed. */
   async #ask(link: Link, input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
-    const { server, blocks } = link;
+    const { server: { peerId }, blocks } = link;
+    const isNew = link.hop === undefined;
     try {
-      if (link.stale && !this.#swarm.canRewind(server)) await this.#reopen(link, signal);
-      const hop = link.hop ??= await this.#open(link, signal);
-      const startFrom = link.stale ? this.#position : undefined;
-      const compute = (signal: AbortSignal) => hop.step(input, { ...step, startFrom }, signal);
-      const watched = { server, blocks, tokens: input.tokens, hasOthers: () => this.#hasOthers(link) };
-      const output = this.#swarm.isHere(server.peerId)
-        ? await compute(signal)
-        : await this.#swarm.patience.watch(watched, compute, signal);
-      link.stale = false;
-      link.history.push(input);
-      this.#swarm.bans.forgive(server.peerId);
-      this.#swarm.checks.consider({ server, blocks, inputs: link.history, output });
-      return output;
+      return await this.#compute(link, input, step, signal);
     } catch (error) {
       await closeLinks([link]);
-      if (error instanceof NodeError && !signal.aborted) {
-        const kind = isFull(error) ? "full" : isUnfit(error) ? "unfit" : "failed";
-        const banMs = this.#swarm.bans.ban(server.peerId, kind);
-        const fields = { peer: server.peerId, ...blocks, code: error.code, banMs };
-        if (kind === "full") this.#world.log.info("Server has no room, another is sought", fields);
-        else this.#world.log.warn("Server failed, another is sought", fields);
+      if (!(error instanceof NodeError) || signal.aborted) throw error;
+      if (isNew && isFull(error) && await this.#makeRoom(link)) {
+        return await this.#ask(link, input, step, signal);
       }
+      const kind = isFull(error) ? "full" : isUnfit(error) ? "unfit" : "failed";
+      const banMs = this.#swarm.bans.ban(peerId, kind);
+      const fields = { peer: peerId, ...blocks, code: error.code, banMs };
+      if (kind === "full") this.#world.log.info("Server has no room, another is sought", fields);
+      else this.#world.log.warn("Server failed, another is sought", fields);
       throw error;
     }
+  }
+
+  async #compute(link: Link, input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
+    const { server, blocks } = link;
+    if (link.stale && !this.#swarm.canRewind(server)) await this.#reopen(link, signal);
+    const hop = link.hop ??= await this.#open(link, signal);
+    const startFrom = link.stale ? this.#position : undefined;
+    const compute = (signal: AbortSignal) => hop.step(input, { ...step, startFrom }, signal);
+    const watched = { server, blocks, tokens: input.tokens, hasOthers: () => this.#hasOthers(link) };
+    const output = this.#swarm.isHere(server.peerId)
+      ? await compute(signal)
+      : await this.#swarm.patience.watch(watched, compute, signal);
+    link.stale = false;
+    link.history.push(input);
+    this.#swarm.bans.forgive(server.peerId);
+    this.#swarm.checks.consider({ server, blocks, inputs: link.history, output });
+    return output;
+  }
+
+  /** Ends what this client keeps for later, where only a server without room has the blocks; whether there was anything. */
+  async #makeRoom(link: Link): Promise<boolean> {
+    const { kept } = this.#swarm;
+    if (kept.size === 0 || this.#hasOthers(link)) return false;
+    await kept.clear();
+    return true;
   }
 
   /** A session, which may wait for room where nobody else could be asked. */
   #open(link: Link, signal: AbortSignal): Promise<OpenHop> {
     const { server, blocks } = link;
-    // in this process nobody waits: what has no room there may be an engine that is being started again
-    link.waited = !this.#swarm.isHere(server.peerId) && !this.#hasOthers(link);
+    // in this process nobody waits: what has no room there may be an engine that is being started again; nor does
+    // anybody for sessions of our own, which nobody ends but us
+    link.waited = !this.#swarm.isHere(server.peerId) && this.#swarm.kept.size === 0 && !this.#hasOthers(link);
     const size = link.waited ? { ...this.#size, allocationMs: ALLOCATION_MS } : this.#size;
     return this.#swarm.openHop(server, blocks, size, signal);
   }

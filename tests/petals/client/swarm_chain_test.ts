@@ -156,6 +156,23 @@ Deno.test("who alone has the blocks may let a session wait for room; with others
   assertEquals([error.code, only.seen.map(({ allocationSeconds }) => allocationSeconds)], ["busy", [60]]);
 });
 
+Deno.test("sessions that are kept for later are ended before the only server without room is waited for", async () => {
+  const full = new Error("AllocationFailed('Could not allocate 3840 bytes immediately: out of memory')");
+  for (const others of [0, 1]) {
+    const toy = new ToySwarm(fakeWorld(), 6);
+    const a = toy.add("A", 0, 6);
+    if (others > 0) toy.add("Z", 0, 6, { inferenceRps: 1 });
+    const kept = { size: 2, clear: () => Promise.resolve(void (kept.size = 0)) };
+    a.fault = () => kept.size > 0 ? full : undefined;
+    await using chain = await openSwarmChain(toy.world, toy.swarmWith({ kept }), size, never);
+    for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+    assertEquals(kept.size, others > 0 ? 2 : 0);
+    assertEquals(names(chain.hops), others > 0 ? "Z 0:6" : "A 0:6");
+    assertEquals(a.seen[0]!.allocationSeconds, undefined);
+    if (others === 0) assertEquals(a.seen[1]!.allocationSeconds, 60);
+  }
+});
+
 Deno.test("a server in the middle may be replaced by two others", async () => {
   const toy = new ToySwarm(fakeWorld(), 8);
   toy.add("A", 0, 2);
