@@ -203,12 +203,7 @@ class OneModel implements NodeText {
     const { draftTokens } = this.#context;
     const sequences: Sequences = new Sequences(
       this.#world,
-      this.#sequencesOf(base, head, {
-        get size() {
-          return sequences.size;
-        },
-        clear: () => sequences.clear(),
-      }),
+      this.#sequencesOf(base, head, { giveRoom: () => sequences.giveRoom() }),
     );
     const card = await this.#cardOf(model, reading);
     const draft = this.#draftOf(base, files);

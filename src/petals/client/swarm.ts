@@ -23,12 +23,11 @@ import { openRemoteHop } from "./remote_hop.ts";
 
 /** Sessions of this client that are kept for later and used by nobody now. */
 export interface KeptSessions {
-  readonly size: number;
-  /** Ends them. */
-  clear(): Promise<void>;
+  /** Ends them, and none is kept until what it resolves with is disposed. */
+  giveRoom(): Promise<Disposable>;
 }
 
-const NOTHING_KEPT: KeptSessions = { size: 0, clear: () => Promise.resolve() };
+const NOTHING_KEPT: KeptSessions = { giveRoom: () => Promise.resolve({ [Symbol.dispose]: () => {} }) };
 
 /** The servers of one model as a client sees them. Nothing is running: there is nothing to close. */
 export interface Swarm {

@@ -19,8 +19,9 @@ import { uuid } from "./uuid.ts";
 
 /** The same after a server failed: others may have noticed, and announced, something. */
 const MEND_VIEW_AGE_MS = 5_000;
-/** How long the only server of some blocks may let a session wait for memory. */
-const ALLOCATION_MS = 60_000;
+/** How long the only server of some blocks is waited for while it has no room; and how often one is asked that refuses. */
+const ROOM_MS = 60_000;
+const ROOM_LOOK_MS = 1_000;
 /** Servers tried in the place of others in one step. */
 const MAX_TRIES_PER_STEP = 32;
 /** Tries of one step with servers that failed a moment ago, when nobody else is left. */
@@ -62,8 +63,8 @@ interface Link {
   history: Activations[];
   /** What its session holds past its history is to be forgotten with the next step. */
   stale: boolean;
-  /** Its server was given time to find room: it has none. */
-  waited: boolean;
+  /** Until when its server may find room, on the monotonic clock, where it had none and nobody else could be asked. */
+  roomUntilMs: number | undefined;
 }
 
 /** A server that did not answer as it should. */
@@ -180,23 +181,27 @@ class SwarmChain implements Chain {
 
   /** Sends to a server and keeps what was sent. A server that fails is banned and its session closed. */
   async #ask(link: Link, input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
-    const { server: { peerId }, blocks } = link;
     const isNew = link.hop === undefined;
     try {
       return await this.#compute(link, input, step, signal);
     } catch (error) {
       await closeLinks([link]);
-      if (!(error instanceof NodeError) || signal.aborted) throw error;
-      if (isNew && isFull(error) && await this.#makeRoom(link)) {
-        return await this.#ask(link, input, step, signal);
+      if (error instanceof NodeError && !signal.aborted) {
+        const isAlone = isNew && isFull(error) && !this.#hasOthers(link);
+        if (isAlone) return await this.#waitForRoom(link, input, step, signal);
+        this.#accuse(link, error);
       }
-      const kind = isFull(error) ? "full" : isUnfit(error) ? "unfit" : "failed";
-      const banMs = this.#swarm.bans.ban(peerId, kind);
-      const fields = { peer: peerId, ...blocks, code: error.code, banMs };
-      if (kind === "full") this.#world.log.info("Server has no room, another is sought", fields);
-      else this.#world.log.warn("Server failed, another is sought", fields);
       throw error;
     }
+  }
+
+  /** Leaves a server alone for a while. */
+  #accuse({ server: { peerId }, blocks }: Link, error: NodeError): void {
+    const kind = isFull(error) ? "full" : isUnfit(error) ? "unfit" : "failed";
+    const banMs = this.#swarm.bans.ban(peerId, kind);
+    const fields = { peer: peerId, ...blocks, code: error.code, banMs };
+    if (kind === "full") this.#world.log.info("Server has no room, another is sought", fields);
+    else this.#world.log.warn("Server failed, another is sought", fields);
   }
 
   async #compute(link: Link, input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
@@ -216,21 +221,40 @@ class SwarmChain implements Chain {
     return output;
   }
 
-  /** Ends what this client keeps for later, where only a server without room has the blocks; whether there was anything. */
-  async #makeRoom(link: Link): Promise<boolean> {
-    const { kept } = this.#swarm;
-    if (kept.size === 0 || this.#hasOthers(link)) return false;
-    await kept.clear();
-    return true;
+  /**
+   * The same at the only server, which has no room: sessions that are kept for later may be what fills it, and answers that
+   * end meanwhile leave theirs. In this process nobody waits: an engine that is being started again has no room either.
+   */
+  async #waitForRoom(
+    link: Link,
+    input: Activations,
+    step: HopStep,
+    signal: AbortSignal,
+  ): Promise<Activations> {
+    const { clock, log } = this.#world;
+    const { server: { peerId }, blocks } = link;
+    log.info("Server has no room, and is waited for", { peer: peerId, ...blocks });
+    using _room = await this.#swarm.kept.giveRoom();
+    const isHere = this.#swarm.isHere(peerId);
+    link.roomUntilMs = clock.monotonic() + (isHere ? 0 : ROOM_MS);
+    for (;; await clock.sleep(ROOM_LOOK_MS, signal)) {
+      const isLast = clock.monotonic() + ROOM_LOOK_MS > link.roomUntilMs;
+      try {
+        return await this.#compute(link, input, step, signal);
+      } catch (error) {
+        await closeLinks([link]);
+        if (!(error instanceof NodeError) || signal.aborted) throw error;
+        if (isFull(error) && !isLast && !this.#hasOthers(link)) continue;
+        this.#accuse(link, error);
+        throw error;
+      }
+    }
   }
 
-  /** A session, which may wait for room where nobody else could be asked. */
-  #open(link: Link, signal: AbortSignal): Promise<OpenHop> {
-    const { server, blocks } = link;
-    // in this process nobody waits: what has no room there may be an engine that is being started again; nor does
-    // anybody for sessions of our own, which nobody ends but us
-    link.waited = !this.#swarm.isHere(server.peerId) && this.#swarm.kept.size === 0 && !this.#hasOthers(link);
-    const size = link.waited ? { ...this.#size, allocationMs: ALLOCATION_MS } : this.#size;
+  /** A session, for which the server may wait for memory where it was found to have none. */
+  #open({ server, blocks, roomUntilMs }: Link, signal: AbortSignal): Promise<OpenHop> {
+    const left = roomUntilMs === undefined ? 0 : roomUntilMs - this.#world.clock.monotonic();
+    const size = left > 0 ? { ...this.#size, allocationMs: left } : this.#size;
     return this.#swarm.openHop(server, blocks, size, signal);
   }
 
@@ -275,8 +299,8 @@ class SwarmChain implements Chain {
     let { error } = failure;
     let asked: readonly Link[] = old;
     while (tries.others < MAX_TRIES_PER_STEP) {
-      // who let it wait has no room, and nobody else is there
-      if (isFull(error) && asked.some(({ waited }) => waited)) throw error;
+      // who was waited for has no room, and nobody else is there
+      if (isFull(error) && asked.some(({ roomUntilMs }) => roomUntilMs !== undefined)) throw error;
       const fresh = asked = await this.#substitutes(old, { error, first: tries.others === 0 }, signal);
       if (this.#isLastResort(fresh)) {
         if (tries.again === MAX_RETRIES_PER_STEP) break;
@@ -357,7 +381,7 @@ class SwarmChain implements Chain {
     hop: undefined,
     history: [],
     stale: false,
-    waited: false,
+    roomUntilMs: undefined,
   });
 
   /** Feeds new sessions with what their predecessors were fed. */
