@@ -17,7 +17,7 @@ import { openTokenizer } from "../model/tokenizer.ts";
 import type { Rpc } from "../p2p/rpc.ts";
 import type { SwarmServer } from "../petals/client/announced.ts";
 import { openSwarmChain } from "../petals/client/swarm_chain.ts";
-import { type Swarm, swarmOf } from "../petals/client/swarm.ts";
+import { type KeptSessions, type Swarm, swarmOf } from "../petals/client/swarm.ts";
 import type { SessionEnergy, StepObserver } from "../petals/report.ts";
 import { markIds } from "../text/tools/call_marks.ts";
 import { readFinalNorm } from "../text/embed.ts";
@@ -201,7 +201,10 @@ class OneModel implements NodeText {
     const head = new OnDemand(this.#world, (signal) => engine.loadHead(model, signal));
     const { architecture } = model;
     const { draftTokens } = this.#context;
-    const sequences = new Sequences(this.#world, this.#sequencesOf(base, head));
+    const sequences: Sequences = new Sequences(
+      this.#world,
+      this.#sequencesOf(base, head, { giveRoom: () => sequences.giveRoom() }),
+    );
     const card = await this.#cardOf(model, reading);
     const draft = this.#draftOf(base, files);
     const forms = openForms(this.#world, () => ({
@@ -247,7 +250,7 @@ class OneModel implements NodeText {
   }
 
   /** Alone where all blocks are here, through the swarm where not. */
-  #sequencesOf({ model, prefix }: TextBase, head: OnDemand<TextHead>) {
+  #sequencesOf({ model, prefix }: TextBase, head: OnDemand<TextHead>, kept: KeptSessions) {
     const { rpc, dht, loaded, spotCheckShare, observer } = this.#context;
     const total = model.architecture.blocks;
     let own: { readonly of: LoadedBlocks; readonly blocks: OwnBlocks } | undefined;
@@ -266,6 +269,7 @@ class OneModel implements NodeText {
       prefix,
       blocks: total,
       also: this.#context.also,
+      kept,
       get local() {
         return ownNow()?.blocks;
       },

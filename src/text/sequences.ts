@@ -60,6 +60,8 @@ export class Sequences implements AsyncDisposable {
   readonly open: (room: number, signal: AbortSignal) => Promise<Sequence>;
   readonly #kept = new Set<Kept>();
   #closed = false;
+  /** How many want the memory that would be kept. */
+  #wanted = 0;
 
   constructor(world: World, open: (room: number, signal: AbortSignal) => Promise<Sequence>) {
     this.#world = world;
@@ -94,6 +96,13 @@ export class Sequences implements AsyncDisposable {
     await Promise.all([...this.#kept].map((kept) => this.#close(kept)));
   }
 
+  /** Closes those kept, and keeps none until what it resolves with is disposed. */
+  async giveRoom(): Promise<Disposable> {
+    this.#wanted++;
+    await this.clear();
+    return { [Symbol.dispose]: () => void this.#wanted-- };
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#closed = true;
     await this.clear();
@@ -105,7 +114,8 @@ export class Sequences implements AsyncDisposable {
       held,
       release: async (ids) => {
         const isOld = this.#world.clock.monotonic() - openedAtMs > MAX_AGE_MS;
-        if (ids === undefined || ids.length < LEAST_COMMON || isOld || this.#closed) {
+        const isUnwanted = this.#closed || this.#wanted > 0;
+        if (ids === undefined || ids.length < LEAST_COMMON || isOld || isUnwanted) {
           await sequence[Symbol.asyncDispose]();
         } else await this.#keep({ sequence, ids, openedAtMs, over: new AbortController() });
       },

@@ -104,3 +104,17 @@ Deno.test("one that is old is not kept again: servers end their sessions after h
   await lease.release(count(20));
   assertEquals([opened[0]!.closed, sequences.size], [true, 0]);
 });
+
+Deno.test("nothing is kept while others want the room", async () => {
+  const { sequences, opened } = scene();
+  await (await sequences.lend(count(20), 100, never)).release(count(20));
+  const lease = await sequences.lend(count(20, 500), 100, never);
+  {
+    using _wanted = await sequences.giveRoom();
+    assertEquals([opened[0]!.closed, sequences.size], [true, 0]);
+    await lease.release(count(20, 500));
+    assertEquals([opened[1]!.closed, sequences.size], [true, 0]);
+  }
+  await (await sequences.lend(count(20), 100, never)).release(count(20));
+  assertEquals(sequences.size, 1);
+});

@@ -62,6 +62,38 @@ export function lastTokens({ batch, tokens, hidden, data }: Activations, count: 
   return { batch, tokens: count, hidden, data: last };
 }
 
+/**
+ * The same tokens in fewer parts: neighbours are joined up to `maxTokens` tokens and `maxElements` values, longer parts stay.
+ *
+ * @example
+ * ```ts
+ * import { assertEquals } from "@std/assert";
+ *
+ * const part = (tokens: number) => ({ batch: 1, tokens, hidden: 1, data: new Float32Array(tokens) });
+ * const joined = joinShort([part(8), part(1), part(2), part(1), part(1)], 4, 100);
+ * assertEquals(joined.map(({ tokens }) => tokens), [8, 4, 1]);
+ * ```
+ */
+export function joinShort(
+  parts: readonly Activations[],
+  maxTokens: number,
+  maxElements: number,
+): readonly Activations[] {
+  const runs: Activations[][] = [];
+  let tokens = 0;
+  for (const part of parts) {
+    tokens += part.tokens;
+    const run = runs.at(-1);
+    if (run !== undefined && tokens <= maxTokens && tokens * part.batch * part.hidden <= maxElements) {
+      run.push(part);
+    } else {
+      runs.push([part]);
+      tokens = part.tokens;
+    }
+  }
+  return runs.map(joinTokens);
+}
+
 /** Inverse of {@linkcode splitTokens}. `parts` are at least one, of equal batch and hidden size. */
 export function joinTokens(parts: readonly Activations[]): Activations {
   const [first] = parts;

@@ -44,6 +44,8 @@ interface Ban {
 export class Bans {
   readonly #clock: Clock;
   readonly #bans = new Map<PeerId, Ban>();
+  /** When a peer was last found to be unfit; outlasts its ban. */
+  readonly #unfitAtMs = new Map<PeerId, number>();
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -52,6 +54,7 @@ export class Bans {
   /** Records a failure. Returns for how many milliseconds the peer is now left alone. */
   ban(peer: PeerId, kind: BanKind): number {
     const now = this.#clock.monotonic();
+    if (kind === "unfit") remember(this.#unfitAtMs, peer, now);
     const before = this.#bans.get(peer);
     if (before !== undefined && before.untilMs > now && WEIGHT[before.kind] > WEIGHT[kind]) {
       return before.untilMs - now;
@@ -59,12 +62,7 @@ export class Bans {
     if (before?.kind === kind && now - before.sinceMs < SAME_MS) return before.untilMs - now;
     const failures = (before?.failures ?? 0) + (kind === "full" ? 0 : 1);
     const banMs = kind === "full" ? FIRST_BAN_MS : Math.min(FIRST_BAN_MS * 2 ** (failures - 1), MAX_BAN_MS);
-    this.#bans.delete(peer);
-    this.#bans.set(peer, { kind, failures, sinceMs: now, untilMs: now + banMs });
-    if (this.#bans.size > MAX_PEERS) {
-      const [oldest] = this.#bans.keys();
-      this.#bans.delete(oldest!);
-    }
+    remember(this.#bans, peer, { kind, failures, sinceMs: now, untilMs: now + banMs });
     return banMs;
   }
 
@@ -83,9 +81,23 @@ export class Bans {
     return ban !== undefined && ban.untilMs > this.#clock.monotonic() ? ban.kind : undefined;
   }
 
+  /** Whether the peer was found to be unfit at `sinceMs`, on the monotonic clock, or later: also when its ban is over. */
+  wasUnfitSince(peer: PeerId, sinceMs: number): boolean {
+    return (this.#unfitAtMs.get(peer) ?? -Infinity) >= sinceMs;
+  }
+
   /** Extra seconds of choosing the peer: a last resort when it failed, never when it is unfit. */
   extraSeconds(peer: PeerId): number {
     const kind = this.kindOf(peer);
     return kind === undefined ? 0 : EXTRA_SECONDS[kind];
   }
+}
+
+/** Puts the peer last; the first one goes where there are too many. */
+function remember<T>(peers: Map<PeerId, T>, peer: PeerId, value: T): void {
+  peers.delete(peer);
+  peers.set(peer, value);
+  if (peers.size <= MAX_PEERS) return;
+  const [oldest] = peers.keys();
+  peers.delete(oldest!);
 }

@@ -21,6 +21,14 @@ import { Pings } from "./pings.ts";
 import { SpotChecks } from "./spot_check.ts";
 import { openRemoteHop } from "./remote_hop.ts";
 
+/** Sessions of this client that are kept for later and used by nobody now. */
+export interface KeptSessions {
+  /** Ends them, and none is kept until what it resolves with is disposed. */
+  giveRoom(): Promise<Disposable>;
+}
+
+const NOTHING_KEPT: KeptSessions = { giveRoom: () => Promise.resolve({ [Symbol.dispose]: () => {} }) };
+
 /** The servers of one model as a client sees them. Nothing is running: there is nothing to close. */
 export interface Swarm {
   readonly directory: Directory;
@@ -37,6 +45,8 @@ export interface Swarm {
   /** Whether a peer is this node. */
   readonly isHere: (peer: PeerId) => boolean;
   readonly checks: SpotChecks;
+  /** They go first where a server has no room, since they may be what fills it. */
+  readonly kept: KeptSessions;
 }
 
 /** Ways to the swarm, and which model. */
@@ -54,6 +64,8 @@ export interface SwarmOptions extends DirectoryOptions {
   readonly localEnergy?: (cache: KvCache) => SessionEnergy | undefined;
   /** Seconds that choosing a server costs beyond time: trust, residency. `Infinity` = never. */
   readonly extraSeconds?: (server: SwarmServer) => number;
+  /** Sessions that may be ended where a server has no room. */
+  readonly kept?: KeptSessions;
   /** Share of steps that a second server computes too, 0 to 1; none without it. */
   readonly spotCheckShare?: number;
 }
@@ -91,6 +103,7 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
       return openRemoteHop(world, rpc, { span, size }, signal);
     },
     pings,
+    kept: options.kept ?? NOTHING_KEPT,
     patience: new Patience(world, (peer, signal) => pings.isThere(peer, signal)),
     canRewind: ({ peerId, info }) => isHere(peerId) || knowsRewinding(info.version),
     extraSeconds: (server) => {

@@ -8,7 +8,7 @@ import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { KvCache } from "../../compute/backend.ts";
 import type { NextServer } from "../wire/metadata.ts";
-import { firstTokens, joinTokens, MAX_REQUEST_ELEMENTS, splitTokens } from "./activations.ts";
+import { firstTokens, joinShort, joinTokens, MAX_REQUEST_ELEMENTS, splitTokens } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
 import { type Chain, type Hop, requireReached } from "./chain.ts";
 import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
@@ -19,14 +19,20 @@ import { uuid } from "./uuid.ts";
 
 /** The same after a server failed: others may have noticed, and announced, something. */
 const MEND_VIEW_AGE_MS = 5_000;
-/** How long the only server of some blocks may let a session wait for memory. */
-const ALLOCATION_MS = 60_000;
+/** How long the only server of some blocks is waited for while it has no room; and how often one is asked that refuses. */
+const ROOM_MS = 60_000;
+const ROOM_LOOK_MS = 1_000;
 /** Servers tried in the place of others in one step. */
 const MAX_TRIES_PER_STEP = 32;
 /** Tries of one step with servers that failed a moment ago, when nobody else is left. */
 const MAX_RETRIES_PER_STEP = 3;
 /** Pause before such a try, times those so far. */
 const RETRY_PAUSE_MS = 1_000;
+/**
+ * Short steps are fed again so many tokens at once: a long answer would take as many round trips as it has tokens. Passes
+ * of so many positions are computed as single ones are, bit by bit (docs/decisions/text.md): the text stays the same.
+ */
+const REPLAY_TOKENS = 9;
 /** How long blocks that are being loaded are waited for, others' by sessions that have begun; and how often it is looked. */
 const COMING_MS = 30_000;
 const COMING_LOOK_MS = 1_000;
@@ -50,13 +56,15 @@ export async function openSwarmChain(
 interface Link {
   readonly server: SwarmServer;
   readonly blocks: BlockRange;
+  /** When it was chosen, on the monotonic clock. */
+  readonly sinceMs: number;
   hop: OpenHop | undefined;
   /** Inputs so far, in order; a server that takes over is fed them again. */
   history: Activations[];
   /** What its session holds past its history is to be forgotten with the next step. */
   stale: boolean;
-  /** Its server was given time to find room: it has none. */
-  waited: boolean;
+  /** Until when its server may find room, on the monotonic clock, where it had none and nobody else could be asked. */
+  roomUntilMs: number | undefined;
 }
 
 /** A server that did not answer as it should. */
@@ -126,7 +134,7 @@ class SwarmChain implements Chain {
     const range = { start: 0, end: directory.blocks };
     const servers = usable((await directory.view(VIEW_AGE_MS, signal)).servers);
     if (servers.length > 1) await pings.measure(endsOf(servers, range), signal);
-    this.#links = (await this.#awaitedRoute(range, VIEW_AGE_MS, "own", signal)).map(linkTo);
+    this.#links = (await this.#awaitedRoute(range, VIEW_AGE_MS, "own", signal)).map(this.#linkTo);
   }
 
   async step(input: Activations, signal: AbortSignal): Promise<Activations> {
@@ -173,40 +181,80 @@ class SwarmChain implements Chain {
 
   /** Sends to a server and keeps what was sent. A server that fails is banned and its session closed. */
   async #ask(link: Link, input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
-    const { server, blocks } = link;
+    const isNew = link.hop === undefined;
     try {
-      if (link.stale && !this.#swarm.canRewind(server)) await this.#reopen(link, signal);
-      const hop = link.hop ??= await this.#open(link, signal);
-      const startFrom = link.stale ? this.#position : undefined;
-      const compute = (signal: AbortSignal) => hop.step(input, { ...step, startFrom }, signal);
-      const watched = { server, blocks, tokens: input.tokens, hasOthers: () => this.#hasOthers(link) };
-      const output = this.#swarm.isHere(server.peerId)
-        ? await compute(signal)
-        : await this.#swarm.patience.watch(watched, compute, signal);
-      link.stale = false;
-      link.history.push(input);
-      this.#swarm.bans.forgive(server.peerId);
-      this.#swarm.checks.consider({ server, blocks, inputs: link.history, output });
-      return output;
+      return await this.#compute(link, input, step, signal);
     } catch (error) {
       await closeLinks([link]);
       if (error instanceof NodeError && !signal.aborted) {
-        const kind = isFull(error) ? "full" : isUnfit(error) ? "unfit" : "failed";
-        const banMs = this.#swarm.bans.ban(server.peerId, kind);
-        const fields = { peer: server.peerId, ...blocks, code: error.code, banMs };
-        if (kind === "full") this.#world.log.info("Server has no room, another is sought", fields);
-        else this.#world.log.warn("Server failed, another is sought", fields);
+        const isAlone = isNew && isFull(error) && !this.#hasOthers(link);
+        if (isAlone) return await this.#waitForRoom(link, input, step, signal);
+        this.#accuse(link, error);
       }
       throw error;
     }
   }
 
-  /** A session, which may wait for room where nobody else could be asked. */
-  #open(link: Link, signal: AbortSignal): Promise<OpenHop> {
+  /** Leaves a server alone for a while. */
+  #accuse({ server: { peerId }, blocks }: Link, error: NodeError): void {
+    const kind = isFull(error) ? "full" : isUnfit(error) ? "unfit" : "failed";
+    const banMs = this.#swarm.bans.ban(peerId, kind);
+    const fields = { peer: peerId, ...blocks, code: error.code, banMs };
+    if (kind === "full") this.#world.log.info("Server has no room, another is sought", fields);
+    else this.#world.log.warn("Server failed, another is sought", fields);
+  }
+
+  async #compute(link: Link, input: Activations, step: HopStep, signal: AbortSignal): Promise<Activations> {
     const { server, blocks } = link;
-    // in this process nobody waits: what has no room there may be an engine that is being started again
-    link.waited = !this.#swarm.isHere(server.peerId) && !this.#hasOthers(link);
-    const size = link.waited ? { ...this.#size, allocationMs: ALLOCATION_MS } : this.#size;
+    if (link.stale && !this.#swarm.canRewind(server)) await this.#reopen(link, signal);
+    const hop = link.hop ??= await this.#open(link, signal);
+    const startFrom = link.stale ? this.#position : undefined;
+    const compute = (signal: AbortSignal) => hop.step(input, { ...step, startFrom }, signal);
+    const watched = { server, blocks, tokens: input.tokens, hasOthers: () => this.#hasOthers(link) };
+    const output = this.#swarm.isHere(server.peerId)
+      ? await compute(signal)
+      : await this.#swarm.patience.watch(watched, compute, signal);
+    link.stale = false;
+    link.history.push(input);
+    this.#swarm.bans.forgive(server.peerId);
+    this.#swarm.checks.consider({ server, blocks, inputs: link.history, output });
+    return output;
+  }
+
+  /**
+   * The same at the only server, which has no room: sessions that are kept for later may be what fills it, and answers that
+   * end meanwhile leave theirs. In this process nobody waits: an engine that is being started again has no room either.
+   */
+  async #waitForRoom(
+    link: Link,
+    input: Activations,
+    step: HopStep,
+    signal: AbortSignal,
+  ): Promise<Activations> {
+    const { clock, log } = this.#world;
+    const { server: { peerId }, blocks } = link;
+    log.info("Server has no room, and is waited for", { peer: peerId, ...blocks });
+    using _room = await this.#swarm.kept.giveRoom();
+    const isHere = this.#swarm.isHere(peerId);
+    link.roomUntilMs = clock.monotonic() + (isHere ? 0 : ROOM_MS);
+    for (;; await clock.sleep(ROOM_LOOK_MS, signal)) {
+      const isLast = clock.monotonic() + ROOM_LOOK_MS > link.roomUntilMs;
+      try {
+        return await this.#compute(link, input, step, signal);
+      } catch (error) {
+        await closeLinks([link]);
+        if (!(error instanceof NodeError) || signal.aborted) throw error;
+        if (isFull(error) && !isLast && !this.#hasOthers(link)) continue;
+        this.#accuse(link, error);
+        throw error;
+      }
+    }
+  }
+
+  /** A session, for which the server may wait for memory where it was found to have none. */
+  #open({ server, blocks, roomUntilMs }: Link, signal: AbortSignal): Promise<OpenHop> {
+    const left = roomUntilMs === undefined ? 0 : roomUntilMs - this.#world.clock.monotonic();
+    const size = left > 0 ? { ...this.#size, allocationMs: left } : this.#size;
     return this.#swarm.openHop(server, blocks, size, signal);
   }
 
@@ -219,13 +267,17 @@ class SwarmChain implements Chain {
     return this.#routeIn(others, blocks).found;
   }
 
-  /** Puts others in the place of servers that were found out since the last step. */
+  /**
+   * Puts others in the place of servers that were found out since the last step, however long ago. Whoever comes after one
+   * of them was fed with what it said, and is fed anew: a session that is kept for later texts must not remember lies.
+   */
   async #leaveLiars(signal: AbortSignal): Promise<void> {
-    const isLiar = ({ server }: Link) => this.#swarm.bans.kindOf(server.peerId) === "unfit";
+    const { bans } = this.#swarm;
+    const isLiar = ({ server, sinceMs }: Link) => bans.wasUnfitSince(server.peerId, sinceMs);
     for (let at = this.#links.findIndex(isLiar); at >= 0; at = this.#links.findIndex(isLiar)) {
       const { server: { peerId } } = this.#links[at]!;
       const error = new NodeError("malformed", `Cannot go on with ${peerId}: it answered wrongly`);
-      await this.#mend({ at, error, spoilt: 0 }, { others: 0, again: 0 }, signal);
+      await this.#mend({ at, error, spoilt: this.#links.length - at - 1 }, { others: 0, again: 0 }, signal);
     }
   }
 
@@ -234,7 +286,7 @@ class SwarmChain implements Chain {
     await closeLinks([link]);
     link.stale = false;
     link.hop = await this.#open(link, signal);
-    for (const input of link.history) {
+    for (const input of partsOf(link.history)) {
       await link.hop.step(input, { stepId: uuid(this.#world), next: [] }, signal);
     }
   }
@@ -247,8 +299,8 @@ class SwarmChain implements Chain {
     let { error } = failure;
     let asked: readonly Link[] = old;
     while (tries.others < MAX_TRIES_PER_STEP) {
-      // who let it wait has no room, and nobody else is there
-      if (isFull(error) && asked.some(({ waited }) => waited)) throw error;
+      // who was waited for has no room, and nobody else is there
+      if (isFull(error) && asked.some(({ roomUntilMs }) => roomUntilMs !== undefined)) throw error;
       const fresh = asked = await this.#substitutes(old, { error, first: tries.others === 0 }, signal);
       if (this.#isLastResort(fresh)) {
         if (tries.again === MAX_RETRIES_PER_STEP) break;
@@ -281,7 +333,7 @@ class SwarmChain implements Chain {
       const stays = this.#swarm.bans.kindOf(link.server.peerId) === undefined;
       try {
         const stops = stays ? [link] : await this.#awaitedRoute(link.blocks, maxAgeMs, "all", signal);
-        fresh.push(...stops.map(linkTo));
+        fresh.push(...stops.map(this.#linkTo));
       } catch (nobody) {
         if (!(nobody instanceof NodeError) || nobody.code !== "not_found") throw nobody;
         throw new NodeError(error.code, `${error.message}; nobody else serves them`, { cause: error });
@@ -322,9 +374,19 @@ class SwarmChain implements Chain {
     return uncovered(able.map(({ range }) => range), blocks).length === 0;
   }
 
+  readonly #linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
+    server,
+    blocks,
+    sinceMs: this.#world.clock.monotonic(),
+    hop: undefined,
+    history: [],
+    stale: false,
+    roomUntilMs: undefined,
+  });
+
   /** Feeds new sessions with what their predecessors were fed. */
   async #replay(history: readonly Activations[], fresh: readonly Link[], signal: AbortSignal): Promise<void> {
-    for (const input of history) {
+    for (const input of partsOf(history)) {
       const step = { stepId: uuid(this.#world), next: [] };
       let hidden = input;
       for (const link of fresh) hidden = await this.#ask(link, hidden, step, signal);
@@ -373,20 +435,15 @@ class SwarmChain implements Chain {
   }
 }
 
+/** What was fed, as it is fed again. */
+const partsOf = (history: readonly Activations[]): readonly Activations[] =>
+  joinShort(history, REPLAY_TOKENS, MAX_REQUEST_ELEMENTS);
+
 /** Whether it has no room for a session now. */
 const isFull = ({ code }: NodeError): boolean => code === "busy" || code === "no_memory";
 
 /** Whether asking again cannot help: it lied, or does not speak the protocol. */
 const isUnfit = ({ code }: NodeError): boolean => code === "malformed" || code === "refused";
-
-const linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
-  server,
-  blocks,
-  hop: undefined,
-  history: [],
-  stale: false,
-  waited: false,
-});
 
 /** The servers this client may talk to first and last: to them it has the longest way of its own. */
 function endsOf(servers: readonly SwarmServer[], { start, end }: BlockRange): readonly PeerId[] {

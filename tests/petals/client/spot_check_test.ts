@@ -51,6 +51,42 @@ Deno.test("a server that answers wrongly is outvoted, left, and its work done ag
   assert(world.lines.some((line) => line.includes("A server answers wrongly")));
 });
 
+Deno.test("servers that were fed with lies are fed anew once the liar is found out", async () => {
+  const toy = new ToySwarm(fakeWorld(), 4);
+  lie(toy.add("A", 0, 2, F32));
+  for (const peer of ["B", "C"]) toy.add(peer, 0, 2, { ...F32, inferenceRps: 0.1 });
+  const fed = toy.add("D", 2, 4, F32);
+  const swarm = watchful(toy);
+  await using chain = await openSwarmChain(toy.world, swarm, size, never);
+  const whole = new ToyBlocks({ start: 0, end: 4 });
+  whole.step(toyInput(5));
+  await chain.step(toyInput(5), never);
+  await swarm.checks.settled();
+  assertEquals(swarm.bans.kindOf("A"), "unfit");
+  assertEquals(await chain.step(toyInput(1), never), whole.step(toyInput(1)));
+  assertEquals(fed.seen.map(({ tokens }) => tokens), [5, 5, 1]);
+  assertEquals(chain.hops.at(-1)!.peerId, "D");
+});
+
+Deno.test("a session that rested is rid of a liar's words also when the liar may be asked again", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 4);
+  const liar = toy.add("A", 0, 2, F32);
+  lie(liar);
+  for (const peer of ["B", "C"]) toy.add(peer, 0, 2, { ...F32, inferenceRps: 0.1 });
+  toy.add("D", 2, 4, F32);
+  const swarm = watchful(toy);
+  await using chain = await openSwarmChain(world, swarm, size, never);
+  const whole = new ToyBlocks({ start: 0, end: 4 });
+  whole.step(toyInput(5));
+  await chain.step(toyInput(5), never);
+  await swarm.checks.settled();
+  liar.fault = () => undefined;
+  await world.clock.advance(20_000);
+  assertEquals(swarm.bans.kindOf("A"), undefined);
+  assertEquals(await chain.step(toyInput(1), never), whole.step(toyInput(1)));
+});
+
 Deno.test("a witness that answers wrongly is the one that is banned", async () => {
   const toy = new ToySwarm(fakeWorld(), 4);
   toy.add("A", 0, 4, F32);

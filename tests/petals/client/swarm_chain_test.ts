@@ -62,11 +62,25 @@ Deno.test("a server that dies in mid-session is replaced, the other fed with its
   for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
   assertEquals(names(chain.hops), "A 0:3, Z 3:6");
   assertEquals(a.seen.map(({ tokens }) => tokens), [5, 1, 1, 1, 1, 1]);
-  assertEquals(spare.seen.map(({ tokens }) => tokens), [5, 1, 1, 1, 1, 1]);
-  assertEquals(spare.seen.map(({ next }) => next), [[], [], [], [], [], []]);
+  assertEquals(spare.seen.map(({ tokens }) => tokens), [7, 1, 1, 1]);
+  assertEquals(spare.seen.map(({ next }) => next), [[], [], [], []]);
   assertEquals(a.seen.map(({ next }) => next.at(0)), [undefined, "B", "B", "B", "Z", "Z"]);
   assertEquals(toy.swarm.bans.kindOf("B"), "failed");
   assert(world.lines.some((line) => line.includes("Server failed, another is sought")));
+});
+
+Deno.test("a long answer is fed again in few round trips, of no more tokens than are computed as single ones", async () => {
+  const toy = new ToySwarm(fakeWorld(), 2);
+  const a = toy.add("A", 0, 2);
+  const spare = toy.add("Z", 0, 2, { inferenceRps: 1 });
+  a.fault = ({ request }) => request === 30 ? "close" : undefined;
+  await using chain = await openSwarmChain(toy.world, toy.swarm, size, never);
+  const whole = new ToyBlocks({ start: 0, end: 2 });
+  for (let i = 0; i <= 30; i++) {
+    const input = toyInput(i === 0 ? 12 : 1, i);
+    assertEquals(await chain.step(input, never), whole.step(input));
+  }
+  assertEquals(spare.seen.map(({ tokens }) => tokens), [12, 9, 9, 9, 2, 1]);
 });
 
 /** Whether `work` is done after so many seconds. */
@@ -131,15 +145,53 @@ Deno.test("who alone has the blocks may let a session wait for room; with others
     await using chain = await openSwarmChain(world, toy.swarm, size, never);
     await chain.step(STEPS[0]!, never);
     assertEquals(names(chain.hops), "B 0:3, C 3:6");
-    assertEquals([a, b, c].map(({ seen }) => seen[0]!.allocationSeconds), [undefined, 60, 60]);
+    assertEquals([a, b, c].map(({ seen }) => seen[0]!.allocationSeconds), [undefined, undefined, undefined]);
     assertEquals(toy.swarm.bans.kindOf("A"), "full");
   }
   const alone = new ToySwarm(world, 6);
   const only = alone.add("A", 0, 6);
   only.fault = () => full;
   await using chain = await openSwarmChain(world, alone.swarm, size, never);
-  const error = await assertRejects(() => chain.step(STEPS[0]!, never), NodeError);
-  assertEquals([error.code, only.seen.map(({ allocationSeconds }) => allocationSeconds)], ["busy", [60]]);
+  const refused = assertRejects(() => chain.step(STEPS[0]!, never), NodeError);
+  await passSeconds(world, 62);
+  assertEquals((await refused).code, "busy");
+  const seconds = only.seen.map(({ allocationSeconds }) => allocationSeconds);
+  assertEquals([seconds.length, ...seconds.slice(0, 3), seconds.at(-1)], [62, undefined, 60, 59, undefined]);
+});
+
+Deno.test("what is kept for later is ended where the only server has no room, and not kept while it is waited for", async () => {
+  const full = new Error("AllocationFailed('Could not allocate 3840 bytes immediately: out of memory')");
+  for (const others of [0, 1]) {
+    const toy = new ToySwarm(fakeWorld(), 6);
+    const a = toy.add("A", 0, 6);
+    if (others > 0) toy.add("Z", 0, 6, { inferenceRps: 1 });
+    let wanted = 0;
+    const told: number[] = [];
+    const kept = {
+      giveRoom: () => Promise.resolve({ [Symbol.dispose]: () => void wanted-- }).finally(() => wanted++),
+    };
+    a.fault = () => {
+      told.push(wanted);
+      return wanted === 0 && told.length === 1 ? full : undefined;
+    };
+    await using chain = await openSwarmChain(toy.world, toy.swarmWith({ kept }), size, never);
+    for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
+    assertEquals(names(chain.hops), others > 0 ? "Z 0:6" : "A 0:6");
+    assertEquals(told, others > 0 ? [0] : [0, 1, 0, 0, 0, 0, 0]);
+  }
+});
+
+Deno.test("the only server is asked again while it refuses sessions because too many are open", async () => {
+  const world = fakeWorld();
+  const toy = new ToySwarm(world, 6);
+  const a = toy.add("A", 0, 6);
+  a.fault = ({ request }) =>
+    request < 20 ? new Error("Cannot open a session: 2 are open, wanted fewer") : undefined;
+  await using chain = await openSwarmChain(world, toy.swarm, size, never);
+  const step = chain.step(STEPS[0]!, never);
+  await passSeconds(world, 25);
+  assertEquals(await step, expected(6)[0]);
+  assertEquals(a.seen.length, 21);
 });
 
 Deno.test("a server in the middle may be replaced by two others", async () => {
@@ -166,7 +218,7 @@ Deno.test("a liar is replaced, and the session it could push to is opened anew",
   for (const [i, input] of STEPS.entries()) assertEquals(await chain.step(input, never), expected(6)[i]);
   assertEquals(names(chain.hops), "Z 0:3, B 3:6");
   assertEquals(new Set(b.seen.map(({ session }) => session)).size, 2);
-  assertEquals(b.seen.map(({ tokens }) => tokens), [5, 1, 5, 1, 1, 1, 1, 1]);
+  assertEquals(b.seen.map(({ tokens }) => tokens), [5, 1, 6, 1, 1, 1, 1]);
   assertEquals(toy.swarm.bans.kindOf("A"), "unfit");
   assertEquals(toy.swarm.bans.kindOf("B"), undefined);
 });
