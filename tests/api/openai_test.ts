@@ -269,6 +269,15 @@ Deno.test("a wrong field is a 400 that names it", async () => {
   }
 });
 
+Deno.test("a slash behind a path changes nothing", async () => {
+  const ask = asker({ text: toyWith() });
+  const json = { model, messages: user };
+  assertEquals((await ask("/v1/models/")).status, 200);
+  assertEquals((await ask("/v1/chat/completions/", { json })).status, 200);
+  assertEquals((await ask("/api/tags/")).status, 200);
+  assertEquals((await ask("/v1/messages/", { json: { ...json, max_tokens: 5 } })).status, 200);
+});
+
 Deno.test("failures have their status, and Retry-After where trying again helps", async () => {
   const cases = [
     [new NodeError("busy", "Cannot answer: full, wanted room"), 429, "1"],
