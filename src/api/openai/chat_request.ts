@@ -42,6 +42,8 @@ const MESSAGE = v.object({
   content: RAW_CONTENT,
   name: maybe(text),
   reasoning_content: maybe(text),
+  // newer vLLM's name of the same; others write objects there
+  reasoning: v.optional(v.unknown()),
   tool_calls: maybe(v.array(CALL, "a list")),
   tool_call_id: maybe(text),
   prefix: maybe(v.boolean("true or false")),
@@ -174,12 +176,20 @@ function chosenOf(
 }
 
 function messageOf(message: ChatBody["messages"][number], index: number): ChatMessage {
-  const { role, name, tool_calls: calls = [], tool_call_id: callId, reasoning_content: thought } = message;
+  const {
+    role,
+    name,
+    tool_calls: calls = [],
+    tool_call_id: callId,
+    reasoning_content: thought = message.reasoning,
+  } = message;
   return {
     role: role === "developer" ? "system" : role === "function" ? "tool" : role,
     content: contentOf(message.content, `messages.${index}.content`),
     ...(name === undefined ? {} : { name }),
-    ...(role === "assistant" && thought ? { reasoning_content: thought } : {}),
+    ...(role === "assistant" && typeof thought === "string" && thought !== ""
+      ? { reasoning_content: thought }
+      : {}),
     ...(callId === undefined ? {} : { tool_call_id: callId }),
     ...(calls.length === 0 ? {} : {
       tool_calls: calls.map(({ id, function: { name, arguments: given = "{}" } }) => ({
