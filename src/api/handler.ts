@@ -55,7 +55,7 @@ export interface ApiHandler extends Disposable {
 
 /** Routes: `/healthz` (and `/health`, as servers of models have it) it lives, `/readyz` it does what was asked, `/api/v1/status` all figures. */
 export function apiHandler(options: ApiOptions): ApiHandler {
-  const app = new Hono<RouteEnvironment>();
+  const app = new Hono<RouteEnvironment>({ strict: false });
   const fail = (failure: Failure, { env }: { readonly env: RequestFacts }) => failureResponse(failure, env);
   app.use(bodyLimit({
     maxSize: options.maxBodyBytes,

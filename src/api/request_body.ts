@@ -17,6 +17,13 @@ export async function readBody<S extends v.GenericSchema>(
   request: Request,
   schema: S,
 ): Promise<v.InferOutput<S>> {
+  const encoding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "";
+  if (!["", "identity"].includes(encoding)) {
+    throw new NodeError(
+      "usage",
+      `Cannot read the request: its body is packed (${encoding.slice(0, MAX_SHOWN)}), wanted it as it is`,
+    );
+  }
   const json = await request.text();
   if (isDeeper(json, MAX_DEPTH)) {
     throw new NodeError(
@@ -89,6 +96,21 @@ export const wholeIn = (min: number, max: number) =>
     v.minValue(min, `${min} or more`),
     v.maxValue(max, `${max} or less`),
   );
+
+/** A seed of 64 bits; of those past 2 ** 53 JSON keeps the upper bits only. */
+export const SEED = v.pipe(
+  v.number("a whole number"),
+  v.integer("a whole number"),
+  v.minValue(-(2 ** 63), "a number of 64 bits"),
+  v.maxValue(2 ** 64, "a number of 64 bits"),
+);
+
+/** Any whole number is a seed: those below 0 and past 2 ** 53 stand for others between. */
+export const seedOf = (seed: number): number => {
+  const rest = seed % 2 ** 53;
+  // -0 is 0
+  return rest < 0 ? 2 ** 53 + rest : rest + 0;
+};
 
 /** Any JSON object. */
 export const jsonObject = v.record(v.string(), v.unknown(), "an object");

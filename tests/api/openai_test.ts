@@ -240,6 +240,13 @@ Deno.test("a wrong field is a 400 that names it", async () => {
       chat({ tools: [TOOL], tool_choice: { type: "function", function: { name: "other" } } }),
       "tool_choice.function.name",
     ],
+    ["/v1/chat/completions", chat({ functions: [TOOL.function], function_call: "auto" }), "functions"],
+    ["/v1/chat/completions", chat({ continue_final_message: true }), "continue_final_message"],
+    [
+      "/v1/chat/completions",
+      chat({ response_format: { type: "json_schema" } }),
+      "response_format.json_schema",
+    ],
     ["/v1/chat/completions", { json: [] }, "messages"],
     ["/v1/chat/completions", { json: "text" }, null],
     ["/v1/chat/completions", { method: "POST", body: "{" }, null],
@@ -250,6 +257,12 @@ Deno.test("a wrong field is a 400 that names it", async () => {
     ["/v1/embeddings", { json: { model, input: "x", dimensions: 8 } }, "dimensions"],
     ["/v1/responses", { json: { model, input: "x", previous_response_id: "r" } }, "previous_response_id"],
     ["/v1/responses", { json: { model, input: [] } }, "input"],
+    ["/v1/responses", { json: { model, input: "x", prompt: { id: "p" } } }, "prompt"],
+    [
+      "/v1/responses",
+      { json: { model, input: "x", text: { format: { type: "json_schema" } } } },
+      "text.format.schema",
+    ],
     [
       "/v1/responses",
       { json: { model, input: [{ role: "user", content: [{ type: "input_image" }] }] } },
@@ -267,6 +280,49 @@ Deno.test("a wrong field is a 400 that names it", async () => {
     );
     if (param !== null) assert(error.message.includes(param), error.message);
   }
+});
+
+Deno.test("a packed body is refused by what it is", async () => {
+  const headers = { "content-encoding": "gzip" };
+  const reply = await asker({ text: toyWith() })("/v1/chat/completions", {
+    method: "POST",
+    body: "x",
+    headers,
+  });
+  const { error }: Any = await reply.json();
+  assertEquals([reply.status, error.message.includes("packed (gzip)")], [400, true]);
+});
+
+Deno.test("a slash behind a path changes nothing", async () => {
+  const ask = asker({ text: toyWith() });
+  const json = { model, messages: user };
+  assertEquals((await ask("/v1/models/")).status, 200);
+  assertEquals((await ask("/v1/chat/completions/", { json })).status, 200);
+  assertEquals((await ask("/api/tags/")).status, 200);
+  assertEquals((await ask("/v1/messages/", { json: { ...json, max_tokens: 5 } })).status, 200);
+});
+
+Deno.test("an answer goes on where the model's last message ends, where the caller says so", async () => {
+  const text = toyWith();
+  const ask = asker({ text });
+  const said = { role: "assistant", content: "Sure: it is" };
+  const kindOf = async (more: object, last: object = said) => {
+    text.requests.length = 0;
+    await ask("/v1/chat/completions", { json: { model, messages: [...user, last], ...more } });
+    return text.requests[0]!.prompt.kind;
+  };
+  assertEquals(await kindOf({}), "chat");
+  assertEquals(await kindOf({ continue_final_message: true, add_generation_prompt: false }), "tokens");
+  assertEquals(await kindOf({}, { ...said, prefix: true }), "tokens");
+});
+
+Deno.test("a seed has 64 bits", async () => {
+  const text = toyWith();
+  const ask = asker({ text });
+  const seeds = [2 ** 53 + 2, 2 ** 64, -(2 ** 63), -1];
+  for (const seed of seeds) await ask("/v1/chat/completions", { json: { model, messages: user, seed } });
+  await ask("/api/chat", { json: { model, messages: user, options: { seed: 2 ** 62 + 2 ** 52 } } });
+  assertEquals(text.requests.map(({ seed }) => seed), [2, 0, 0, 2 ** 53 - 1, 2 ** 52]);
 });
 
 Deno.test("failures have their status, and Retry-After where trying again helps", async () => {

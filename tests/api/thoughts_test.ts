@@ -66,6 +66,11 @@ Deno.test("a chat gives thoughts of earlier answers back to the template", async
   const said = { role: "assistant", content: "Four.", reasoning_content: "A sum." };
   await ask("/v1/chat/completions", { json: { model, messages: [...user, said, ...user] } });
   assertEquals((text.requests[0]!.prompt as Any).messages, [...user, said, ...user]);
+  const { reasoning_content: reasoning, ...words } = said;
+  await ask("/v1/chat/completions", {
+    json: { model, messages: [...user, { ...words, reasoning }, ...user] },
+  });
+  assertEquals((text.requests.pop()!.prompt as Any).messages, [...user, said, ...user]);
   const { thinking, ...rest } = { ...said, thinking: "A sum.", reasoning_content: undefined };
   await ask("/api/chat", { json: { model, messages: [...user, { ...rest, thinking }, ...user] } });
   assertEquals((text.requests[1]!.prompt as Any).messages, [...user, said, ...user]);

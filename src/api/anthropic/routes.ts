@@ -21,7 +21,7 @@ type Call = Context<RouteEnvironment>;
 
 /** All routes, with their whole paths. */
 export function anthropicRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
-  const app = new Hono<RouteEnvironment>();
+  const app = new Hono<RouteEnvironment>({ strict: false });
   app.post("/v1/messages", (call) => messages(parts, call));
   app.post("/v1/messages/count_tokens", (call) => countTokens(parts, call));
   return app;

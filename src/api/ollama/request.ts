@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import { NodeError } from "../../base/errors.ts";
 import type { AnswerForm, TextRequest } from "../../text/types.ts";
-import { jsonObject, maybe, numberIn, wholeIn } from "../request_body.ts";
+import { jsonObject, maybe, numberIn, SEED, seedOf, wholeIn } from "../request_body.ts";
 
 const text = v.string("text");
 const stops = v.pipe(
@@ -24,7 +24,7 @@ const OPTIONS = v.object({
   repeat_penalty: maybe(numberIn(0.01, 100)),
   frequency_penalty: maybe(numberIn(-2, 2)),
   presence_penalty: maybe(numberIn(-2, 2)),
-  seed: maybe(wholeIn(-(2 ** 53), 2 ** 53)),
+  seed: maybe(SEED),
   stop: maybe(stops),
 }, "an object");
 
@@ -97,7 +97,7 @@ export function answerSettings(body: AnswerBody): Omit<TextRequest, "prompt"> {
   return {
     ...(most > 0 ? { maxTokens: most } : {}),
     sampling: samplingOf(body.options),
-    ...(seed >= 0 ? { seed } : {}),
+    ...(seed >= 0 ? { seed: seedOf(seed) } : {}),
     ...(stop.length > 0 ? { stop } : {}),
     ...(body.logprobs === true ? { topLogprobs: body.top_logprobs ?? 0 } : {}),
     ...(form === undefined ? {} : { form }),

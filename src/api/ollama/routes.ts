@@ -38,7 +38,7 @@ type Call = Context<RouteEnvironment>;
 
 /** All routes, with their whole paths. */
 export function ollamaRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
-  const app = new Hono<RouteEnvironment>();
+  const app = new Hono<RouteEnvironment>({ strict: false });
   const { models } = parts;
   app.get("/api/version", (call) => call.json({ version: OLLAMA_VERSION, kwaainet: parts.version() }));
   app.get("/api/tags", async (call) => call.json({ models: (await models.list()).map(tagOf) }));

@@ -6,10 +6,11 @@
 import type { ScoredToken, TextModel, TextRequest, TextUsage, ToolCall } from "../../text/types.ts";
 import type { RequestFacts } from "../access.ts";
 import type { TextRouteParts } from "../route_parts.ts";
+import { continuedPrompt } from "../rendered_prompt.ts";
 import { readBody } from "../request_body.ts";
 import { streamedAnswer } from "../streamed_answer.ts";
 import { AnswerSum } from "../whole_answer.ts";
-import { CHAT, type ChatBody, chatRequest } from "./chat_request.ts";
+import { CHAT, type ChatBody, chatRequest, goesOn } from "./chat_request.ts";
 import { nthRequest } from "./fields.ts";
 import { askAll, askerBy } from "./refusals.ts";
 import {
@@ -33,8 +34,10 @@ export async function answerChat(
   facts: RequestFacts,
 ): Promise<Response> {
   const body = await readBody(httpRequest, CHAT);
-  const request = chatRequest(body);
+  const asked = chatRequest(body);
+  const isContinued = goesOn(body);
   const model = await models.open(body.model, facts.signal);
+  const request = isContinued ? { ...asked, prompt: continuedPrompt(model, asked.prompt) } : asked;
   const watch = openStopwatch(world.clock);
   const head = { id: newId(world, "chatcmpl-"), created: secondsNow(world), model: model.card.id };
   if (body.stream === true) {

@@ -42,8 +42,11 @@ const MESSAGE = v.object({
   content: RAW_CONTENT,
   name: maybe(text),
   reasoning_content: maybe(text),
+  // newer vLLM's name of the same; others write objects there
+  reasoning: v.optional(v.unknown()),
   tool_calls: maybe(v.array(CALL, "a list")),
   tool_call_id: maybe(text),
+  prefix: maybe(v.boolean("true or false")),
 }, "a message");
 /** A function that may be called. */
 export const FUNCTION = v.object({
@@ -82,16 +85,24 @@ export const CHAT = v.object({
   tool_choice: maybe(CHOICE),
   parallel_tool_calls: maybe(v.boolean("true or false")),
   chat_template_kwargs: maybe(jsonObject),
+  continue_final_message: maybe(v.boolean("true or false")),
+  functions: maybe(v.array(v.unknown(), "a list")),
 }, "an object");
 
 /** The same, checked. */
 export type ChatBody = v.InferOutput<typeof CHAT>;
 
+/** A request whose prompt is a conversation. */
+export type ChatRequest = TextRequest & { readonly prompt: { readonly kind: "chat" } };
+
 /** A request for one answer. Throws `NodeError` `usage` that names the field. */
-export function chatRequest(body: ChatBody): TextRequest {
+export function chatRequest(body: ChatBody): ChatRequest {
   const { max_completion_tokens: most = body.max_tokens, stop, top_logprobs: top } = body;
   if (top !== undefined && body.logprobs !== true) {
     throw fieldError("top_logprobs", `is ${top} without logprobs, wanted logprobs: true beside it`);
+  }
+  if ((body.functions ?? []).length > 0) {
+    throw fieldError("functions", "is the form before tools, wanted the same in tools and tool_choice");
   }
   return {
     prompt: promptOf(body),
@@ -99,11 +110,22 @@ export function chatRequest(body: ChatBody): TextRequest {
     ...(most === undefined ? {} : { maxTokens: most }),
     ...(stop === undefined ? {} : { stop }),
     ...(body.logprobs === true ? { topLogprobs: top ?? 0 } : {}),
-    ...formOf(body.response_format),
+    ...formOf(body.response_format, "response_format.json_schema"),
   };
 }
 
-function promptOf(body: ChatBody): Prompt {
+/**
+ * Whether the answer goes on where the last message ends, which is the model's: vLLM's `continue_final_message`, or
+ * `prefix` of that message, as DeepSeek and Mistral have it. Throws `NodeError` `usage` where the user had the last word.
+ */
+export function goesOn(body: ChatBody): boolean {
+  const last = body.messages.at(-1);
+  if (last?.role === "assistant") return last.prefix === true || body.continue_final_message === true;
+  if (body.continue_final_message !== true) return false;
+  throw fieldError("continue_final_message", "is true behind another's message, wanted one of the assistant");
+}
+
+function promptOf(body: ChatBody): Prompt & { readonly kind: "chat" } {
   const { tools = [], tool_choice: choice, parallel_tool_calls: parallel } = body;
   const prompt = {
     kind: "chat" as const,
@@ -154,12 +176,20 @@ function chosenOf(
 }
 
 function messageOf(message: ChatBody["messages"][number], index: number): ChatMessage {
-  const { role, name, tool_calls: calls = [], tool_call_id: callId, reasoning_content: thought } = message;
+  const {
+    role,
+    name,
+    tool_calls: calls = [],
+    tool_call_id: callId,
+    reasoning_content: thought = message.reasoning,
+  } = message;
   return {
     role: role === "developer" ? "system" : role === "function" ? "tool" : role,
     content: contentOf(message.content, `messages.${index}.content`),
     ...(name === undefined ? {} : { name }),
-    ...(role === "assistant" && thought ? { reasoning_content: thought } : {}),
+    ...(role === "assistant" && typeof thought === "string" && thought !== ""
+      ? { reasoning_content: thought }
+      : {}),
     ...(callId === undefined ? {} : { tool_call_id: callId }),
     ...(calls.length === 0 ? {} : {
       tool_calls: calls.map(({ id, function: { name, arguments: given = "{}" } }) => ({

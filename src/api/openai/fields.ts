@@ -6,7 +6,7 @@
 import * as v from "valibot";
 import type { Sampling } from "../../text/sample.ts";
 import type { AnswerForm, TextRequest } from "../../text/types.ts";
-import { jsonObject, maybe, numberIn, wholeIn } from "../request_body.ts";
+import { jsonObject, maybe, missingField, numberIn, SEED, seedOf, wholeIn } from "../request_body.ts";
 
 /** Text. */
 export const text = v.string("text");
@@ -29,7 +29,7 @@ export const SAMPLING_FIELDS = {
   logit_bias: maybe(
     v.record(v.pipe(text, v.regex(/^\d{1,7}$/, "token ids")), numberIn(-100, 100), "biases by token id"),
   ),
-  seed: maybe(wholeIn(-(2 ** 53) + 1, 2 ** 53 - 1)),
+  seed: maybe(SEED),
   top_k: maybe(wholeIn(-1, 2 ** 31)),
   min_p: maybe(numberIn(0, 1)),
   repetition_penalty: maybe(numberIn(0.01, 100)),
@@ -63,9 +63,6 @@ export function samplingOf(body: v.InferOutput<typeof SAMPLING>): Pick<TextReque
   return { sampling, ...(seed === undefined ? {} : { seed: seedOf(seed) }) };
 }
 
-/** Any whole number is a seed: those below 0 stand for others above. */
-const seedOf = (seed: number): number => seed >= 0 ? seed : 2 ** 53 + seed;
-
 /** The same request for the `index`-th answer to one question. */
 export const nthRequest = (request: TextRequest, index: number): TextRequest =>
   index === 0 || request.seed === undefined
@@ -87,9 +84,13 @@ export const FORMAT = v.variant("type", [
   }),
 ], 'an object whose type is "text", "json_object" or "json_schema"');
 
-/** What a format means; nothing for free text. */
-export function formOf(format: v.InferOutput<typeof FORMAT> | undefined): { readonly form?: AnswerForm } {
+/** What a format means; nothing for free text. Throws `NodeError` `usage` that names `field` where it has no schema. */
+export function formOf(
+  format: v.InferOutput<typeof FORMAT> | undefined,
+  field: string,
+): { readonly form?: AnswerForm } {
   if (format === undefined || format.type === "text") return {};
   if (format.type === "json_object") return { form: { kind: "json" } };
+  if (format.json_schema === undefined && format.schema === undefined) throw missingField(field);
   return { form: { kind: "schema", schema: format.json_schema?.schema ?? format.schema ?? {} } };
 }

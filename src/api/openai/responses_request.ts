@@ -31,6 +31,7 @@ export const RESPONSES = v.object({
   include: maybe(v.array(text, "a list of texts")),
   previous_response_id: maybe(text),
   conversation: CONVERSATION,
+  prompt: v.optional(v.unknown()),
   background: maybe(v.boolean("true or false")),
   store: maybe(v.boolean("true or false")),
   metadata: maybe(jsonObject),
@@ -51,6 +52,9 @@ export function responsesRequest(
   if (body.conversation !== undefined && body.conversation !== null) {
     throw fieldError("conversation", "is given and this node keeps none, wanted all turns in input");
   }
+  if (body.prompt !== undefined && body.prompt !== null) {
+    throw fieldError("prompt", "is given and this node keeps no templates, wanted instructions and input");
+  }
   if (body.background === true) throw fieldError("background", "is true, wanted false: answers are made now");
   const { max_output_tokens: most, input, instructions } = body;
   const wantsScores = body.top_logprobs !== undefined ||
@@ -66,6 +70,6 @@ export function responsesRequest(
     ...samplingOf(body),
     ...(most === undefined ? {} : { maxTokens: most }),
     ...(wantsScores ? { topLogprobs: body.top_logprobs ?? 0 } : {}),
-    ...formOf(body.text?.format),
+    ...formOf(body.text?.format, "text.format.schema"),
   };
 }

@@ -14,7 +14,7 @@ import { answerResponses } from "./responses.ts";
 
 /** All routes, with their whole paths. */
 export function openaiRoutes(parts: TextRouteParts): Hono<RouteEnvironment> {
-  const app = new Hono<RouteEnvironment>();
+  const app = new Hono<RouteEnvironment>({ strict: false });
   const { models } = parts;
   app.get("/v1/models", async (call) => {
     const data = (await models.list()).map(modelOf);
