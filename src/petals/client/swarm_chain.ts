@@ -251,6 +251,11 @@ class SwarmChain implements Chain {
     }
   }
 
+  /** Whether it had its time to find room. An engine of this process that has none may be coming back. */
+  #wasWaitedFor({ server, roomUntilMs }: Link): boolean {
+    return roomUntilMs !== undefined && !this.#swarm.isHere(server.peerId);
+  }
+
   /** A session, for which the server may wait for memory where it was found to have none. */
   #open({ server, blocks, roomUntilMs }: Link, signal: AbortSignal): Promise<OpenHop> {
     const left = roomUntilMs === undefined ? 0 : roomUntilMs - this.#world.clock.monotonic();
@@ -300,7 +305,7 @@ class SwarmChain implements Chain {
     let asked: readonly Link[] = old;
     while (tries.others < MAX_TRIES_PER_STEP) {
       // who was waited for has no room, and nobody else is there
-      if (isFull(error) && asked.some(({ roomUntilMs }) => roomUntilMs !== undefined)) throw error;
+      if (isFull(error) && asked.some((link) => this.#wasWaitedFor(link))) throw error;
       const fresh = asked = await this.#substitutes(old, { error, first: tries.others === 0 }, signal);
       if (this.#isLastResort(fresh)) {
         if (tries.again === MAX_RETRIES_PER_STEP) break;
