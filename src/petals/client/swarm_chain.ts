@@ -13,7 +13,8 @@ import type { SwarmServer } from "./announced.ts";
 import { type Chain, type Hop, requireReached } from "./chain.ts";
 import type { HopStep, OpenHop, SessionSize } from "./hop.ts";
 import { VIEW_AGE_MS } from "./directory.ts";
-import { findRoute, type Route, type RouteStop, uncovered } from "./route.ts";
+import type { RouteStop } from "./route.ts";
+import { Routes } from "./routes.ts";
 import type { Swarm } from "./swarm.ts";
 import { uuid } from "./uuid.ts";
 
@@ -33,9 +34,6 @@ const RETRY_PAUSE_MS = 1_000;
  * of so many positions are computed as single ones are, bit by bit (docs/decisions/text.md): the text stays the same.
  */
 const REPLAY_TOKENS = 9;
-/** How long blocks that are being loaded are waited for, others' by sessions that have begun; and how often it is looked. */
-const COMING_MS = 30_000;
-const COMING_LOOK_MS = 1_000;
 
 /**
  * Chooses the servers of a session. Nothing is sent before the first step.
@@ -88,6 +86,7 @@ class SwarmChain implements Chain {
   readonly #world: World;
   readonly #swarm: Swarm;
   readonly #size: SessionSize;
+  readonly #routes: Routes;
   #links: readonly Link[] = [];
   #position = 0;
   #broken = false;
@@ -96,6 +95,7 @@ class SwarmChain implements Chain {
     this.#world = world;
     this.#swarm = swarm;
     this.#size = size;
+    this.#routes = new Routes(world, swarm, size.maxLength);
   }
 
   get hops(): readonly Hop[] {
@@ -134,7 +134,7 @@ class SwarmChain implements Chain {
     const range = { start: 0, end: directory.blocks };
     const servers = usable((await directory.view(VIEW_AGE_MS, signal)).servers);
     if (servers.length > 1) await pings.measure(endsOf(servers, range), signal);
-    this.#links = (await this.#awaitedRoute(range, VIEW_AGE_MS, "own", signal)).map(this.#linkTo);
+    this.#links = (await this.#routes.find(range, VIEW_AGE_MS, "own", signal)).map(this.#linkTo);
   }
 
   async step(input: Activations, signal: AbortSignal): Promise<Activations> {
@@ -187,7 +187,7 @@ class SwarmChain implements Chain {
     } catch (error) {
       await closeLinks([link]);
       if (error instanceof NodeError && !signal.aborted) {
-        const isAlone = isNew && isFull(error) && !this.#hasOthers(link);
+        const isAlone = isNew && isFull(error) && !this.#routes.hasOthers(link.server.peerId, link.blocks);
         if (isAlone) return await this.#waitForRoom(link, input, step, signal);
         this.#accuse(link, error);
       }
@@ -210,7 +210,12 @@ class SwarmChain implements Chain {
     const hop = link.hop ??= await this.#open(link, signal);
     const startFrom = link.stale ? this.#position : undefined;
     const compute = (signal: AbortSignal) => hop.step(input, { ...step, startFrom }, signal);
-    const watched = { server, blocks, tokens: input.tokens, hasOthers: () => this.#hasOthers(link) };
+    const watched = {
+      server,
+      blocks,
+      tokens: input.tokens,
+      hasOthers: () => this.#routes.hasOthers(link.server.peerId, link.blocks),
+    };
     const output = this.#swarm.isHere(server.peerId)
       ? await compute(signal)
       : await this.#swarm.patience.watch(watched, compute, signal);
@@ -244,7 +249,7 @@ class SwarmChain implements Chain {
       } catch (error) {
         await closeLinks([link]);
         if (!(error instanceof NodeError) || signal.aborted) throw error;
-        if (isFull(error) && !isLast && !this.#hasOthers(link)) continue;
+        if (isFull(error) && !isLast && !this.#routes.hasOthers(link.server.peerId, link.blocks)) continue;
         this.#accuse(link, error);
         throw error;
       }
@@ -261,15 +266,6 @@ class SwarmChain implements Chain {
     const left = roomUntilMs === undefined ? 0 : roomUntilMs - this.#world.clock.monotonic();
     const size = left > 0 ? { ...this.#size, allocationMs: left } : this.#size;
     return this.#swarm.openHop(server, blocks, size, signal);
-  }
-
-  /** Whether others serve the same blocks and have not failed, as far as is known. */
-  #hasOthers({ server, blocks }: Link): boolean {
-    const { directory, bans } = this.#swarm;
-    const others = directory.known.filter(({ peerId }) =>
-      peerId !== server.peerId && bans.kindOf(peerId) === undefined
-    );
-    return this.#routeIn(others, blocks).found;
   }
 
   /**
@@ -307,7 +303,7 @@ class SwarmChain implements Chain {
       // who was waited for has no room, and nobody else is there
       if (isFull(error) && asked.some((link) => this.#wasWaitedFor(link))) throw error;
       const fresh = asked = await this.#substitutes(old, { error, first: tries.others === 0 }, signal);
-      if (this.#isLastResort(fresh)) {
+      if (this.#routes.isLastResort(fresh)) {
         if (tries.again === MAX_RETRIES_PER_STEP) break;
         await this.#world.clock.sleep(++tries.again * RETRY_PAUSE_MS, signal);
       }
@@ -337,7 +333,7 @@ class SwarmChain implements Chain {
     for (const link of old) {
       const stays = this.#swarm.bans.kindOf(link.server.peerId) === undefined;
       try {
-        const stops = stays ? [link] : await this.#awaitedRoute(link.blocks, maxAgeMs, "all", signal);
+        const stops = stays ? [link] : await this.#routes.find(link.blocks, maxAgeMs, "all", signal);
         fresh.push(...stops.map(this.#linkTo));
       } catch (nobody) {
         if (!(nobody instanceof NodeError) || nobody.code !== "not_found") throw nobody;
@@ -345,38 +341,6 @@ class SwarmChain implements Chain {
       }
     }
     return fresh;
-  }
-
-  /** A route, which is waited for where blocks are being loaded: here, or by `all`. Throws as `#route`. */
-  async #awaitedRoute(
-    blocks: BlockRange,
-    maxAgeMs: number,
-    whose: "own" | "all",
-    signal: AbortSignal,
-  ): Promise<readonly RouteStop<SwarmServer>[]> {
-    const { clock, log } = this.#world;
-    const startedAtMs = clock.monotonic();
-    for (let age = maxAgeMs, isTold = false;; age = COMING_LOOK_MS, isTold = true) {
-      try {
-        return await this.#route(blocks, age, signal);
-      } catch (nobody) {
-        const isNobody = nobody instanceof NodeError && nobody.code === "not_found";
-        if (!isNobody || !this.#isComing(blocks, whose)) throw nobody;
-        if (clock.monotonic() - startedAtMs >= COMING_MS) throw nobody;
-        if (!isTold) log.warn("Blocks are being loaded, and waited for", { ...blocks });
-        await clock.sleep(COMING_LOOK_MS, signal);
-      }
-    }
-  }
-
-  /** Whether blocks will be served once this node, whose engine died, or all others too have loaded theirs. */
-  #isComing(blocks: BlockRange, whose: "own" | "all"): boolean {
-    const { directory, bans, isHere } = this.#swarm;
-    const loading = directory.joining.filter(({ peerId }) => whose === "all" || isHere(peerId));
-    const able = [...directory.known, ...loading].filter(({ peerId }) =>
-      isHere(peerId) || bans.kindOf(peerId) !== "unfit"
-    );
-    return uncovered(able.map(({ range }) => range), blocks).length === 0;
   }
 
   readonly #linkTo = ({ server, blocks }: RouteStop<SwarmServer>): Link => ({
@@ -406,37 +370,6 @@ class SwarmChain implements Chain {
       next.push(hop.pushTo);
     }
     return next;
-  }
-
-  #isLastResort(stops: readonly RouteStop<SwarmServer>[]): boolean {
-    return stops.some(({ server }) => this.#swarm.bans.kindOf(server.peerId) !== undefined);
-  }
-
-  async #route(
-    range: BlockRange,
-    maxAgeMs: number,
-    signal: AbortSignal,
-  ): Promise<readonly RouteStop<SwarmServer>[]> {
-    const { directory } = this.#swarm;
-    let route = this.#routeIn((await directory.view(maxAgeMs, signal)).servers, range);
-    if (!route.found || this.#isLastResort(route.stops)) {
-      // somebody may have come since; a DHT that is away as well must not take the last resort from us
-      const fresh = await directory.view(0, signal).catch((error) => {
-        if (!route.found || signal.aborted) throw error;
-      });
-      if (fresh !== undefined) route = this.#routeIn(fresh.servers, range);
-    }
-    if (route.found) return route.stops;
-    throw await directory.nobodyServes(route.missing, signal);
-  }
-
-  #routeIn(announced: readonly SwarmServer[], range: BlockRange): Route<SwarmServer> {
-    const { bans, extraSeconds, pings, usable } = this.#swarm;
-    return findRoute(usable(announced), range, {
-      maxLength: this.#size.maxLength,
-      extraSeconds: (server) => bans.extraSeconds(server.peerId) + extraSeconds(server),
-      rttMs: (peer) => pings.rttMs(peer),
-    });
   }
 }
 
