@@ -53,12 +53,14 @@ export class Routes {
 
   /** Whether blocks will be served once this node, whose engine died, or all others too have loaded theirs. */
   #isComing(blocks: BlockRange, whose: "own" | "all"): boolean {
-    const { directory, bans, isHere } = this.#swarm;
+    const { directory, bans, isHere, ownRange } = this.#swarm;
     const loading = directory.joining.filter(({ peerId }) => whose === "all" || isHere(peerId));
     const able = [...directory.known, ...loading].filter(({ peerId }) =>
       isHere(peerId) || bans.kindOf(peerId) !== "unfit"
     );
-    return uncovered(able.map(({ range }) => range), blocks).length === 0;
+    const own = ownRange();
+    const ranges = [...able.map(({ range }) => range), ...(own === undefined ? [] : [own])];
+    return uncovered(ranges, blocks).length === 0;
   }
 
   /** Whether others than `peer` serve the same blocks and have not failed, as far as is known. */

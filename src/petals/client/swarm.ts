@@ -44,6 +44,8 @@ export interface Swarm {
   readonly extraSeconds: (server: SwarmServer) => number;
   /** Whether a peer is this node. */
   readonly isHere: (peer: PeerId) => boolean;
+  /** Blocks that are in this process, or were until its engine died: then they come back. */
+  readonly ownRange: () => BlockRange | undefined;
   readonly checks: SpotChecks;
   /** They go first where a server has no room, since they may be what fills it. */
   readonly kept: KeptSessions;
@@ -74,16 +76,24 @@ export interface SwarmOptions extends DirectoryOptions {
 export function swarmOf(world: World, options: SwarmOptions): Swarm {
   const { rpc, dht, prefix } = options;
   const isHere = (peer: PeerId) => peer === rpc.self;
+  let ownRange: BlockRange | undefined;
   // blocks come and go while the node runs
-  const holds = (blocks: BlockRange) => {
+  const held = () => {
     const { local } = options;
+    ownRange = local?.range ?? ownRange;
+    return local;
+  };
+  const holds = (blocks: BlockRange) => {
+    const local = held();
     return local !== undefined && containsRange(local.range, blocks);
   };
   const pings = new Pings(world, rpc);
   const swarm: Swarm = {
     isHere,
+    ownRange: () => held()?.range ?? ownRange,
     usable: (announced) => {
-      const { local, also = [] } = options;
+      const local = held();
+      const { also = [] } = options;
       // what this node tells others, such as that it takes a rest, is nothing to itself
       const isKnown = announced.some(({ peerId, range }) => isHere(peerId) && holds(range));
       const own = local === undefined || isKnown ? [] : [unannounced(rpc.self, local)];
@@ -94,7 +104,7 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
     directory: new Directory(world, dht, options),
     bans: new Bans(world.clock),
     openHop: ({ peerId, info }, blocks, size, signal) => {
-      const { local } = options;
+      const local = held();
       if (isHere(peerId) && local !== undefined) {
         const energyOf = options.localEnergy;
         return openLocalHop({ self: peerId, loaded: local, blocks, energyOf }, size, signal);
