@@ -12,8 +12,12 @@ import type { Clock } from "../base/world.ts";
 /** Between two looks, and before the first one: by then most requests are answered. */
 const LOOK_MS = 250;
 
-/** Remote ports of connections whose other side may still send; `undefined` where the kernel does not tell. */
-export type OpenPorts = () => ReadonlySet<number> | undefined;
+/** Why an answer is made no further. */
+export const callerLeft = (): NodeError =>
+  new NodeError("aborted", "Cannot answer: the caller left, wanted it to stay");
+
+/** Remote ports of connections to our `port` whose other side may still send; `undefined` where the kernel does not tell. */
+export type OpenPorts = (port: number) => ReadonlySet<number> | undefined;
 
 /** Whoever asked and waits. Dispose when the answer is there. */
 export interface Caller extends Disposable {
@@ -24,12 +28,12 @@ export interface Caller extends Disposable {
 /** Looks after the callers of all requests that are being answered, while there are any. Dispose to end that. */
 export class Leaving implements Disposable {
   readonly #clock: Clock;
-  readonly #openPorts: OpenPorts;
+  readonly #openPorts: () => ReturnType<OpenPorts>;
   readonly #staying = new Map<AbortController, number>();
   readonly #end = new AbortController();
   #isLooking = false;
 
-  constructor(clock: Clock, openPorts: OpenPorts) {
+  constructor(clock: Clock, openPorts: () => ReturnType<OpenPorts>) {
     this.#clock = clock;
     this.#openPorts = openPorts;
   }
@@ -57,7 +61,7 @@ export class Leaving implements Disposable {
       for (const [gone, port] of this.#staying) {
         if (open === undefined || open.has(port)) continue;
         this.#staying.delete(gone);
-        gone.abort(new NodeError("aborted", "Cannot answer: the caller left, wanted it to stay"));
+        gone.abort(callerLeft());
       }
     }
     this.#isLooking = false;

@@ -40,16 +40,21 @@ export function openApiServer(
   world: World,
   address: string,
   handler: ApiHandler,
-  openPorts: (port: number) => ReturnType<OpenPorts> = () => undefined,
+  openPorts: OpenPorts = () => undefined,
 ): ApiServer {
   const { hostname, port } = splitHostPort(address);
   const end = new AbortController();
   const leaving = new Leaving(world.clock, () => openPorts(server.addr.port));
   const server = serve({ hostname, port, signal: end.signal, onListen: () => {} }, async (request, info) => {
-    using parts = new DisposableStack();
     let caller: Caller | undefined;
-    const watched = () => caller ??= parts.use(leaving.watch(request.signal, info.remoteAddr.port));
-    return await handler(request, () => watched().signal);
+    try {
+      return await handler(
+        request,
+        () => (caller ??= leaving.watch(request.signal, info.remoteAddr.port)).signal,
+      );
+    } finally {
+      caller?.[Symbol.dispose]();
+    }
   });
   return {
     url: `http://${hostOf(server.addr.hostname)}:${server.addr.port}`,

@@ -7,6 +7,7 @@ import { encodeUtf8 } from "../base/bytes.ts";
 import { openFirstOf } from "../base/deadline.ts";
 import { NodeError } from "../base/errors.ts";
 import type { Clock, Log } from "../base/world.ts";
+import { callerLeft } from "./leaving.ts";
 
 /** Between signs that an answer is still being made: proxies give up what is silent for half a minute or longer. */
 const QUIET_MS = 10_000;
@@ -77,7 +78,7 @@ export async function streamedAnswer(
       rooms.dispose();
     },
     async cancel() {
-      left.abort(new NodeError("aborted", "Cannot answer: the caller left, wanted it to stay"));
+      left.abort(callerLeft());
       rooms.dispose();
       await parts.return().catch(() => {});
     },

@@ -8,6 +8,12 @@ import type { ModelSource } from "../model/source.ts";
 import type { CpuSpent } from "./cpu_time.ts";
 import type { TokenChoice } from "./sample_token.ts";
 
+/**
+ * Positions that are few, over all rows: one token, or one with 8 guesses behind it. A pass over them is one piece of work,
+ * computed as single ones are, bit by bit, where docs/decisions/ggml.md says so.
+ */
+export const FEW_POSITIONS = 9;
+
 /** Engines by their names on the command line. */
 export type EngineName = "ggml" | "onnx" | "reference";
 

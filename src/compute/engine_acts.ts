@@ -4,7 +4,15 @@
  * @module
  */
 import type { ModelSource } from "../model/source.ts";
-import type { BlockBackend, BlockStep, CacheStep, KvCache, LoadedBlocks, TextHead } from "./backend.ts";
+import {
+  type BlockBackend,
+  type BlockStep,
+  type CacheStep,
+  FEW_POSITIONS,
+  type KvCache,
+  type LoadedBlocks,
+  type TextHead,
+} from "./backend.ts";
 import { packBest } from "./best_scores.ts";
 import { chooseBackend } from "./choose.ts";
 import type { EngineReply, EngineRequest } from "./engine_messages.ts";
@@ -41,9 +49,6 @@ type Held = LoadedBlocks | KvCache | TextHead;
 
 /** A request that is not about other requests. */
 export type ActRequest = Exclude<EngineRequest, Act<"abort" | "ping">>;
-
-/** A step of at most so many positions is one piece of work: nobody can leave in the middle of it. */
-const SHORT_STEP = 9;
 
 /** Does one act after another, or several at once. */
 export class EngineActs {
@@ -220,16 +225,16 @@ export class EngineActs {
   }
 }
 
-/** Whether it computes at most {@linkcode SHORT_STEP} positions. */
+/** Whether it computes at most {@linkcode FEW_POSITIONS} positions. */
 export function isShort(request: ActRequest, payload: Uint8Array): boolean {
   switch (request.act) {
     case "step":
-      return request.batch * request.tokens <= SHORT_STEP;
+      return request.batch * request.tokens <= FEW_POSITIONS;
     case "next":
     case "scores":
-      return payload.length / Int32Array.BYTES_PER_ELEMENT <= SHORT_STEP;
+      return payload.length / Int32Array.BYTES_PER_ELEMENT <= FEW_POSITIONS;
     case "logits":
-      return request.rows <= SHORT_STEP;
+      return request.rows <= FEW_POSITIONS;
     default:
       return request.act === "choose";
   }

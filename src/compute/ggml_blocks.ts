@@ -6,7 +6,14 @@
 import { Lane } from "../base/lane.ts";
 import { type BlockRange, containsRange, type FloatDType, lengthOf } from "../base/tensor.ts";
 import type { Architecture } from "../model/source.ts";
-import type { BlockStep, CacheSize, CacheStep, KvCache, LoadedBlocks } from "./backend.ts";
+import {
+  type BlockStep,
+  type CacheSize,
+  type CacheStep,
+  FEW_POSITIONS,
+  type KvCache,
+  type LoadedBlocks,
+} from "./backend.ts";
 import { cacheTokenBytes, requireRoom } from "./budget.ts";
 import { checkBlockStep, checkCacheSize, checkCacheStep } from "./check_step.ts";
 import { countCpu } from "./cpu_time.ts";
@@ -19,7 +26,7 @@ import {
 } from "./ggml_block_graph.ts";
 import { GgmlCache, type PlacedGraph } from "./ggml_cache.ts";
 import type { GgmlDevice, GgmlScratch } from "./ggml_ffi.ts";
-import { FEW_COLUMNS, type GgmlRope } from "./ggml_graph.ts";
+import type { GgmlRope } from "./ggml_graph.ts";
 import { fillInputs, readOutput } from "./ggml_step.ts";
 import { type ThreadChoice, TRIAL_STEPS } from "./thread_choice.ts";
 
@@ -249,7 +256,7 @@ export class GgmlBlocks implements LoadedBlocks {
       return cache.kept;
     }
     // steps of few tokens keep their graph for the next step
-    if (shape.rows * shape.tokens > FEW_COLUMNS) return this.#place(cache, shape, this.#scratch);
+    if (shape.rows * shape.tokens > FEW_POSITIONS) return this.#place(cache, shape, this.#scratch);
     cache.dropGraph();
     this.#keeping.delete(cache);
     if (this.#keeping.size >= MAX_KEPT_GRAPHS) {

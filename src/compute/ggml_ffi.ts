@@ -19,7 +19,8 @@ import {
   type Symbols,
   TYPE,
 } from "./ggml_context.ts";
-import { FEW_COLUMNS, GgmlGraph } from "./ggml_graph.ts";
+import { FEW_POSITIONS } from "./backend.ts";
+import { GgmlGraph } from "./ggml_graph.ts";
 import { BASE_SYMBOLS, FRONT_SYMBOLS } from "./ggml_symbols.ts";
 
 /** The version whose struct layouts and enum numbers are written here. */
@@ -235,7 +236,7 @@ export class GgmlDevice implements Disposable {
 
   /** An empty graph with room for `nodes` nodes, over `columns` columns of values. Dispose to free it. */
   newGraph(nodes: number, columns: number): GgmlGraph {
-    const isApart = this.kind === "cpu" && MULTIPLIES_APART && columns > 1 && columns <= FEW_COLUMNS;
+    const isApart = this.kind === "cpu" && MULTIPLIES_APART && columns > 1 && columns <= FEW_POSITIONS;
     return new GgmlGraph(this.#symbols, { nodes, columns, isApart });
   }
 

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { FEW_POSITIONS } from "./backend.ts";
 import {
   type Context,
   type GgmlTensor,
@@ -40,9 +41,6 @@ export interface GgmlWeight {
 /** `GGML_PREC_F32`. */
 const SINGLE_PRECISION = 10;
 
-/** Columns that are few: one token, or one with 8 guesses behind it. */
-export const FEW_COLUMNS = 9;
-
 /** How a graph is made. */
 export interface GgmlGraphOptions {
   /** Room for so many operations and inputs. */
@@ -69,7 +67,7 @@ export interface GgmlRope {
 export class GgmlGraph implements Disposable {
   /** For `GgmlDevice`. */
   readonly handle: Graph;
-  /** Whether it computes at most {@linkcode FEW_COLUMNS}. */
+  /** Whether it computes at most {@linkcode FEW_POSITIONS}. */
   readonly hasFewColumns: boolean;
   readonly #symbols: Symbols;
   readonly #context: Context;
@@ -77,7 +75,7 @@ export class GgmlGraph implements Disposable {
 
   /** Made by `GgmlDevice.newGraph`. */
   constructor(symbols: Symbols, { nodes, columns, isApart }: GgmlGraphOptions) {
-    this.hasFewColumns = columns <= FEW_COLUMNS;
+    this.hasFewColumns = columns <= FEW_POSITIONS;
     this.#symbols = symbols;
     this.#isApart = isApart;
     this.#context = newContext(symbols, nodes, nodes);

@@ -4,7 +4,7 @@
  * @module
  */
 import { NodeError } from "../../base/errors.ts";
-import type { BlockRange, PeerId } from "../../base/tensor.ts";
+import type { BlockRange } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
 import type { SwarmServer } from "./announced.ts";
 import { findRoute, type Route, type RouteStop, uncovered } from "./route.ts";
@@ -63,11 +63,11 @@ export class Routes {
     return uncovered(ranges, blocks).length === 0;
   }
 
-  /** Whether others than `peer` serve the same blocks and have not failed, as far as is known. */
-  hasOthers(peer: PeerId, blocks: BlockRange): boolean {
+  /** Whether others serve the same blocks and have not failed, as far as is known. */
+  hasOthers({ server, blocks }: RouteStop<SwarmServer>): boolean {
     const { directory, bans } = this.#swarm;
     const others = directory.known.filter(({ peerId }) =>
-      peerId !== peer && bans.kindOf(peerId) === undefined
+      peerId !== server.peerId && bans.kindOf(peerId) === undefined
     );
     return this.#routeIn(others, blocks).found;
   }

@@ -90,7 +90,10 @@ export function swarmOf(world: World, options: SwarmOptions): Swarm {
   const pings = new Pings(world, rpc);
   const swarm: Swarm = {
     isHere,
-    ownRange: () => held()?.range ?? ownRange,
+    ownRange: () => {
+      held();
+      return ownRange;
+    },
     usable: (announced) => {
       const local = held();
       const { also = [] } = options;

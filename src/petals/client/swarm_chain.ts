@@ -6,7 +6,7 @@
 import { NodeError } from "../../base/errors.ts";
 import type { Activations, BlockRange, PeerId } from "../../base/tensor.ts";
 import type { World } from "../../base/world.ts";
-import type { KvCache } from "../../compute/backend.ts";
+import { FEW_POSITIONS, type KvCache } from "../../compute/backend.ts";
 import type { NextServer } from "../wire/metadata.ts";
 import { firstTokens, joinShort, joinTokens, MAX_REQUEST_ELEMENTS, splitTokens } from "./activations.ts";
 import type { SwarmServer } from "./announced.ts";
@@ -29,11 +29,6 @@ const MAX_TRIES_PER_STEP = 32;
 const MAX_RETRIES_PER_STEP = 3;
 /** Pause before such a try, times those so far. */
 const RETRY_PAUSE_MS = 1_000;
-/**
- * Short steps are fed again so many tokens at once: a long answer would take as many round trips as it has tokens. Passes
- * of so many positions are computed as single ones are, bit by bit (docs/decisions/text.md): the text stays the same.
- */
-const REPLAY_TOKENS = 9;
 
 /**
  * Chooses the servers of a session. Nothing is sent before the first step.
@@ -187,7 +182,7 @@ class SwarmChain implements Chain {
     } catch (error) {
       await closeLinks([link]);
       if (error instanceof NodeError && !signal.aborted) {
-        const isAlone = isNew && isFull(error) && !this.#routes.hasOthers(link.server.peerId, link.blocks);
+        const isAlone = isNew && isFull(error) && !this.#routes.hasOthers(link);
         if (isAlone) return await this.#waitForRoom(link, input, step, signal);
         this.#accuse(link, error);
       }
@@ -214,7 +209,7 @@ class SwarmChain implements Chain {
       server,
       blocks,
       tokens: input.tokens,
-      hasOthers: () => this.#routes.hasOthers(link.server.peerId, link.blocks),
+      hasOthers: () => this.#routes.hasOthers(link),
     };
     const output = this.#swarm.isHere(server.peerId)
       ? await compute(signal)
@@ -249,7 +244,7 @@ class SwarmChain implements Chain {
       } catch (error) {
         await closeLinks([link]);
         if (!(error instanceof NodeError) || signal.aborted) throw error;
-        if (isFull(error) && !isLast && !this.#routes.hasOthers(link.server.peerId, link.blocks)) continue;
+        if (isFull(error) && !isLast && !this.#routes.hasOthers(link)) continue;
         this.#accuse(link, error);
         throw error;
       }
@@ -373,9 +368,12 @@ class SwarmChain implements Chain {
   }
 }
 
-/** What was fed, as it is fed again. */
+/**
+ * What was fed, as it is fed again: short steps a few at once, which are computed as single ones are, since a long answer
+ * would take as many round trips as it has tokens.
+ */
 const partsOf = (history: readonly Activations[]): readonly Activations[] =>
-  joinShort(history, REPLAY_TOKENS, MAX_REQUEST_ELEMENTS);
+  joinShort(history, FEW_POSITIONS, MAX_REQUEST_ELEMENTS);
 
 /** Whether it has no room for a session now. */
 const isFull = ({ code }: NodeError): boolean => code === "busy" || code === "no_memory";
